@@ -1,0 +1,1 @@
+"""From events to verdicts, purely: no socket, clock, environment or print in this folder."""

@@ -1,0 +1,125 @@
+"""plan -> trials -> run: every strategy in every round, in random order, a fresh client each.
+
+What the numbers mean is decided in ``analysis``; where the requests go, in ``targets``; how one
+trial is made, in ``trying``.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from keptalive.analysis.stopping import Limits, seconds_left, why_stop
+from keptalive.analysis.summary import summarise
+from keptalive.clients.strategies import STRATEGIES, Strategy
+from keptalive.errors import TargetError
+from keptalive.machine import environment
+from keptalive.model import Run, StrategySummary, Trial
+from keptalive.plans import DEFAULT_BUDGET_S, Plan
+from keptalive.targets import Target
+from keptalive.trying import Answers, DisagreementError, try_once
+
+Step = tuple[str, type[Strategy]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is; ``seconds_left`` is None before anything is known of it."""
+
+    round: int
+    trial: int
+    trials_a_round: int
+    elapsed_s: float
+    seconds_left: float | None
+
+
+def limits_of(plan: Plan) -> Limits:
+    """What the plan's run is bound by: its own numbers, else the default budget."""
+    if plan.rounds is None and plan.budget_s is None:
+        return Limits(rounds=None, budget_s=DEFAULT_BUDGET_S)
+    return Limits(rounds=plan.rounds, budget_s=plan.budget_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """One run of a plan against a target that is ready.
+
+    ``strategies`` are the plan's unless given; the first is the yardstick of the others'
+    speed-ups. ``progress`` is told after each trial. ``shuffle`` puts a round's steps into random
+    order, in place.
+    """
+
+    plan: Plan
+    target: Target
+    strategies: Sequence[type[Strategy]] = ()
+    progress: Callable[[Progress], None] = lambda _: None
+    shuffle: Callable[[list[Step]], None] = random.shuffle
+    _trials: list[Trial] = field(default_factory=list)
+    _round_seconds: list[float] = field(default_factory=list)
+    _began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.strategies = self.strategies or [STRATEGIES[name] for name in self.plan.strategies]
+
+    def run(self) -> Run:
+        """Run it to its end, or until Ctrl-C or the target stops it; what was measured is kept."""
+        self._began = time.perf_counter()
+        stopped_by: str | None = None
+        disagreements: tuple[str, ...] = ()
+        try:
+            ended = self._all_rounds()
+        except KeyboardInterrupt:
+            ended = "interrupted"
+        except TargetError as error:
+            ended, stopped_by = "stopped", str(error)
+        except DisagreementError as error:
+            ended, disagreements = "disagreement", (str(error),)
+        return Run(
+            plan=self.plan.as_dict(),
+            environment={"target": self.target.label, **environment(), **self.target.facts()},
+            labels={way.name: way.label for way in self.strategies},
+            settings={way.name: way.settings() for way in self.strategies},
+            trials=tuple(self._trials),
+            summary=self._summary(),
+            ended=ended,
+            stopped_by=stopped_by,
+            seconds=self._elapsed_s(),
+            disagreements=disagreements,
+        )
+
+    def _all_rounds(self) -> str:
+        limits = limits_of(self.plan)
+        answers = Answers(bodies=self.plan.compare == "body")
+        while True:
+            began = time.perf_counter()
+            self._round(len(self._round_seconds), limits, answers)
+            self._round_seconds.append(time.perf_counter() - began)
+            reason = why_stop(limits, self._summary(), self._round_seconds, self._elapsed_s())
+            if reason is not None:
+                return reason
+
+    def _round(self, number: int, limits: Limits, answers: Answers) -> None:
+        """One trial of each strategy in each scenario; the warm-up round alone is in order."""
+        steps = [(scenario, way) for scenario in self.target.scenarios for way in self.strategies]
+        if number:
+            self.shuffle(steps)
+        for place, (scenario, way) in enumerate(steps, start=1):
+            self._trials.append(try_once(way, scenario, number, self.plan, self.target, answers))
+            elapsed_s = self._elapsed_s()
+            self.progress(
+                Progress(
+                    round=number,
+                    trial=place,
+                    trials_a_round=len(steps),
+                    elapsed_s=elapsed_s,
+                    seconds_left=seconds_left(limits, self._round_seconds, elapsed_s),
+                )
+            )
+
+    def _summary(self) -> tuple[StrategySummary, ...]:
+        return summarise(self._trials, reference=self.strategies[0].name)
+
+    def _elapsed_s(self) -> float:
+        return time.perf_counter() - self._began

@@ -1,0 +1,64 @@
+"""What every strategy is given: whom to be, whom to trust, how long to wait.
+
+A token's value never leaves this object by ``repr`` or ``str``; only the request's own header
+carries it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+TIMEOUT_S = (10.0, 30.0)  # connect, read: requests itself would wait for ever
+
+
+class BearerAuth(AuthBase):
+    """``Authorization: Bearer TOKEN`` (RFC 6750), as an auth object rather than a header.
+
+    A header would be overwritten by a matching entry of ~/.netrc; an auth object wins over it
+    (requests ``Session.prepare_request``).
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header to this request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BearerAuth) and other._token == self._token
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._token))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The same for every strategy, so that they differ in nothing but their connections."""
+
+    auth: AuthBase | None = field(default=None, repr=False)
+    headers: tuple[tuple[str, str], ...] = ()
+    verify: str | bool = True
+    timeout_s: tuple[float, float] = TIMEOUT_S
+
+    def applied_to(self, session: requests.Session) -> requests.Session:
+        """The session, with authentication, headers and trust set once."""
+        session.auth = self.auth
+        session.headers.update(self.headers)
+        session.verify = self.verify
+        return session
+
+
+def auth_for(kind: str, token: str | None) -> AuthBase | None:
+    """The auth object for this kind, "bearer", "basic" or "none"; None without a token.
+
+    Basic authentication sends the token as the password of the user "keptalive": GitHub reads
+    the token alone and takes any user name.
+    """
+    if token is None or kind == "none":
+        return None
+    return BearerAuth(token) if kind == "bearer" else HTTPBasicAuth("keptalive", token)

@@ -1,0 +1,166 @@
+"""One request before anything is measured: is the server there, who are we, how many may we?
+
+It follows no redirect by itself, since a credential must not travel to another host.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from keptalive.clients.access import Access
+from keptalive.clients.token import MAKE_ONE
+from keptalive.errors import TargetError
+from keptalive.redaction import redact
+
+_REDIRECTS = 5
+_RATE_LIMITED = (403, 429)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How many more requests the server grants; None where it does not say."""
+
+    remaining: int | None = None
+    limit: int | None = None
+
+
+def ask_once(url: str, access: Access, *, token_source: str | None) -> Allowance:
+    """Ask for this URL once, and say what the server grants.
+
+    Raises:
+        TargetError: it cannot be reached, does not know us, or leads elsewhere.
+    """
+    with access.applied_to(requests.Session()) as session:
+        for _ in range(_REDIRECTS):
+            try:
+                response = session.get(url, timeout=access.timeout_s, allow_redirects=False)
+            except requests.RequestException as error:
+                raise TargetError(explain(error, url)) from error
+            if not response.is_redirect:
+                break
+            url = same_origin(url, urljoin(url, response.headers["location"]))
+        else:
+            raise TargetError(f"{redact(url)} goes on redirecting. Next: ask for the final URL.")
+    if response.status_code == 401:
+        raise TargetError(_unauthorised(response, url, token_source))
+    if (sentence := asks_to_stop(response)) is not None:
+        raise TargetError(sentence)
+    if response.status_code >= 400:
+        raise TargetError(
+            f"{redact(url)} answered {response.status_code} {response.reason}. "
+            "Next: check the target's base URL and the plan's requests."
+        )
+    return allowance(response)
+
+
+def allowance(response: requests.Response) -> Allowance:
+    """What the rate-limit headers of this response grant."""
+
+    def number(name: str) -> int | None:
+        value = response.headers.get(f"x-ratelimit-{name}", "")
+        return int(value) if value.isdecimal() else None
+
+    return Allowance(remaining=number("remaining"), limit=number("limit"))
+
+
+def same_origin(url: str, location: str) -> str:
+    """The place that a redirect leads to, if it is on the same server.
+
+    Raises:
+        TargetError: it is another server.
+    """
+    here, there = urlsplit(url), urlsplit(location)
+    if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        origin = redact(f"{there.scheme}://{there.netloc}")
+        raise TargetError(
+            f"{redact(url)} redirects to another host, {origin}, which must not get the "
+            f"credentials.\nNext: if that is the server you mean, --target {origin}."
+        )
+    return location
+
+
+def asks_to_stop(response: requests.Response) -> str | None:
+    """The sentence to stop with, if the server asks for fewer requests; else None.
+
+    GitHub: "Best practices for using the REST API", handle rate limit errors appropriately.
+    """
+    if response.status_code not in _RATE_LIMITED:
+        return None
+    wait_s = 60.0
+    if (after := response.headers.get("retry-after", "")).isdecimal():
+        wait_s = float(after)
+    elif (reset := response.headers.get("x-ratelimit-reset", "")).isdecimal():
+        wait_s = max(0.0, float(reset) - time.time())
+    return (
+        f"{response.status_code} {response.reason}: the server asks for fewer requests, or "
+        f"refuses this one. {_message(response)}\nNext: wait {wait_s:.0f} s or more before you "
+        "run this again, or check what the token may read."
+    )
+
+
+def _unauthorised(response: requests.Response, url: str, token_source: str | None) -> str:
+    host = urlsplit(url).hostname
+    who = f"the token from {token_source}" if token_source else "a request without a token"
+    return (
+        f"401 {_message(response)} {host} did not accept {who}. GitHub has taken no passwords "
+        f"since November 2020, only tokens.\nNext: {MAKE_ONE}; then set GITHUB_TOKEN."
+    )
+
+
+def _message(response: requests.Response) -> str:
+    """The server's own word on it, from a JSON body like GitHub's, cut to a line."""
+    try:
+        said = response.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        said = response.reason or ""
+    line = " ".join(redact(str(said)).split())[:200].rstrip(".")
+    return f"{line}." if line else ""
+
+
+def explain(error: requests.RequestException, url: str) -> str:
+    """Why it could not be reached, in a sentence, and what to do next."""
+    where = redact("{0.scheme}://{0.netloc}".format(urlsplit(url)))
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"{where}: its certificate cannot be verified: {cause.verify_message}.\n"
+                "Next: point REQUESTS_CA_BUNDLE at a file with the CA that signed it."
+            )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"{where}: the proxy failed. Next: check HTTPS_PROXY, or unset it."
+    for cause in causes:
+        if isinstance(cause, socket.gaierror):
+            return f"{where}: there is no such host. Next: check its name, and the network."
+        if isinstance(cause, ConnectionRefusedError):
+            return f"{where}: nothing listens there. Next: check host and port."
+        if isinstance(cause, ssl.SSLError):
+            return f"{where}: TLS failed: {cause.reason}. Next: is it https, and this the port?"
+    if isinstance(error, requests.Timeout):
+        return f"{where}: no answer in time. Next: check host and port, and any firewall between."
+    name = type(causes[-1]).__name__
+    return f"{where}: {redact(str(causes[-1]))[:200]} ({name}). Next: check host and port."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything that led to it, outermost first.
+
+    requests and urllib3 wrap in three ways: as a cause, as an argument, as ``reason``.
+    """
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = (current.__cause__, current.__context__, getattr(current, "reason", None))
+        waiting += [e for e in (*inner, *current.args) if isinstance(e, BaseException)]

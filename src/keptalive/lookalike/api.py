@@ -1,0 +1,176 @@
+"""Requests to responses: as much of the GitHub REST API as a client's experiments need.
+
+No socket and no connection is known here, and the time is handed in. Links lead back to the
+look-alike (`base_url`), so that a client that follows them stays on loopback. One quota for the
+token; what is refused for its credentials or its form is free of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from keptalive.lookalike import bodies, resources
+
+TOKEN = "lookalike-token"  # noqa: S105 (made up, and meant to look it)
+AMPLE_LIMIT = 1_000_000
+"""So many requests an hour that no benchmark meets the limit by accident; GitHub's is 5,000."""
+
+_ANONYMOUS_LIMIT = 60
+_WINDOW_S = 3600
+_REASONS: Mapping[int, bytes] = {
+    200: b"200 OK",
+    304: b"304 Not Modified",
+    400: b"400 Bad Request",
+    401: b"401 Unauthorized",
+    403: b"403 Forbidden",
+    404: b"404 Not Found",
+    431: b"431 Request Header Fields Too Large",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked; the headers' names in lower case."""
+
+    method: bytes
+    target: bytes
+    headers: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What is answered: status, a block of header lines each ending in CRLF, and a body."""
+
+    status: int
+    head: bytes
+    body: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header lines, by their names in lower case."""
+        pairs = (line.split(": ", 1) for line in self.head.decode().splitlines())
+        return {name.lower(): value for name, value in pairs}
+
+    def render(self, *, http_version: bytes, announces_close: bool) -> bytes:
+        """Write the response as it goes over the wire, headers and body in one."""
+        close = b"connection: close\r\n" if announces_close else b""
+        reason = _REASONS[self.status]
+        return b"".join((http_version, b" ", reason, b"\r\n", self.head, close, b"\r\n", self.body))
+
+
+class Api:
+    """One GitHub: its quota and its answers."""
+
+    def __init__(self, *, base_url: str, rate_limit: int = AMPLE_LIMIT) -> None:
+        self._base_url = base_url
+        self._limit = rate_limit
+        self._used = 0
+        self._resets_at_s = 0
+        self._served = 0
+
+    def answer(self, request: Request, *, now_s: float) -> Response:
+        """Answer a request that arrived at a time in seconds since the epoch."""
+        self._served += 1
+        if now_s >= self._resets_at_s:
+            self._used, self._resets_at_s = 0, int(now_s) + _WINDOW_S
+        resource, authenticated = self._decide(request)
+        unchanged = resource.etag and _matches(request.headers, resource.etag)
+        free = unchanged or resource.status in (400, 401) or not authenticated
+        if not free and not _is_rate_limit(request.target):
+            if self._used >= self._limit:
+                resource = resources.limit_exceeded()
+            else:
+                self._used += 1
+        return self._respond(request, resource, authenticated, now_s)
+
+    def _decide(self, request: Request) -> tuple[resources.Resource, bool]:
+        headers = request.headers
+        if not headers.get(b"user-agent"):
+            return resources.user_agent_missing(), False
+        if headers.get(b"x-github-api-version", resources.API_VERSION) != resources.API_VERSION:
+            return resources.version_unknown(), False
+        authorization = headers.get(b"authorization")
+        if authorization is not None and not is_authorized(authorization):
+            return resources.problem(401, "Bad credentials"), False
+        authenticated = authorization is not None
+        if request.method not in (b"GET", b"HEAD"):
+            return resources.problem(404, "Not Found"), authenticated
+        if _is_rate_limit(request.target):
+            return self._rate_limit(authenticated), authenticated
+        resource = resources.find(self._base_url, request.target)
+        if not authenticated and resource.status == 200:
+            return resources.problem(401, "Requires authentication"), False
+        return resource, authenticated
+
+    def _respond(
+        self, request: Request, resource: resources.Resource, authenticated: bool, now_s: float
+    ) -> Response:
+        varying = self._varying_headers(authenticated, int(now_s))
+        if resource.etag and _matches(request.headers, resource.etag):
+            head = b"etag: " + resource.etag + b"\r\n" + resources.COMMON_HEADERS + varying
+            return Response(status=304, head=head, body=b"")
+        body = b"" if request.method == b"HEAD" else resource.body
+        return Response(status=resource.status, head=resource.head + varying, body=body)
+
+    def _varying_headers(self, authenticated: bool, now_s: int) -> bytes:
+        limit, used = (self._limit, self._used) if authenticated else (_ANONYMOUS_LIMIT, 0)
+        serial = self._served
+        return (
+            f"date: {_http_date(now_s)}\r\n"
+            f"x-ratelimit-limit: {limit}\r\n"
+            f"x-ratelimit-remaining: {limit - used}\r\n"
+            f"x-ratelimit-used: {used}\r\n"
+            f"x-ratelimit-reset: {self._resets_at_s}\r\n"
+            "x-ratelimit-resource: core\r\n"
+            f"x-github-request-id: {serial & 0xFFFF:04X}:2A6D:{serial:07X}:{now_s:08X}:C0FFEE00\r\n"
+        ).encode()
+
+    def _rate_limit(self, authenticated: bool) -> resources.Resource:
+        limit, used = (self._limit, self._used) if authenticated else (_ANONYMOUS_LIMIT, 0)
+        core = {
+            "limit": limit,
+            "used": used,
+            "remaining": limit - used,
+            "reset": self._resets_at_s,
+        }
+        return resources.make_resource(
+            200, bodies.encode({"resources": {"core": core}, "rate": core}), etag=b""
+        )
+
+
+def is_authorized(authorization: bytes) -> bool:
+    """Say whether an Authorization header carries our token, in any of GitHub's three ways."""
+    scheme, _, credentials = authorization.partition(b" ")
+    credentials = credentials.strip()
+    if scheme.lower() in (b"bearer", b"token"):
+        return credentials == TOKEN.encode()
+    if scheme.lower() != b"basic":
+        return False
+    try:
+        _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
+    except binascii.Error:
+        return False
+    return password == TOKEN.encode()
+
+
+def _is_rate_limit(target: bytes) -> bool:
+    return target.partition(b"?")[0] == b"/rate_limit"
+
+
+def _matches(headers: Mapping[bytes, bytes], etag: bytes) -> bool:
+    # If-None-Match compares weakly: with and without W/ is the same.
+    asked = headers.get(b"if-none-match")
+    if asked is None:
+        return False
+    tags = (tag.strip().removeprefix(b"W/") for tag in asked.split(b","))
+    return any(tag in (b"*", etag.removeprefix(b"W/")) for tag in tags)
+
+
+@lru_cache(maxsize=2)
+def _http_date(now_s: int) -> str:
+    return time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now_s))

@@ -1,0 +1,212 @@
+"""Listeners: one port on loopback per scenario, and a count of what each accepted.
+
+The count is a witness, so it must be exact: a question for it first drains the accept queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from keptalive.errors import UsageError
+from keptalive.lookalike.api import AMPLE_LIMIT, Api
+from keptalive.lookalike.behaviour import Scenario, parse_scenario, when_idle
+from keptalive.lookalike.connection import Connection
+from keptalive.lookalike.link import Link
+from keptalive.lookalike.loop import new_event_loop
+from keptalive.lookalike.tls import Authority, Channel
+
+_BACKLOG = 4096
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_RETRY_ACCEPT_S = 0.1
+
+
+class Served(NamedTuple):
+    """What a server did in its life."""
+
+    accepted: int
+    requests: int
+
+
+class Listener:
+    """One scenario on one port; a host to its connections."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        context: ssl.SSLContext,
+        loop: asyncio.AbstractEventLoop,
+        port: int = 0,
+        rtt_ms: float = 0.0,
+        rate_limit: int = AMPLE_LIMIT,
+    ) -> None:
+        self.scenario = scenario
+        self.idle_end = when_idle(scenario)
+        self.accepted = 0
+        self.served = 0
+        self._context = context
+        self._loop = loop
+        self._rtt_s = rtt_ms / 1000
+        self._skipped_s = 0.0
+        self._connections: set[Connection] = set()
+        self._welcomes: set[asyncio.Task[object]] = set()
+        self._socket = _listen(port)
+        self.url = f"https://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.api = Api(base_url=self.url, rate_limit=rate_limit)
+        loop.add_reader(self._socket, self.drain)
+
+    def drain(self) -> None:
+        """Accept every connection that is waiting."""
+        while True:
+            try:
+                accepted, _ = self._socket.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as error:
+                self._pause(error)
+                return
+            self.accepted += 1
+            self._welcome(accepted)
+
+    def idle_clock_s(self) -> float:
+        """Tell the time by which idleness is measured."""
+        return time.monotonic() + self._skipped_s
+
+    async def skip(self, seconds: float) -> None:
+        """Move that clock forward, and end now every connection that was idle for too long."""
+        # Twice round the loop: whatever has reached our sockets is read before we judge.
+        self.drain()
+        await _turns(2)
+        self._skipped_s += seconds
+        for connection in tuple(self._connections):
+            connection.skipped()
+        # And twice more: an aborted transport closes its socket on its next turn.
+        await _turns(2)
+
+    def forget(self, connection: Connection) -> None:
+        """Let a connection go."""
+        self._connections.discard(connection)
+
+    def close(self) -> None:
+        """Accept no more; the connections end with the loop."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _welcome(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        welcome = self._loop.create_task(
+            self._loop.connect_accepted_socket(
+                lambda: Link(self._make_connection, rtt_s=self._rtt_s, loop=self._loop), accepted
+            )
+        )
+        self._welcomes.add(welcome)
+        welcome.add_done_callback(self._welcomes.discard)
+
+    def _make_connection(self, link: Link) -> Connection:
+        channel = Channel(self._context)
+        connection = Connection(link, host=self, channel=channel, loop=self._loop)
+        self._connections.add(connection)
+        return connection
+
+    def _pause(self, error: OSError) -> None:
+        if error.errno not in _OUT_OF_DESCRIPTORS:
+            return
+        # The queue stays readable: without a pause the loop would spin.
+        self._loop.remove_reader(self._socket)
+        self._loop.call_later(_RETRY_ACCEPT_S, self._resume)
+
+    def _resume(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket, self.drain)
+
+
+def run_forever(
+    scenario: Scenario | str,
+    *,
+    port: int,
+    rtt_ms: float,
+    bundle_path: Path,
+    on_ready: Callable[[str, int], object],
+) -> Served:
+    """Serve one scenario in this process until Ctrl-C; say what was served.
+
+    Args:
+        scenario: how connections are treated.
+        port: where to listen on 127.0.0.1; 0 for any that is free.
+        rtt_ms: the round-trip time to simulate.
+        bundle_path: where to write the CA bundle that clients need.
+        on_ready: called with the URL and the bundle's number of certificates, once listening.
+
+    Raises:
+        UsageError: for a port that cannot be had.
+    """
+    chosen = parse_scenario(scenario) if isinstance(scenario, str) else scenario
+    loop = new_event_loop()
+    try:
+        authority = Authority()
+        listener = Listener(
+            chosen, context=authority.server_context(), loop=loop, port=port, rtt_ms=rtt_ms
+        )
+        try:
+            certificates = authority.write_bundle(bundle_path)
+            on_ready(listener.url, certificates)
+            loop.run_until_complete(_interrupted(loop))
+        finally:
+            listener.close()
+        return Served(accepted=listener.accepted, requests=listener.served)
+    finally:
+        end_loop(loop)
+
+
+def end_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop with everything that still runs on it, quietly."""
+    loop.run_until_complete(_cancel_everything())
+    loop.close()
+
+
+async def _cancel_everything() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _interrupted(loop: asyncio.AbstractEventLoop) -> None:
+    stop = asyncio.Event()
+    with contextlib.suppress(NotImplementedError):  # elsewhere than on Unix
+        loop.add_signal_handler(signal.SIGINT, stop.set)
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+    with contextlib.suppress(KeyboardInterrupt):
+        await stop.wait()
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UsageError(
+            f"cannot listen on 127.0.0.1:{port} ({reason}): choose another port, or 0 for any"
+        ) from None
+    return listening

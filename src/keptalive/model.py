@@ -1,0 +1,188 @@
+"""The nouns: events, counts, trials, runs. Frozen records; standard library only.
+
+Nothing here does anything: no arithmetic beyond the sum of two fields, no I/O, no rendering.
+Units stand in the names; what does not apply is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# -- Events: what was seen, in the order in which it happened ------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starting:
+    """urllib3 logged "Starting new HTTP(S) connection": it is about to connect for the first time.
+
+    Logged before DNS and connect, so it is an attempt, not yet a connection
+    (urllib3 ``HTTPConnectionPool._new_conn``).
+    """
+
+    thread: int
+    scheme: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resetting:
+    """urllib3 logged "Resetting dropped connection": it is about to reconnect.
+
+    No "Starting" line follows, and ``num_connections`` does not move
+    (urllib3 ``HTTPConnectionPool._get_conn``).
+    """
+
+    thread: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """urllib3 logged "Retrying (...) after connection broken": the try failed, another follows."""
+
+    thread: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """urllib3 logged the request line: the head of a response has been read."""
+
+    thread: int
+    scheme: str
+    host: str
+    port: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallBegan:
+    """The program asked for something: one call of requests' API begins on this thread."""
+
+    thread: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """That call returned, or raised: then ``failed`` is true."""
+
+    thread: int
+    failed: bool
+
+
+PoolEvent = Starting | Resetting | Retrying | Answered
+Event = PoolEvent | CallBegan | CallEnded
+
+
+# -- What the events amount to -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Connections and requests, counted from the pool log.
+
+    ``attempts`` are the tries on the wire, urllib3's retries included; ``unanswered`` are the
+    connection attempts after which no response came: whether TCP was up, a log cannot tell.
+    """
+
+    requests: int = 0
+    attempts: int = 0
+    opened: int = 0
+    reopened: int = 0
+    reused: int = 0
+    unanswered: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnesses:
+    """Independent counts of the same connections; ``server`` is None where it is not ours."""
+
+    pool_log: int
+    sockets: int
+    server: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A median with the bounds of its interval; None where there are too few samples for one."""
+
+    median: float
+    low: float | None = None
+    high: float | None = None
+
+
+# -- Trials and runs -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One strategy, one fresh client, the whole list of requests once.
+
+    ``seconds`` is the wall time from making the client to having closed it, pauses left out;
+    ``request_seconds`` the wall time of each call, in order; ``cpu_seconds`` the client
+    process's CPU time over the same span as ``seconds``.
+    """
+
+    scenario: str
+    strategy: str
+    round: int
+    warm_up: bool
+    counts: Counts
+    witnesses: Witnesses
+    seconds: float
+    cpu_seconds: float
+    request_seconds: tuple[float, ...]
+    first_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategySummary:
+    """One strategy in one scenario over all counted rounds: a row of the table."""
+
+    scenario: str
+    strategy: str
+    rounds: int
+    counts: Counts
+    perfect: int
+    seconds_per_request: Interval
+    p95_s: float
+    first_request_s: Interval
+    later_request_s: Interval | None
+    cpu_seconds_per_request: float
+    speedup_vs_fresh: Interval | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything that one run of the benchmark gave: what is saved, and what is shown.
+
+    ``ended`` says why it stopped: "narrow" (every interval is narrow enough), "budget", "rounds"
+    (as many as were asked for), "interrupted" by Ctrl-C, "stopped" by the target, or
+    "disagreement". ``stopped_by`` is the target's sentence; ``disagreements`` are those that make
+    it invalid: witnesses or answers that differ.
+    """
+
+    plan: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    labels: Mapping[str, str]
+    settings: Mapping[str, str]
+    trials: tuple[Trial, ...]
+    summary: tuple[StrategySummary, ...]
+    ended: str
+    seconds: float
+    stopped_by: str | None = None
+    disagreements: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run came to its own end."""
+        return self.ended in ("narrow", "budget", "rounds")
+
+    @property
+    def valid(self) -> bool:
+        """Whether every witness and every answer agreed."""
+        return not self.disagreements

@@ -1,0 +1,33 @@
+"""No secret leaves: what looks like one is replaced before text is shown or saved.
+
+The token in use never gets into a message on purpose. This is the second lock: tokens by their
+prefixes (GitHub's documentation, "Token formats"), the values of ``Authorization`` and ``Cookie``
+headers, and the user part of a URL.
+"""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = "[hidden]"
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{1,255}"), HIDDEN),
+    (
+        re.compile(
+            r"(?i)\b(authorization|proxy-authorization|cookie|set-cookie)"
+            r"(['\"]?\s*[:=]\s*)(?:b?(['\"]).*?\3|[^\r\n]*)"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    (re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(?i)([?&](?:access_token|token|api_key|key|secret)=)[^&\s'\"]+"), rf"\1{HIDDEN}"),
+)
+
+
+def redact(text: str) -> str:
+    """The text without anything that looks like a credential."""
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text

@@ -1,0 +1,1 @@
+"""From results to what a person sees: builds tables and text, never prints."""
