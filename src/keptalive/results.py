@@ -35,7 +35,7 @@ def document(run: Run) -> dict[str, Any]:
     """The whole file as plain data, with no secret in it."""
     machine = pytest_benchmark_generate_machine_info()
     machine.pop("node")  # whose machine it was concerns nobody
-    return _without_secrets(
+    whole: dict[str, Any] = _without_secrets(
         {
             "machine_info": machine,
             "commit_info": get_commit_info(),
@@ -45,6 +45,7 @@ def document(run: Run) -> dict[str, Any]:
             "keptalive": ours(run),
         }
     )
+    return whole
 
 
 def ours(run: Run) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Answer:
 
 
 class Answers:
-    """The first answer to each request, against which all later ones are held.
+    """The first answer to each request of a scenario, against which all later ones are held.
 
     Args:
         bodies: whether bodies must be the same too, or the status alone.
@@ -75,9 +75,11 @@ class Answers:
 
     def __init__(self, *, bodies: bool) -> None:
         self._bodies = bodies
-        self._first: dict[int, tuple[str, Answer]] = {}
+        self._first: dict[tuple[str, int], tuple[str, Answer]] = {}
 
-    def compare(self, place: int, path: str, label: str, response: requests.Response) -> None:
+    def compare(
+        self, scenario: str, place: int, path: str, label: str, response: requests.Response
+    ) -> None:
         """Hold this response to the request at this place against the first one.
 
         Raises:
@@ -85,13 +87,14 @@ class Answers:
         """
         body = response.content if self._bodies else b""
         answer = Answer(response.status_code, len(body), hashlib.sha256(body).digest())
-        first_label, first = self._first.setdefault(place, (label, answer))
+        first_label, first = self._first.setdefault((scenario, place), (label, answer))
         if answer != first:
+            bodies_alone = answer.status == first.status
             advice = ' If this body changes by itself: compare = "status" in the plan.'
             raise DisagreementError(
-                f"The answers to {redact(path)} differ: {first_label} got {first}, {label} {answer}"
-                f"{' and others' if str(first) == str(answer) else ''}."
-                f"{advice if answer.status == first.status else ''}"
+                f"The answers to {redact(path)} differ: {first_label} got {first}, {label} "
+                f"{'other bytes: ' if answer.size == first.size else ''}{answer}."
+                f"{advice if bodies_alone else ''}"
             )
 
 
@@ -174,7 +177,7 @@ def _make_all_calls(
             response = attempt.call(client, target.url(scenario) + path)
             if response is not None:
                 target.check(response)
-                seen.compare(place, path, way.label, response)
+                seen.compare(scenario, place, path, way.label, response)
     finally:
         with attempt.stopwatch:
             client.close()

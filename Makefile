@@ -1,0 +1,54 @@
+# `make bench` and `make test` each work as the first command on a machine with Python and make.
+# Every target sets up .venv by itself: with uv if it is there, else with python3 -m venv.
+
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python3.10,\
+	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+
+.PHONY: help bench test check costs clean
+
+help:
+	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
+	@echo 'make test    the tests'
+	@echo 'make check   formatting, lint and types'
+	@echo 'make costs   what keptalive itself costs, and its noise floor (some minutes)'
+	@echo 'make clean   removes .venv and what tools have left behind'
+
+bench: .venv/installed
+	@$(BIN)/keptalive bench bench/github.toml
+
+test: .venv/installed-dev
+	$(BIN)/pytest
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+costs: .venv/installed-dev
+	$(BIN)/pytest bench --benchmark-enable
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .benchmarks
+
+.venv/pyvenv.cfg:
+	@test -n '$(PYTHON)' || { echo 'keptalive needs Python 3.10 or newer on the PATH'; exit 2; }
+	@if command -v uv >/dev/null; then uv venv --quiet --python $(PYTHON) .venv; \
+	else $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo 'Python cannot make virtual environments here. On Debian: apt-get install python3-venv'; \
+	  exit 2; }; fi
+
+# $(1): what is installed, editable
+define install
+	@echo 'Setting up .venv (once)'
+	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python -e $(1); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e $(1); fi
+	@touch $@
+endef
+
+.venv/installed: .venv/pyvenv.cfg pyproject.toml
+	$(call install,.)
+
+.venv/installed-dev: .venv/pyvenv.cfg pyproject.toml
+	$(call install,'.[dev]')
+	@touch .venv/installed
