@@ -229,7 +229,8 @@ def run_guarded(command: Callable[[], object]) -> int:
 
 def _usage_or_our_fault(error: Exception, errors: Console) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
-        errors.print(f"keptalive: {redact(error.format_message())}", style="red", soft_wrap=True)
+        if message := redact(error.format_message()):  # none where only the help was wanted
+            errors.print(f"keptalive: {message}", style="red", soft_wrap=True)
         return int(error.exit_code)
     if os.environ.get("KEPTALIVE_DEBUG"):
         errors.print(redact(traceback.format_exc()))

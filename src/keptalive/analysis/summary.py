@@ -104,7 +104,7 @@ def _warnings(trials: Sequence[Trial]) -> tuple[str, ...]:
         )
     if len(trials) < MINIMUM_ROUNDS:
         warnings.append(
-            f"{len(trials)} rounds are too few for a 95 % interval: "
+            f"too few rounds for a 95 % interval ({len(trials)}): "
             f"{MINIMUM_ROUNDS} are the least (--rounds {MINIMUM_ROUNDS}, or a larger --budget)"
         )
     return tuple(warnings)

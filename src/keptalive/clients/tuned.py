@@ -30,6 +30,7 @@ def default_retry() -> Retry:
     """Two more tries for idempotent methods, on broken connections and gateway errors."""
     return Retry(
         total=2,
+        other=0,  # a certificate that does not verify will not verify a moment later
         backoff_factor=0.1,
         status_forcelist=GATEWAY_ERRORS,
         allowed_methods=IDEMPOTENT,

@@ -1,0 +1,75 @@
+"""The noise floor: the same code against itself must not be called faster (A/A).
+
+A hundred independent short runs, each ended by the real stopping rule. A 95 % interval for a
+speed-up that is truly 1 should contain 1 in some 95 of them. Were that exactly so, 91 or fewer
+would still come up once in 16 times; the intervals' order statistics are a little wider than 95 %,
+which makes it rarer.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+
+from keptalive.benching import Bench
+from keptalive.clients.environment import neutral
+from keptalive.clients.strategies import OneSession
+from keptalive.lookalike.process import Lookalike
+from keptalive.model import Interval, Run
+from keptalive.plans import Plan
+from keptalive.targets import LookalikeTarget
+
+RUNS = 100
+LEAST_THAT_CONTAIN_ONE = 92
+PLAN = Plan(
+    requests=("/user",),
+    repeats=4,
+    rtt_ms=0.0,
+    scenarios=("keep-alive",),
+    budget_s=1.5,
+)
+
+
+class Again(OneSession):
+    """The same code under another name."""
+
+    name = "session-again"
+    label = "Session again"
+
+
+def all_runs() -> list[Run]:
+    with neutral(), Lookalike.start(PLAN.scenarios, rtt_ms=PLAN.rtt_ms) as lookalike:
+        target = LookalikeTarget(lookalike, PLAN)
+        return [
+            Bench(plan=PLAN, target=target, strategies=[OneSession, Again]).run()
+            for _ in range(RUNS)
+        ]
+
+
+def speedup_of_again(run: Run) -> Interval:
+    (interval,) = (row.speedup_vs_fresh for row in run.summary if row.strategy == Again.name)
+    assert interval is not None
+    return interval
+
+
+def contains_one(interval: Interval) -> bool:
+    assert interval.low is not None
+    assert interval.high is not None
+    return interval.low <= 1 <= interval.high
+
+
+def test_a_session_is_not_called_faster_than_itself(benchmark):
+    runs = benchmark.pedantic(all_runs, rounds=1)
+    speedups = [speedup_of_again(run) for run in runs]
+    contain_one = sum(contains_one(speedup) for speedup in speedups)
+    benchmark.extra_info |= {
+        "runs": len(runs),
+        "contain_one": contain_one,
+        "called_faster": sum(speedup.low > 1 for speedup in speedups),
+        "called_slower": sum(speedup.high < 1 for speedup in speedups),
+        "median_rounds": statistics.median(run.summary[0].rounds for run in runs),
+        "median_width": statistics.median(s.high - s.low for s in speedups),
+        "ended": dict(Counter(run.ended for run in runs)),
+    }
+    assert all(run.valid for run in runs)
+    assert contain_one >= LEAST_THAT_CONTAIN_ONE

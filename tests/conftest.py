@@ -1,0 +1,15 @@
+"""What all tests share: an environment in which nobody's CA bundle, proxy or netrc has a say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from keptalive.clients.environment import neutral
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _neutral_environment() -> Iterator[None]:
+    with neutral():
+        yield

@@ -1,0 +1,214 @@
+"""The command line as a person meets it: screens, exit codes, one clear line for bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keptalive.lookalike.process import Lookalike
+
+TOKEN = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+COMMAND = (sys.executable, "-m", "keptalive")
+
+SMALL = """
+requests = ["/user"]
+repeats = 3
+rounds = 1
+rtt_ms = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def lookalike() -> Iterator[Lookalike]:
+    with Lookalike.start(["keep-alive"]) as started:
+        yield started
+
+
+def keptalive(
+    *arguments: object, folder: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if k not in ("GITHUB_TOKEN", "GH_TOKEN")}
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=folder,
+        env={**inherited, "COLUMNS": "80", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def small_plan(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    ended = keptalive("bench", small_plan, folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "The server drops idle connections" in ended.stdout
+    # 6 fresh connections and one of each Session a round; all anew where idle ones are dropped
+    assert "Every count agrees: pool log 28 = sockets 28 = server 28." in ended.stdout
+    tables = [line for line in ended.stdout.splitlines() if line.startswith(("│", "╭", "╰"))]
+    assert len(tables) == 14
+    assert all(len(line) <= 80 for line in tables)
+    assert "…" not in ended.stdout
+    assert len(list((tmp_path / "results").glob("*.json"))) == 1
+
+
+def test_json_alone_stands_on_standard_output(small_plan: Path, tmp_path: Path) -> None:
+    ended = keptalive("bench", small_plan, "--json", folder=tmp_path)
+    contents = json.loads(ended.stdout)
+    assert contents["keptalive"]["schema"] == 1
+    assert list(
+        dict.fromkeys(row["scenario"] for row in contents["keptalive"]["summary"])
+    ) == ["keep-alive", "idle-timeout=60"]
+
+
+def test_an_environment_that_would_falsify_the_run_is_set_aside_and_said(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    ended = keptalive(
+        "bench",
+        small_plan,
+        folder=tmp_path,
+        REQUESTS_CA_BUNDLE="/nonexistent.pem",
+        HTTPS_PROXY="http://127.0.0.1:1",
+    )
+    assert ended.returncode == 0
+    assert "Set aside for the look-alike: REQUESTS_CA_BUNDLE, HTTPS_PROXY." in ended.stdout
+
+
+def test_a_wrong_token_is_told_how_to_make_one_and_never_shown(
+    lookalike: Lookalike, tmp_path: Path
+) -> None:
+    ended = keptalive(
+        "bench",
+        "--target",
+        lookalike.url("keep-alive"),
+        folder=tmp_path,
+        GITHUB_TOKEN=TOKEN,
+        REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
+    )
+    assert ended.returncode == 3
+    assert "401 Bad credentials" in ended.stderr
+    assert "no passwords since November 2020" in ended.stderr
+    assert "https://github.com/settings/tokens" in ended.stderr
+    assert TOKEN not in ended.stdout + ended.stderr
+
+
+def test_a_server_of_ones_own_is_asked_politely(
+    lookalike: Lookalike, small_plan: Path, tmp_path: Path
+) -> None:
+    ended = keptalive(
+        "bench",
+        small_plan,
+        "--target",
+        lookalike.url("keep-alive"),
+        folder=tmp_path,
+        GITHUB_TOKEN=lookalike.token,
+        REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
+    )
+    assert ended.returncode == 0
+    said = " ".join(ended.stdout.split())
+    assert "It will make 18 requests, of 9999" in said
+    assert "REQUESTS_CA_BUNDLE is set and honoured" in said
+    assert "pool log 10 = sockets 10 (the server is not ours to ask)" in said
+
+
+def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: Path) -> None:
+    with Lookalike.start(["keep-alive"], rate_limit=30) as scarce:
+        ended = keptalive(
+            "bench",
+            small_plan,
+            "--target",
+            scarce.url("keep-alive"),
+            folder=tmp_path,
+            GITHUB_TOKEN=scarce.token,
+            REQUESTS_CA_BUNDLE=str(scarce.ca_bundle),
+        )
+    assert ended.returncode == 3
+    assert "This would make 18 requests, and 29 remain" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["bench", "missing.toml"], 2, "There is no plan missing.toml"),
+        (["bench", "--rounds", "0"], 2, "rounds = 0 must be a whole number, 1 or more"),
+        (["bench", "--target", "ftp://x"], 2, 'must be "lookalike", "github", or a URL'),
+        (["bench", "--target", "https://u:secret@h"], 2, "a URL without a user or password"),
+        (["bench", "--target", "http://127.0.0.1:1"], 3, "nothing listens there"),
+        (["bench", "--target", "github"], 2, "GitHub wants a token"),
+        (["bench", "--results", "/dev/null/x"], 2, "Results cannot be written to /dev/null/x"),
+        (["bench", "--wrong"], 2, "No such option"),
+        (["serve", "--scenario", "nonsense"], 2, "unknown scenario 'nonsense'"),
+    ],
+)
+def test_bad_input_gets_a_line_or_two_and_its_exit_code(
+    arguments: list[str], code: int, said: str, tmp_path: Path
+) -> None:
+    ended = keptalive(*arguments, folder=tmp_path, PATH="/nonexistent")
+    assert code == ended.returncode
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) <= 2
+    assert "secret" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    plan = tmp_path / "long.toml"
+    plan.write_text(SMALL.replace("rounds = 1", "rounds = 100000"))
+    terminal, ours = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+    with subprocess.Popen(
+        [*COMMAND, "bench", plan],
+        cwd=tmp_path,
+        env=environment,
+        stdin=ours,
+        stdout=ours,
+        stderr=ours,
+        start_new_session=True,
+    ) as running:
+        os.close(ours)
+        shown = b""
+        while b"round 3" not in shown:  # the progress bar
+            shown += os.read(terminal, 65536)
+        running.send_signal(2)
+        try:
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        except OSError:  # Linux: the other side of a pty has closed
+            pass
+        os.close(terminal)
+    assert running.returncode == 130
+    assert b"interrupted: incomplete, and marked so" in shown
+    (saved,) = (tmp_path / "results").glob("*.json")
+    assert json.loads(saved.read_text())["keptalive"]["complete"] is False
+
+
+def test_serve_tells_how_to_reach_it_and_counts_at_the_end(tmp_path: Path) -> None:
+    command = [*COMMAND, "serve", "--scenario", "close-announced"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        first = serving.stdout.readline()
+        assert first.startswith("https://127.0.0.1:")
+        assert "scenario close-announced" in first
+        serving.stdout.readline()
+        serving.send_signal(2)
+        rest = serving.stdout.read()
+    assert "Served 0 requests on 0 connections." in rest
+    assert serving.returncode == 0

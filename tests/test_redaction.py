@@ -1,0 +1,67 @@
+"""What looks like a credential is hidden wherever it stands; all other text stays as it is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keptalive.redaction import HIDDEN, redact
+
+SECRET = "s3cr3tS3cr3t"
+LETTERS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=16)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"ghp_{SECRET}", HIDDEN),
+        (f"token=gho_{SECRET}.", f"token={HIDDEN}."),
+        (f"('github_pat_{SECRET}_x')", f"('{HIDDEN}')"),
+        (f"Authorization: Bearer {SECRET}", f"Authorization: {HIDDEN}"),
+        (f"authorization: Basic {SECRET}==\nNext", f"authorization: {HIDDEN}\nNext"),
+        (
+            f"{{'Authorization': 'token {SECRET}', 'A': 1}}",
+            f"{{'Authorization': {HIDDEN}, 'A': 1}}",
+        ),
+        (f'{{"Cookie": "a={SECRET}; b=1"}}', f'{{"Cookie": {HIDDEN}}}'),
+        (f"{{'Authorization': b'Bearer {SECRET}'}}", f"{{'Authorization': {HIDDEN}}}"),
+        (f"Set-Cookie: a={SECRET}; Path=/", f"Set-Cookie: {HIDDEN}"),
+        (f"Proxy-Authorization: Basic {SECRET}", f"Proxy-Authorization: {HIDDEN}"),
+        (f"sent Bearer {SECRET} to h", f"sent Bearer {HIDDEN} to h"),
+        (f"https://u:{SECRET}@h/p", f"https://{HIDDEN}@h/p"),
+        (f"http+x://{SECRET}@h", f"http+x://{HIDDEN}@h"),
+        (f"GET /u?access_token={SECRET}&page=2", f"GET /u?access_token={HIDDEN}&page=2"),
+        (f"GET /u?page=2&token={SECRET}", f"GET /u?page=2&token={HIDDEN}"),
+    ],
+)
+def test_a_credential_is_hidden_and_what_stands_around_it_stays(text, expected):
+    assert expected == redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "GET /user/repos?per_page=30&page=2",
+        "https://api.github.com/user",
+        "https://h/@user",
+        "mail a@b.example about https://h/",
+        "401 Unauthorized: the token is not accepted",
+        "/home/u/lookalike-ca.pem",
+    ],
+)
+def test_text_without_a_credential_stays_as_it_is(text):
+    assert text == redact(text)
+
+
+@pytest.mark.parametrize("prefix", ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"])
+@given(token=LETTERS, before=st.sampled_from(["", " ", "'", "=", ":", "\n"]))
+def test_every_kind_of_github_token_is_hidden(prefix, token, before):
+    assert token not in redact(f"{before}{prefix}{token}")
+
+
+@given(st.text())
+def test_to_redact_twice_changes_nothing_more(text):
+    once = redact(text)
+    assert once == redact(once)
