@@ -25,7 +25,7 @@ def refusal(tmp_path):
         path.write_text(text)
         with pytest.raises(UsageError) as caught:
             read_plan(path)
-        assert 2 == caught.value.exit_code
+        assert caught.value.exit_code == 2
         return str(caught.value).replace(str(path), "PLAN")
 
     return refused
@@ -68,14 +68,17 @@ def test_every_key_that_is_set_replaces_its_default(tmp_path):
 
 
 def test_a_trial_asks_for_the_requests_as_often_as_they_repeat():
-    assert ("/a", "/b", "/a", "/b") == Plan(requests=("/a", "/b"), repeats=2).targets
+    assert Plan(requests=("/a", "/b"), repeats=2).targets == ("/a", "/b", "/a", "/b")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("repeat = 2", 'The plan PLAN has an unknown key "repeat". Did you mean "repeats"?'),
-        ("strategy = []", 'The plan PLAN has an unknown key "strategy". Did you mean "strategies"?'),
+        (
+            "strategy = []",
+            'The plan PLAN has an unknown key "strategy". Did you mean "strategies"?',
+        ),
         ("qqq = 1", f'The plan PLAN has an unknown key "qqq". Known are: {", ".join(CHECKS)}.'),
         ('repeats = "2"', "The plan PLAN: repeats = '2' must be a whole number, 1 or more."),
         ("repeats = 0", "The plan PLAN: repeats = 0 must be a whole number, 1 or more."),
@@ -109,7 +112,8 @@ def test_what_no_plan_has_is_refused_in_one_line(refusal, text, expected):
 
 
 @pytest.mark.parametrize(
-    "target", ["", "h.example", "ftp://h", "https://", "https://h:99999", "http://[::1", "http://h:0"]
+    "target",
+    ["", "h.example", "ftp://h", "https://", "https://h:99999", "http://[::1", "http://h:0"],
 )
 def test_a_target_that_is_no_url_is_refused_with_what_it_may_be(refusal, target):
     expected = (
@@ -121,10 +125,10 @@ def test_a_target_that_is_no_url_is_refused_with_what_it_may_be(refusal, target)
 
 def test_a_url_with_a_password_is_refused_and_the_door_shows_it_without(refusal):
     said = redact(refusal('target = "https://me:s3cr3t@h.example"'))
-    assert (
+    assert said == (
         "The plan PLAN: target = 'https://[hidden]@h.example' must be "
         "a URL without a user or password in it (set GITHUB_TOKEN instead)."
-    ) == said
+    )
 
 
 @pytest.mark.parametrize("scenarios", ['["keep-aliv"]', "[1]", '["idle-timeout=x"]'])
@@ -143,7 +147,7 @@ def test_a_file_that_is_not_there_is_one_line(tmp_path):
 
 
 def test_a_file_that_is_not_toml_is_one_line_that_says_where(refusal):
-    said = refusal("repeats = 2\nrepeats = ")
+    said = refusal("repeats = 2\nrounds = what\n")
     assert re.fullmatch(r"The plan PLAN is not TOML: .+line 2.+\.", said)
 
 
@@ -161,9 +165,9 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | s
 
 @given(st.sampled_from(sorted(CHECKS)), VALUES | st.lists(VALUES))
 def test_whatever_a_value_is_it_is_taken_or_refused_as_wrong_usage(key, value):
+    refused = ""
     try:
-        plan = with_values(Plan(), {key: value}, source="It")
+        with_values(Plan(), {key: value}, source="It")
     except UsageError as error:
-        assert str(error).startswith(f"It: {key}")
-    else:
-        assert isinstance(plan, Plan)
+        refused = str(error)
+    assert refused == "" or refused.startswith(f"It: {key}")

@@ -204,7 +204,7 @@ def serve(
 
 def main() -> None:
     """Run the command line; every error becomes a line or two and an exit code."""
-    sys.exit(run_guarded(lambda: app(standalone_mode=False)))
+    sys.exit(run_guarded(lambda: app(standalone_mode=False, prog_name="keptalive")))
 
 
 def run_guarded(command: Callable[[], object]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,7 +181,7 @@ def test_the_sum_so_far_is_there_after_every_event():
     for event in NEW + AGAIN:
         ledger.record(event)
         opened.append(ledger.counts.opened)
-    assert [0, 0, 1, 1, 1, 1, 2, 2] == opened
+    assert opened == [0, 0, 1, 1, 1, 1, 2, 2]
 
 
 CALLS = st.lists(st.sampled_from([NEW, KEPT, AGAIN, REFUSED, call(end=failed())]), max_size=20)
@@ -187,13 +189,13 @@ CALLS = st.lists(st.sampled_from([NEW, KEPT, AGAIN, REFUSED, call(end=failed())]
 
 @given(CALLS, CALLS)
 def test_counts_of_whole_calls_add_up(one, other):
-    first, second = sum(one, []), sum(other, [])
+    first, second = [*chain(*one)], [*chain(*other)]
     assert add(count(first), count(second)) == count(first + second)
 
 
 @given(CALLS)
 def test_every_try_is_opened_reused_unanswered_or_failed(calls):
-    counts = count(sum(calls, []))
+    counts = count(chain(*calls))
     assert counts.requests == counts.attempts
     assert counts.requests - counts.errors == counts.opened + counts.reused
     assert counts.reopened <= counts.opened

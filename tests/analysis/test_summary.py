@@ -40,25 +40,25 @@ def trial(
 
 def test_a_row_sums_the_counts_and_takes_medians_over_the_rounds():
     rows = summarise([trial(number=n, seconds=float(n), each=(n, n / 2)) for n in range(8)])
-    assert 1 == len(rows)
-    assert ("keep-alive", "fresh", 7, 7) == (
+    assert len(rows) == 1
+    assert (
         rows[0].scenario,
         rows[0].strategy,
         rows[0].rounds,
         rows[0].perfect,
-    )
+    ) == ("keep-alive", "fresh", 7, 7)
     assert Counts(requests=14, attempts=14, opened=14) == rows[0].counts
     assert Interval(median=2.0, low=0.5, high=3.5) == rows[0].seconds_per_request
     assert Interval(median=4.0, low=1, high=7) == rows[0].first_request_s
     assert Interval(median=2.0, low=0.5, high=3.5) == rows[0].later_request_s
-    assert 1.0 == rows[0].cpu_seconds_per_request
-    assert 6.35 == pytest.approx(rows[0].p95_s)
-    assert () == rows[0].warnings
+    assert rows[0].cpu_seconds_per_request == 1.0
+    assert pytest.approx(rows[0].p95_s) == 6.35
+    assert rows[0].warnings == ()
 
 
 def test_warm_up_trials_alone_make_no_row():
-    assert () == summarise([trial(number=0), trial("session", 0)])
-    assert () == summarise([])
+    assert summarise([trial(number=0), trial("session", 0)]) == ()
+    assert summarise([]) == ()
 
 
 def test_rows_stand_in_the_order_of_the_warm_up_however_the_rounds_were_shuffled():
@@ -81,7 +81,7 @@ def test_a_speed_up_is_paired_within_its_round_and_its_scenario():
         trial("fresh", 1, scenario="other", seconds=50.0),
     ]
     found = speedups(trials, scenario="keep-alive", strategy="session", reference="fresh")
-    assert [4.0, 3.0] == found
+    assert found == [4.0, 3.0]
 
 
 def test_the_yardstick_has_no_speed_up_and_the_others_have_one():
@@ -106,22 +106,24 @@ def test_trials_of_one_request_have_no_later_ones():
 
 
 def test_the_wall_time_is_shared_among_the_requests():
-    assert 0.5 == seconds_per_request(trial(seconds=1.0))
+    assert seconds_per_request(trial(seconds=1.0)) == 0.5
 
 
 @pytest.mark.parametrize(("rounds", "expected"), [(1, True), (5, True), (6, False)])
 def test_fewer_than_six_rounds_are_said_to_be_too_few_and_what_to_do(rounds, expected):
     row = summarise([trial(number=n) for n in range(1, rounds + 1)])[0]
-    assert expected == any("too few" in warning and "--rounds 6" in warning for warning in row.warnings)
+    assert expected == any(
+        "too few" in warning and "--rounds 6" in warning for warning in row.warnings
+    )
 
 
 def test_failures_are_said_with_the_first_ones_reason():
     bad = Counts(requests=2, attempts=2, unanswered=2, errors=2)
     trials = [trial(number=n) for n in range(1, 6)]
     trials += [trial(number=6, counts=bad, error="Refused"), trial(number=7, counts=bad, error="X")]
-    assert (
+    assert summarise(trials)[0].warnings == (
         "4 of 14 requests failed (Refused): its times are those of failures too",
-    ) == summarise(trials)[0].warnings
+    )
 
 
 def rows(session: list[float], tuned: list[float]):

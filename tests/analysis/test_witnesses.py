@@ -43,4 +43,4 @@ def test_the_sockets_settle_what_the_log_is_unsure_of():
 
 
 def test_a_log_that_is_sure_is_left_alone():
-    assert SURE == settled(SURE, said(4))
+    assert settled(SURE, said(4)) == SURE

@@ -48,11 +48,11 @@ def credentials() -> str | None:
 
 def test_those_that_are_set_are_named():
     environment = {"HTTPS_PROXY": "http://p", "CURL_CA_BUNDLE": "b", "https_proxy": "", "X": "y"}
-    assert ("CURL_CA_BUNDLE", "HTTPS_PROXY") == influences(environment)
+    assert influences(environment) == ("CURL_CA_BUNDLE", "HTTPS_PROXY")
 
 
 def test_nothing_set_has_no_influence():
-    assert () == influences({})
+    assert influences({}) == ()
 
 
 def test_requests_follows_none_of_them_meanwhile_and_all_again_afterwards(monkeypatch, netrc):
@@ -65,7 +65,7 @@ def test_requests_follows_none_of_them_meanwhile_and_all_again_afterwards(monkey
     with neutral():
         assert neutrally == settings()
         assert None is credentials()
-        assert () == influences(os.environ)
+        assert influences(os.environ) == ()
     assert before == dict(os.environ)
     assert influenced == settings()
     assert credentials()
@@ -84,10 +84,10 @@ def test_all_is_back_even_after_an_error(monkeypatch, named):
 
 def test_a_bundle_is_told_by_its_name_and_a_proxy_without_its_credentials():
     environment = {"REQUESTS_CA_BUNDLE": "/ca.pem", "HTTPS_PROXY": "http://u:hidden@p"}
-    assert [
+    assert notes(environment, URL, authenticated=True) == [
         "REQUESTS_CA_BUNDLE is set and honoured, as requests does: /ca.pem.",
         "HTTPS_PROXY is set and honoured, as requests does: a proxy.",
-    ] == notes(environment, URL, authenticated=True)
+    ]
 
 
 @pytest.mark.parametrize(("authenticated", "expected"), [(False, 1), (True, 0)])
@@ -100,7 +100,7 @@ def test_credentials_of_netrc_are_told_where_requests_would_send_them(
 
 
 def test_a_host_that_netrc_does_not_name_is_no_news(netrc):
-    assert [] == notes({}, "https://other.example/", authenticated=False)
+    assert notes({}, "https://other.example/", authenticated=False) == []
 
 
 def test_urllib3_as_it_was_installed_is_fine():

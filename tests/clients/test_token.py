@@ -63,7 +63,7 @@ def test_a_line_break_around_a_token_is_not_part_of_it(monkeypatch):
 
 def test_gh_is_asked_for_the_host_and_gets_no_input(gh):
     gh('read -r line && exit 1; echo "$1-$2-$3-$4"')
-    assert "auth-token---hostname-github.com" == found().value
+    assert found().value == "auth-token---hostname-github.com"
 
 
 @pytest.mark.parametrize("script", ["echo t; exit 1", "exit 0", "echo '  '", "kill -9 $$"])

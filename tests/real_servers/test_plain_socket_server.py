@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from keptalive.benching import Bench
-from keptalive.clients.environment import BUNDLES, PROXIES
+from keptalive.clients.strategies import Fresh
 from keptalive.model import Counts, Run
-from keptalive.plans import Plan
-from keptalive.targets import prepared
 
 PATIENCE_S = 10.0
 BODY = b'{"login": "somebody"}'
-REQUESTS = 6  # of one trial
+REQUESTS = 6  # of one trial, as run_against makes them
 PREFLIGHT = 1  # connection, before anything is measured
 
 
 @dataclass
 class SocketServer:
-    """Takes one connection after another and answers each request with the same body.
+    """Answers each request with the same body, each connection on a thread of its own.
+
+    A thread each, because `requests.get` leaves its connection open for as long as the response
+    is referred to: one thread for all would wait for it while the next connection waits.
 
     Args:
         most: requests on one connection, after which it is closed; None for any number.
@@ -39,20 +39,23 @@ class SocketServer:
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._accept_all)
-        self.url = "http://127.0.0.1:{}".format(self._listener.getsockname()[1])
+        self._accepting = threading.Thread(target=self._accept_all)
+        self._serving: list[threading.Thread] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @contextmanager
     def running(self) -> Iterator[SocketServer]:
-        self._thread.start()
+        self._accepting.start()
         try:
             yield self
         finally:
             with suppress(OSError):  # wakes the accept() that waits
                 self._listener.shutdown(socket.SHUT_RDWR)
-            self._thread.join(PATIENCE_S)
+            self._accepting.join(PATIENCE_S)
             self._listener.close()
-            assert not self._thread.is_alive()
+            for serving in self._serving:
+                serving.join(PATIENCE_S)
+        assert not any(thread.is_alive() for thread in (self._accepting, *self._serving))
         assert self.errors == []
 
     def _accept_all(self) -> None:
@@ -63,13 +66,18 @@ class SocketServer:
                 return
             self.accepted += 1
             connection.settimeout(PATIENCE_S)
-            try:
-                with connection:
-                    self._serve(connection)
-            except Exception as error:  # noqa: BLE001 - told by the test, not lost in a thread
-                self.errors.append(error)
+            serving = threading.Thread(target=self._serve, args=[connection])
+            serving.start()
+            self._serving.append(serving)
 
     def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection:
+                self._answer_all(connection)
+        except Exception as error:  # noqa: BLE001 - told by the test, not lost in a thread
+            self.errors.append(error)
+
+    def _answer_all(self, connection: socket.socket) -> None:
         answered = 0
         while answered != self.most and (request := _head(connection)):
             self.received.append(request)
@@ -96,25 +104,10 @@ def _head(connection: socket.socket) -> bytes:
     return received
 
 
-@pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*BUNDLES, *PROXIES):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GITHUB_TOKEN", "ghp_of_nobody")
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[..., SocketServer]]:
     with ExitStack() as stack:
         yield lambda **how: stack.enter_context(SocketServer(**how).running())
-
-
-def run_against(server: SocketServer, **values: object) -> Run:
-    plan = Plan(
-        **{"target": server.url, "requests": ("/user",), "repeats": REQUESTS, "rounds": 1} | values
-    )
-    with prepared(plan) as (target, followed):
-        return Bench(plan=followed, target=target).run()
 
 
 def opened(run: Run) -> int:
@@ -136,9 +129,11 @@ def counts(*, opened: int, reopened: int = 0) -> Counts:
     )
 
 
-def test_a_kept_connection_is_opened_once_by_a_session_and_each_time_by_requests_get(serve):
+def test_a_kept_connection_is_opened_once_by_a_session_and_each_time_by_requests_get(
+    serve, run_against
+):
     server = serve()
-    run = run_against(server)
+    run = run_against(server.url)
     assert run.disagreements == ()
     assert of_a_trial(run) == {
         "fresh": counts(opened=REQUESTS),
@@ -148,9 +143,11 @@ def test_a_kept_connection_is_opened_once_by_a_session_and_each_time_by_requests
     assert server.accepted == opened(run) + PREFLIGHT
 
 
-def test_a_server_that_closes_after_each_response_makes_every_way_open_each_time(serve):
+def test_a_server_that_closes_after_each_response_makes_every_way_open_each_time(
+    serve, run_against
+):
     server = serve(most=1)
-    run = run_against(server)
+    run = run_against(server.url)
     assert run.disagreements == ()
     assert of_a_trial(run) == {
         "fresh": counts(opened=REQUESTS),
@@ -160,14 +157,28 @@ def test_a_server_that_closes_after_each_response_makes_every_way_open_each_time
     assert server.accepted == opened(run) + PREFLIGHT
 
 
-def test_every_request_carries_the_token_and_none_is_left_out(serve):
+def test_a_server_that_closes_unannounced_after_two_makes_a_session_reopen_every_second_time(
+    serve, run_against, patient
+):
+    server = serve(most=2, announced=False)
+    run = run_against(server.url, strategies=[Fresh, *patient(every=2)])
+    assert run.disagreements == ()
+    assert of_a_trial(run) == {
+        "fresh": counts(opened=REQUESTS),
+        "session": counts(opened=REQUESTS // 2, reopened=REQUESTS // 2 - 1),
+        "tuned": counts(opened=REQUESTS // 2, reopened=REQUESTS // 2 - 1),
+    }
+    assert server.accepted == opened(run) + PREFLIGHT
+
+
+def test_every_request_carries_the_token_and_none_is_left_out(serve, run_against):
     server = serve()
-    run = run_against(server)
+    run = run_against(server.url)
     assert len(server.received) == sum(trial.counts.attempts for trial in run.trials) + PREFLIGHT
     assert all(b"\r\nAuthorization: Bearer ghp_of_nobody\r\n" in r for r in server.received)
 
 
-def test_without_authentication_no_request_carries_a_token(serve):
+def test_without_authentication_no_request_carries_a_token(serve, run_against):
     server = serve()
-    run_against(server, auth="none")
+    run_against(server.url, auth="none")
     assert not any(b"authorization" in request.lower() for request in server.received)

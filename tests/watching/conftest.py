@@ -42,6 +42,7 @@ class PlainServer:
         self._script = script
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
+        self._socks: list[socket.socket] = []
         self._accepting = threading.Thread(target=self._accept)
         self._accepting.start()
 
@@ -54,6 +55,7 @@ class PlainServer:
             while True:
                 sock, _ = self._listener.accept()
                 self.accepted += 1
+                self._socks.append(sock)
                 thread = threading.Thread(target=self._play, args=[sock])
                 self._threads.append(thread)
                 thread.start()
@@ -63,8 +65,10 @@ class PlainServer:
             self._script(Peer(sock))
 
     def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        # a script may still wait for a client that keeps its connection: it hears the end now
+        for sock in (self._listener, *self._socks):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in (self._accepting, *self._threads):
             thread.join(timeout=5)

@@ -73,7 +73,7 @@ def test_keep_alive_is_one_connection_to_all_three(served, watched):
         for _ in range(3):
             watched.get(client, server.url)
     assert Counts(requests=3, attempts=3, opened=1, reused=2) == watched.counts
-    assert (1, 1) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (1, 1)
 
 
 def test_a_close_that_was_announced_reopens_for_every_further_request(served, watched):
@@ -86,7 +86,7 @@ def test_a_close_that_was_announced_reopens_for_every_further_request(served, wa
         for _ in range(3):
             watched.get(client, server.url)
     assert Counts(requests=3, attempts=3, opened=3, reopened=2) == watched.counts
-    assert (3, 3) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (3, 3)
 
 
 def test_a_close_without_a_word_reopens_too(served, watched):
@@ -109,7 +109,7 @@ def test_a_close_without_a_word_reopens_too(served, watched):
         assert closed.wait(5)
         watched.get(client, server.url)
     assert Counts(requests=2, attempts=2, opened=2, reopened=1) == watched.counts
-    assert (2, 2) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (2, 2)
 
 
 def test_eight_threads_on_a_pool_of_two_open_eight(served, watched):
@@ -125,7 +125,7 @@ def test_eight_threads_on_a_pool_of_two_open_eight(served, watched):
     with session(pool_maxsize=2) as client, ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: watched.get(client, server.url), range(8)))
     assert Counts(requests=8, attempts=8, opened=8) == watched.counts
-    assert (8, 8) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (8, 8)
 
 
 def test_a_retry_after_a_connection_broke_is_an_attempt_more_and_opens_another(served, watched):
@@ -139,7 +139,7 @@ def test_a_retry_after_a_connection_broke_is_an_attempt_more_and_opens_another(s
         for _ in range(3):
             watched.get(client, server.url)
     assert Counts(requests=3, attempts=5, opened=3) == watched.counts
-    assert (3, 3) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (3, 3)
 
 
 def test_a_connection_that_breaks_without_retries_is_an_error_and_opens_none(served, watched):
@@ -154,7 +154,7 @@ def test_a_connection_that_breaks_without_retries_is_an_error_and_opens_none(ser
         with pytest.raises(requests.ConnectionError):
             watched.get(client, server.url)
     assert Counts(requests=2, attempts=2, opened=1, errors=1) == watched.counts
-    assert (1, 1) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (1, 1)
 
 
 @pytest.mark.parametrize("retries", [0, 3])
@@ -163,7 +163,7 @@ def test_a_refused_connection_opens_none(refusing, watched, retries):
         watched.get(client, refusing)
     tries = retries + 1
     assert Counts(requests=1, attempts=tries, unanswered=tries, errors=1) == watched.counts
-    assert 0 == watched.sockets.connected
+    assert watched.sockets.connected == 0
 
 
 def test_urllib3_without_requests_is_heard_as_well(served, watched):
@@ -174,9 +174,9 @@ def test_urllib3_without_requests_is_heard_as_well(served, watched):
     server = served(script)
     with urllib3.PoolManager() as pools:
         for _ in range(2):
-            assert 200 == pools.request("GET", server.url).status
+            assert pools.request("GET", server.url).status == 200
     assert Counts(attempts=2, opened=1, reused=1) == watched.counts
-    assert (1, 1) == (watched.sockets.connected, server.accepted)
+    assert (watched.sockets.connected, server.accepted) == (1, 1)
 
 
 # -- Single lines --------------------------------------------------------------------------------
@@ -236,8 +236,10 @@ def test_the_logger_is_exactly_as_before_even_after_an_error(level, flag, monkey
     logger.addHandler(handler)
     try:
         before = state(logger)
+        with pool_log.listening(lambda _event: None):
+            assert state(logger)[:3] == (logging.DEBUG, False, False)
+        assert state(logger) == before
         with pytest.raises(KeyError), pool_log.listening(lambda _event: None):
-            assert (logging.DEBUG, False, False) == state(logger)[:3]
             raise KeyError
         assert before == state(logger)
     finally:
@@ -251,4 +253,4 @@ def test_nothing_of_it_reaches_the_handlers_of_the_root(caplog):
     with pool_log.listening(heard.append):
         logging.getLogger(pool_log.LOGGER).debug("Resetting dropped connection: %s", "h")
     assert [Resetting(thread=HERE, host="h")] == heard
-    assert [] == caplog.records
+    assert caplog.records == []

@@ -30,7 +30,7 @@ def test_each_connection_is_counted_as_often_as_the_server_accepts(served):
     with watching() as witness:
         for _ in range(3):
             connect(server.url)
-    assert (3, 3) == (witness.connected, server.accepted)
+    assert (witness.connected, server.accepted) == (3, 3)
 
 
 def test_connections_of_all_threads_are_counted(served):
@@ -42,13 +42,13 @@ def test_connections_of_all_threads_are_counted(served):
             thread.start()
         for thread in threads:
             thread.join(timeout=5)
-    assert (8, 8) == (witness.connected, server.accepted)
+    assert (witness.connected, server.accepted) == (8, 8)
 
 
 def test_a_refused_connection_raises_as_ever_and_is_not_counted(refusing):
     with watching() as witness, pytest.raises(ConnectionRefusedError):
         socket.create_connection(address(refusing), timeout=5)
-    assert 0 == witness.connected
+    assert witness.connected == 0
 
 
 def test_only_the_address_that_answers_is_counted(served, refusing):
@@ -61,7 +61,7 @@ def test_only_the_address_that_answers_is_counted(served, refusing):
                 except ConnectionRefusedError:
                     continue
                 assert client.recv(1)
-    assert (1, 1) == (witness.connected, server.accepted)
+    assert (witness.connected, server.accepted) == (1, 1)
 
 
 def test_sockets_that_are_not_tcp_are_not_counted(tmp_path):
@@ -74,7 +74,7 @@ def test_sockets_that_are_not_tcp_are_not_counted(tmp_path):
                 client.connect(path)
             with socket.socket(type=socket.SOCK_DGRAM) as client:
                 client.connect(("127.0.0.1", 9))
-    assert 0 == witness.connected
+    assert witness.connected == 0
 
 
 def test_what_is_opened_before_or_after_is_not_counted(served):
@@ -83,14 +83,15 @@ def test_what_is_opened_before_or_after_is_not_counted(served):
     with watching() as witness:
         pass
     connect(server.url)
-    assert 0 == witness.connected
+    assert witness.connected == 0
 
 
 def test_connect_is_inherited_again_afterwards_even_after_an_error():
     before = socket.socket.connect
     assert "connect" not in vars(socket.socket)
-    with pytest.raises(KeyError), watching():
+    with watching():
         assert "connect" in vars(socket.socket)
+    with pytest.raises(KeyError), watching():
         raise KeyError
     assert "connect" not in vars(socket.socket)
     assert before is socket.socket.connect
@@ -114,4 +115,4 @@ def test_two_witnesses_one_within_the_other_count_each_their_own(served):
         with watching() as inner:
             connect(server.url)
         connect(server.url)
-    assert (2, 1) == (outer.connected, inner.connected)
+    assert (outer.connected, inner.connected) == (2, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import signal
 import socket
 import ssl
@@ -160,8 +161,8 @@ def run_forever(
         )
         try:
             certificates = authority.write_bundle(bundle_path)
-            on_ready(listener.url, certificates)
-            loop.run_until_complete(_interrupted(loop))
+            ready = functools.partial(on_ready, listener.url, certificates)
+            loop.run_until_complete(_interrupted(loop, ready))
         finally:
             listener.close()
         return Served(accepted=listener.accepted, requests=listener.served)
@@ -182,11 +183,12 @@ async def _cancel_everything() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _interrupted(loop: asyncio.AbstractEventLoop) -> None:
+async def _interrupted(loop: asyncio.AbstractEventLoop, ready: Callable[[], object]) -> None:
     stop = asyncio.Event()
     with contextlib.suppress(NotImplementedError):  # elsewhere than on Unix
         loop.add_signal_handler(signal.SIGINT, stop.set)
         loop.add_signal_handler(signal.SIGTERM, stop.set)
+    ready()  # only now: whoever has heard of it may interrupt it at once
     with contextlib.suppress(KeyboardInterrupt):
         await stop.wait()
 

@@ -1,0 +1,78 @@
+"""What the tests against real servers share: runs, and ways that wait for the server's FIN."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Sequence
+from itertools import count
+
+import pytest
+import requests
+
+from keptalive.benching import Bench
+from keptalive.clients.environment import BUNDLES, PROXIES
+from keptalive.clients.strategies import OneSession, Strategy, Tuned
+from keptalive.model import Run
+from keptalive.plans import Plan
+from keptalive.targets import prepared
+
+PATIENCE_S = 10.0
+
+RunAgainst = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*BUNDLES, *PROXIES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_of_nobody")
+
+
+@pytest.fixture
+def run_against() -> RunAgainst:
+    """One warm-up round and one counted round against the server at this URL."""
+
+    def run(url: str, strategies: Sequence[type[Strategy]] = (), **values: object) -> Run:
+        plan = Plan(**{"target": url, "requests": ("/user",), "repeats": 6, "rounds": 1} | values)
+        with prepared(plan) as (target, followed):
+            return Bench(plan=followed, target=target, strategies=strategies).run()
+
+    return run
+
+
+@pytest.fixture
+def patient() -> Callable[[int], list[type[Strategy]]]:
+    """Session and tuned Session that wait, after so many requests each, for the server to close.
+
+    The server closes unannounced, so a client that asks again at once would race with its FIN.
+    """
+
+    def ways(every: int) -> list[type[Strategy]]:
+        class PatientSession(OneSession):
+            def __init__(self, access) -> None:
+                super().__init__(access)
+                self._places = count()
+
+            def get(self, url: str) -> requests.Response:
+                place = next(self._places)
+                if place and place % every == 0:
+                    wait_for_the_end(self.session, url)
+                return super().get(url)
+
+        class PatientTuned(PatientSession, Tuned):
+            name = Tuned.name
+            label = Tuned.label
+
+        return [PatientSession, PatientTuned]
+
+    return ways
+
+
+def wait_for_the_end(session: requests.Session, url: str) -> None:
+    """Return once the one pooled connection has something to read, which can only be its end."""
+    manager = session.get_adapter(url).poolmanager
+    (pool,) = (manager.pools[key] for key in manager.pools.keys())  # noqa: SIM118 - no mapping's iter
+    (connection,) = (kept for kept in pool.pool.queue if kept is not None)
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    assert poll.poll(PATIENCE_S * 1000) != [], "the server did not close"

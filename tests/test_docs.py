@@ -1,0 +1,66 @@
+"""The documentation tells the truth: its examples run, its tables are the code's."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from keptalive.lookalike.behaviour import SCENARIOS
+from keptalive.plans import Plan, read_plan
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def test_make_benchs_plan_is_the_default_one() -> None:
+    assert replace(Plan(), budget_s=60.0) == read_plan(ROOT / "bench" / "github.toml")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_python_example_runs(page: Path) -> None:
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(compile(example, page.name, "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_page_of_scenarios_has_them_all() -> None:
+    named = re.findall(
+        r"^\| `([^`]+)` \| ([^|]+) \|", (ROOT / "docs/scenarios.md").read_text(), re.M
+    )
+    assert [(name, kind.meaning) for name, kind in SCENARIOS.items()] == named
+
+
+def cli_page() -> str:
+    """What `docs/cli.md` must hold: the help of each command."""
+    parts = ["# The command line\n\nMade from `--help`; a test compares the two.\n"]
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    for command in ("bench", "serve"):
+        shown = subprocess.run(
+            [sys.executable, "-m", "keptalive", command, "--help"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        lines = "\n".join(line.rstrip() for line in shown.strip("\n").splitlines())
+        parts.append(f"\n## keptalive {command}\n\n```\n{lines}\n```\n")
+    return "".join(parts)
+
+
+def test_the_page_of_commands_is_their_help() -> None:
+    assert cli_page() == (ROOT / "docs" / "cli.md").read_text()
+
+
+if __name__ == "__main__":  # python tests/test_docs.py writes the page anew
+    (ROOT / "docs" / "cli.md").write_text(cli_page())
