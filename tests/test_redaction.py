@@ -65,3 +65,17 @@ def test_every_kind_of_github_token_is_hidden(prefix, token, before):
 def test_to_redact_twice_changes_nothing_more(text):
     once = redact(text)
     assert once == redact(once)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://u:p@ss@host/x", "http://[hidden]@host/x"),
+        ("http://u:p'w@host", "http://[hidden]@host"),
+        ("x%3Dghp_abcdef123456", "x%3D[hidden]"),
+        ("token_ghp_abcdef123456", "token_[hidden]"),
+        ("Basic authentication", "Basic authentication"),
+    ],
+)
+def test_it_hides_what_hides_itself_and_leaves_prose_alone(text: str, shown: str) -> None:
+    assert redact(text) == shown

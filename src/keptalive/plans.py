@@ -7,6 +7,7 @@ gets one line naming it. Without a file the defaults below are the plan.
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -72,7 +73,7 @@ def _number(least: float, *, whole: bool = False) -> Check:
     wanted = f"a {'whole ' if whole else ''}number, {least:g} or more"
 
     def check(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
             raise ValueError(wanted)
         return int(value) if whole else float(value)
 
@@ -123,7 +124,7 @@ def _target(value: Any) -> str:
         port_is_fine = False
     if not port_is_fine or url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError(wanted)
-    if url.username or url.password:
+    if "@" in url.netloc:
         raise ValueError("a URL without a user or password in it (set GITHUB_TOKEN instead)")
     if url.query or url.fragment:
         raise ValueError("a base URL, with no ? or # in it")

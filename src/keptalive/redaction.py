@@ -12,7 +12,7 @@ import re
 HIDDEN = "[hidden]"
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{1,255}"), HIDDEN),
+    (re.compile(r"(?:gh[pousr]_|github_pat_)\w{1,255}"), HIDDEN),
     (
         re.compile(
             r"(?i)\b(authorization|proxy-authorization|cookie|set-cookie)"
@@ -20,8 +20,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1\2{HIDDEN}",
     ),
-    (re.compile(r"(?i)\b(bearer|basic|token)\s+[A-Za-z0-9+/=._~-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@"), rf"\1{HIDDEN}@"),
+    (
+        re.compile(r"(?i)\b(bearer|basic|token)\s+(?=\S*[0-9+/=_])[A-Za-z0-9+/=._~-]{8,}"),
+        rf"\1 {HIDDEN}",
+    ),
+    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/]+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(?i)([?&](?:access_token|token|api_key|key|secret)=)[^&\s'\"]+"), rf"\1{HIDDEN}"),
 )
 

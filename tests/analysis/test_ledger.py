@@ -199,3 +199,14 @@ def test_every_try_is_opened_reused_unanswered_or_failed(calls):
     assert counts.requests == counts.attempts
     assert counts.requests - counts.errors == counts.opened + counts.reused
     assert counts.reopened <= counts.opened
+
+
+def test_a_redirect_whose_second_request_breaks_is_two_attempts() -> None:
+    events = [
+        CallBegan(thread=1),
+        Starting(thread=1, scheme="https", host="h", port=443),
+        Answered(thread=1, scheme="https", host="h", port=443, status=302),
+        CallEnded(thread=1, failed=True),
+    ]
+    expected = Counts(requests=1, attempts=2, opened=1, errors=1)
+    assert count(events) == expected

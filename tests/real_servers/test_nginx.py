@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import shutil
 import socket
@@ -30,6 +29,7 @@ CONFIGURATION = """
 daemon off;
 master_process off;
 pid {directory}/nginx.pid;
+error_log stderr notice;
 events {{ worker_connections 64; }}
 http {{
     access_log off;
@@ -88,38 +88,43 @@ def running(directory: Path, settings: str) -> Iterator[Nginx]:
     (directory / "files" / "user").mkdir(parents=True)
     (directory / "files" / "user.json").write_text('{"login": "somebody"}')
     (directory / "files" / "user" / "repos.json").write_text('[{"id": 1}, {"id": 2}]')
-    # nginx inherits sockets that listen already, so nobody waits for it to bind its ports
-    with (
-        socket.create_server(("127.0.0.1", 0)) as tls,
-        socket.create_server(("127.0.0.1", 0)) as status,
-    ):
-        tls.setblocking(False)
-        status.setblocking(False)
-        port, status_port = (one.getsockname()[1] for one in (tls, status))
-        configuration = directory / "nginx.conf"
-        configuration.write_text(
-            CONFIGURATION.format(
-                directory=directory, port=port, status_port=status_port, settings=settings
-            )
+    port, status_port = two_free_ports()
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        CONFIGURATION.format(
+            directory=directory, port=port, status_port=status_port, settings=settings
         )
-        child = subprocess.Popen(
-            [NGINX, "-p", directory, "-e", directory / "errors.txt", "-c", configuration],
-            pass_fds=[tls.fileno(), status.fileno()],
-            env=os.environ | {"NGINX": f"{tls.fileno()};{status.fileno()};"},
-            stderr=subprocess.PIPE,
-        )
+    )
+    child = subprocess.Popen(
+        [NGINX, "-p", directory, "-e", "stderr", "-c", configuration],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     with child:
+        said = until_it_listens(child)
         try:
             yield Nginx(port, status_port, ca_bundle)
         finally:
             child.terminate()
-            _, complaints = child.communicate(timeout=PATIENCE_S)
-    lines = (directory / "errors.txt").read_text().splitlines()
-    lines = [line for line in lines if "using inherited sockets" not in line]
-    assert (child.returncode, complaints.decode(), lines) == (0, *EXPECTED_COMPLAINTS)
+            code = child.wait(PATIENCE_S)
+            said += child.stderr.readlines()
+    assert (code, [line for line in said if "[notice]" not in line]) == (0, [])
 
 
-EXPECTED_COMPLAINTS: tuple[str, list[str]] = ("", [])
+def two_free_ports() -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        return [one.getsockname()[1] for one in sockets]
+
+
+def until_it_listens(child: subprocess.Popen[str]) -> list[str]:
+    """What nginx says up to the line that it writes once its ports are open."""
+    said = []
+    for line in child.stderr:
+        said.append(line)
+        if 'using the "' in line:
+            return said
+    pytest.fail(f"nginx did not start: {said}")
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ from keptalive.model import (
     Starting,
 )
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # requests.models.REDIRECT_STATI
+
 
 class _Opening(Enum):
     """The connection attempt that this thread's current try has made, if any."""
@@ -66,7 +68,7 @@ class Ledger:
                 self._give_up(thread)
                 self._add(attempts=1)
             case Answered():
-                self._answered(thread)
+                self._answered(thread, event)
             case CallBegan():
                 self._call_began(thread, event)
             case CallEnded():
@@ -80,7 +82,7 @@ class Ledger:
         self._give_up(thread)
         thread.opening = _Opening.NEW
 
-    def _answered(self, thread: _Thread) -> None:
+    def _answered(self, thread: _Thread, event: Answered) -> None:
         opened = thread.opening is not _Opening.NONE
         self._add(
             attempts=1,
@@ -89,7 +91,8 @@ class Ledger:
             reused=not opened,
         )
         thread.opening = _Opening.NONE
-        thread.answered_last = True
+        # after a redirect requests goes on to another try, within the same call
+        thread.answered_last = event.status not in _REDIRECTS
 
     def _call_began(self, thread: _Thread, event: CallBegan) -> None:
         if thread.in_call:

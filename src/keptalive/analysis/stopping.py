@@ -21,7 +21,7 @@ class Limits:
 
 
 def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: float) -> float | None:
-    """How long it can still take; None before the first round has shown what a round takes.
+    """How long it can still take; None without a budget before the first round has ended.
 
     Args:
         limits: what the run is bound by.

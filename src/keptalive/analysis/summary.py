@@ -98,7 +98,7 @@ def _warnings(trials: Sequence[Trial]) -> tuple[str, ...]:
     errors = sum(trial.counts.errors for trial in trials)
     requests = sum(trial.counts.requests for trial in trials)
     if errors:
-        first = next(trial.first_error for trial in trials if trial.first_error)
+        first = next((t.first_error for t in trials if t.first_error), "for no known reason")
         warnings.append(
             f"{errors} of {requests} requests failed ({first}): its times are those of failures too"
         )

@@ -43,7 +43,7 @@ def neutral() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[NETRC]
+        os.environ.pop(NETRC, None)
         os.environ.update(before)
 
 
