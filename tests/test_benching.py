@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,27 @@ def test_a_stale_connection_fails_in_a_plain_session_and_is_retried_in_a_tuned_o
 def test_reopened_connections_are_told_from_new_ones(whole_run: Run) -> None:
     counts = row_of(whole_run, "idle-timeout", "session").counts
     assert (counts.opened, counts.reopened, counts.reused) == (20, 19, 0)
+
+
+def test_no_response_outlives_its_turn_and_so_keeps_a_connection_open(
+    lookalike: Lookalike,
+) -> None:
+    outlived: list[bool] = []
+
+    class Mindful(STRATEGIES["fresh"]):  # type: ignore[misc]
+        name = "mindful"
+        label = "a mindful one"
+        last: weakref.ref[requests.Response] | None = None
+
+        def get(self, url: str) -> requests.Response:
+            if self.last is not None:
+                outlived.append(self.last() is not None)
+            response = super().get(url)
+            self.last = weakref.ref(response)
+            return response
+
+    run_on(lookalike, replace(PLAN, scenarios=("keep-alive",)), (Mindful,))
+    assert outlived == [False] * (19 + 19)
 
 
 def test_answers_that_differ_make_the_run_invalid(lookalike: Lookalike) -> None:

@@ -124,8 +124,11 @@ class LiveTarget(Target):
         return self._url
 
     def facts(self) -> Mapping[str, Any]:
-        bundle = next((os.environ[b] for b in BUNDLES if os.environ.get(b)), certifi.where())
-        return {"tls": None, "rtt_ms": None, "ca_certificates": _certificates_in(bundle)}
+        certificates = None
+        if self._url.startswith("https:"):
+            named = (os.environ[name] for name in BUNDLES if os.environ.get(name))
+            certificates = _certificates_in(next(named, certifi.where()))
+        return {"tls": None, "rtt_ms": None, "ca_certificates": certificates}
 
     def check(self, response: requests.Response) -> None:
         if (sentence := asks_to_stop(response)) is not None:

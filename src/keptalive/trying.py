@@ -178,6 +178,10 @@ def _make_all_calls(
             if response is not None:
                 target.check(response)
                 seen.compare(scenario, place, path, way.label, response)
+                # A response kept until after the next call would keep its closed Session's
+                # connection open, since urllib3 2.x closes a pool when nothing holds it any more
+                with attempt.stopwatch:
+                    del response
     finally:
         with attempt.stopwatch:
             client.close()
