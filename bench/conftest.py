@@ -1,4 +1,4 @@
-"""What all benchmarks share: an environment in which nobody's CA bundle, proxy or netrc has a say."""
+"""What all benchmarks share: nobody's CA bundle, proxy or netrc has a say in them."""
 
 from __future__ import annotations
 
