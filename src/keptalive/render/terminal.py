@@ -82,7 +82,7 @@ def _faster(run: Run, row: StrategySummary) -> str:
     if speedup is None or speedup.low is None or speedup.high is None:
         return f"{label} has too few rounds for a verdict"
     if speedup.low <= 1 <= speedup.high:
-        return f"{label} no faster that it would show"
+        return f"{label} not shown to be faster"
     return f"{label} {speedup.median:.1f} times as fast"
 
 
@@ -103,7 +103,7 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, wide: boo
         header_style="dim",
     )
     built.add_column("", no_wrap=True)
-    columns = ["opened", *(["perfect"] if wide else []), "reused", "a request"]
+    columns = ["opened", "reused", "a request"]
     columns += ["first", "p95"] if wide else []
     columns += ["CPU", "against fresh"]
     for column in columns:
@@ -113,7 +113,6 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, wide: boo
         built.add_row(
             run.labels[row.strategy],
             Text(f"{row.counts.opened:,}", style=opened_style),
-            *([f"{row.perfect:,}"] if wide else []),
             percent_reused(row.counts),
             milliseconds(row.seconds_per_request.median),
             *([milliseconds(row.first_request_s.median)] if wide else []),
@@ -156,10 +155,12 @@ def _against(run: Run, row: StrategySummary) -> str:
 
 def times(interval: Interval) -> str:
     """A ratio with its interval: "3.9× [3.8, 4.0]"; "~" before one that is not shown."""
+    digits = 2 if interval.median < 10 else 1
+    median = f"{interval.median:.{digits}f}×"
     if interval.low is None or interval.high is None:
-        return f"~ {interval.median:.2f}×"
+        return f"~ {median}"
     shown = "~ " if interval.low <= 1 <= interval.high else ""
-    return f"{shown}{interval.median:.2f}× [{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{shown}{median} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
 def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]:
