@@ -45,12 +45,12 @@ def limits(rounds: int | None = None, budget_s: float | None = None) -> Limits:
         (limits(rounds=3, budget_s=1), 3, 0.0, 4.0, "rounds"),
         (limits(rounds=9, budget_s=4.5), 3, 0.0, 4.0, "budget"),
         (limits(rounds=9), 8, 0.0, 9.0, None),  # an exact number, narrow or not
-        (limits(), 5, 0.0, 6.0, None),
-        (limits(), 6, 0.0, 7.0, "narrow"),
+        (limits(), 7, 0.0, 8.0, None),
+        (limits(), 8, 0.0, 9.0, "narrow"),
         (limits(), 6, 0.1, 7.0, None),
         (limits(budget_s=8), 6, 0.1, 7.0, None),  # one more just fits
         (limits(budget_s=7.9), 6, 0.1, 7.0, "budget"),
-        (limits(budget_s=7), 6, 0.0, 7.0, "narrow"),
+        (limits(budget_s=9), 8, 0.0, 9.0, "narrow"),
     ],
 )
 def test_it_stops_at_the_rounds_when_narrow_or_at_the_budget(

@@ -6,10 +6,15 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keptalive.analysis.summary import MINIMUM_ROUNDS, all_narrow
+from keptalive.analysis.summary import all_narrow
 from keptalive.model import StrategySummary
 
 NARROW = 0.05  # an interval narrower than this share of its value needs no more rounds
+
+# Looking again after each round, and stopping on a narrow interval, favours those that are narrow
+# by chance: from 6 rounds on, the 95 % interval of quiet runs held only 95.6 to 97 % of the time
+# in simulation (log-normal ratios, spread 1 to 2 %); from 8 on, 97.8 to 99 %.
+ROUNDS_BEFORE_NARROW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ def why_stop(
         return None
     if limits.rounds is not None and counted >= limits.rounds:
         return "rounds"
-    if limits.rounds is None and counted >= MINIMUM_ROUNDS and all_narrow(summary, NARROW):
+    if limits.rounds is None and counted >= ROUNDS_BEFORE_NARROW and all_narrow(summary, NARROW):
         return "narrow"
     typical = statistics.median(round_seconds)
     if limits.budget_s is not None and elapsed_s + typical > limits.budget_s:
