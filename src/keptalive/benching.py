@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from keptalive.analysis.stopping import Limits, seconds_left, why_stop
 from keptalive.analysis.summary import summarise
-from keptalive.clients.strategies import STRATEGIES, Strategy
+from keptalive.clients.strategies import STRATEGIES, Fresh, Strategy
 from keptalive.errors import TargetError
 from keptalive.machine import environment
 from keptalive.model import Run, StrategySummary, Trial
@@ -46,9 +46,9 @@ def limits_of(plan: Plan) -> Limits:
 class Bench:
     """One run of a plan against a target that is ready.
 
-    ``strategies`` are the plan's unless given; the first is the yardstick of the others'
-    speed-ups. ``progress`` is told after each trial. ``shuffle`` puts a round's steps into random
-    order, in place.
+    ``strategies`` are the plan's unless given; `Fresh` is the yardstick of the others' speed-ups,
+    or the first where it is not among them. ``progress`` is told after each trial. ``shuffle``
+    puts a round's steps into random order, in place.
     """
 
     plan: Plan
@@ -119,7 +119,9 @@ class Bench:
             )
 
     def _summary(self) -> tuple[StrategySummary, ...]:
-        return summarise(self._trials, reference=self.strategies[0].name)
+        names = [way.name for way in self.strategies]
+        reference = Fresh.name if Fresh.name in names else names[0]
+        return summarise(self._trials, reference=reference)
 
     def _elapsed_s(self) -> float:
         return time.perf_counter() - self._began

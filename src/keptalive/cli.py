@@ -85,7 +85,7 @@ def bench(
     chosen = with_values(read_plan(plan) if plan else Plan(), given, source="The command")
     results.check_writable(folder)
     # the narration: beside the tables for a person, beside the JSON on the other stream
-    narrator = Console(stderr=as_json, highlight=False)
+    narrator = Console(stderr=as_json, highlight=False, markup=False)
     with prepared(chosen) as (ready, followed):
         narrator.print(_headline(followed, ready))
         for note in ready.notes:
@@ -138,17 +138,23 @@ def _seen(console: Console) -> bool:
 def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> None:
     """Print the run, save what is a result, and leave with the code that it calls for."""
     contents = results.document(run)
+    saved = "Nothing was measured yet, so nothing is saved."
+    problem: KeptaliveError | None = None
+    if run.valid and run.summary:  # before any printing: a reader may leave early
+        try:
+            saved = f"Saved {results.save(contents, folder)}"
+        except KeptaliveError as error:
+            problem = error
     if as_json:
         sys.stdout.write(json.dumps(contents, indent=1) + "\n")
     else:
         narrator.print()
         narrator.print(terminal.report(run, width=narrator.width))
-    if run.valid and run.summary:
-        narrator.print(f"Saved {results.save(contents, folder)}", style="dim", soft_wrap=True)
-    elif run.valid:
-        narrator.print("Nothing was measured yet, so nothing is saved.", style="dim")
     if not run.valid:
         raise typer.Exit(INVALID)
+    if problem is not None:
+        raise problem
+    narrator.print(saved, style="dim", soft_wrap=True)
     if run.stopped_by is not None:
         raise TargetError(run.stopped_by)
     if run.ended == "interrupted":
@@ -182,7 +188,7 @@ def serve(
 
     Prints its URL, the CA bundle to verify it with, and the token that it accepts.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
 
     def announce(url: str, certificates: int) -> None:
         console.print(f"{url}   scenario {parse_scenario(scenario)}", style="bold", soft_wrap=True)

@@ -47,6 +47,13 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetryingStatus:
+    """urllib3 logged "Retry: ...": the answer's status calls for another try, which follows."""
+
+    thread: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """urllib3 logged the request line: the head of a response has been read."""
 
@@ -72,7 +79,7 @@ class CallEnded:
     failed: bool
 
 
-PoolEvent = Starting | Resetting | Retrying | Answered
+PoolEvent = Starting | Resetting | Retrying | RetryingStatus | Answered
 Event = PoolEvent | CallBegan | CallEnded
 
 

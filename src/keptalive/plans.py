@@ -181,7 +181,9 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str) -> Plan:
         try:
             checked[key] = CHECKS[key](value)
         except ValueError as error:
-            raise UsageError(f"{source}: {key} = {value!r} must be {error}.") from None
+            # a URL with a password is not quoted: no pattern would hide every one
+            shown = "..." if key == "target" and "@" in str(value) else repr(value)
+            raise UsageError(f"{source}: {key} = {shown} must be {error}.") from None
         except UsageError as error:
             raise UsageError(f"{source}: {key}: {error}") from None
     return replace(plan, **checked)

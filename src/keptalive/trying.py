@@ -115,7 +115,7 @@ class Attempt:
         try:
             with self.stopwatch:
                 response = client.get(url)
-        except (requests.RequestException, HTTPError) as error:
+        except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
             self.errors.append(type(error).__name__)
         self.laps.append(self.stopwatch.lap_s)
         self.events.append(CallEnded(thread=thread, failed=response is None))

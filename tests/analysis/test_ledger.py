@@ -17,6 +17,7 @@ from keptalive.model import (
     Event,
     Resetting,
     Retrying,
+    RetryingStatus,
     Starting,
 )
 
@@ -210,3 +211,14 @@ def test_a_redirect_whose_second_request_breaks_is_two_attempts() -> None:
     ]
     expected = Counts(requests=1, attempts=2, opened=1, errors=1)
     assert count(events) == expected
+
+
+def test_a_status_retry_that_then_breaks_is_two_attempts() -> None:
+    events = [
+        CallBegan(thread=1),
+        Starting(thread=1, scheme="https", host="h", port=443),
+        Answered(thread=1, scheme="https", host="h", port=443, status=503),
+        RetryingStatus(thread=1),
+        CallEnded(thread=1, failed=True),
+    ]
+    assert count(events) == Counts(requests=1, attempts=2, opened=1, errors=1)

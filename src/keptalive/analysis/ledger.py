@@ -23,6 +23,7 @@ from keptalive.model import (
     Event,
     Resetting,
     Retrying,
+    RetryingStatus,
     Starting,
 )
 
@@ -67,6 +68,8 @@ class Ledger:
             case Retrying():
                 self._give_up(thread)
                 self._add(attempts=1)
+            case RetryingStatus():
+                thread.answered_last = False
             case Answered():
                 self._answered(thread, event)
             case CallBegan():

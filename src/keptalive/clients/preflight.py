@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError, LocationValueError
 
 from keptalive.clients.access import Access
 from keptalive.clients.token import MAKE_ONE
@@ -41,11 +42,11 @@ def ask_once(url: str, access: Access, *, token_source: str | None) -> Allowance
         for _ in range(_REDIRECTS):
             try:
                 response = session.get(url, timeout=access.timeout_s, allow_redirects=False)
-            except requests.RequestException as error:
+            except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
                 raise TargetError(explain(error, url)) from error
             if not response.is_redirect:
                 break
-            url = same_origin(url, urljoin(url, response.headers["location"]))
+            url = same_origin(url, _joined(url, response))
         else:
             raise TargetError(f"{redact(url)} goes on redirecting. Next: ask for the final URL.")
     if response.status_code == 401:
@@ -58,6 +59,13 @@ def ask_once(url: str, access: Access, *, token_source: str | None) -> Allowance
             "Next: check the target's base URL and the plan's requests."
         )
     return allowance(response)
+
+
+def _joined(url: str, response: requests.Response) -> str:
+    try:
+        return urljoin(url, response.headers["location"])
+    except ValueError:
+        raise TargetError(f"{redact(url)} redirects to what is no URL.") from None
 
 
 def allowance(response: requests.Response) -> Allowance:
@@ -76,7 +84,11 @@ def same_origin(url: str, location: str) -> str:
     Raises:
         TargetError: it is another server.
     """
-    here, there = urlsplit(url), urlsplit(location)
+    here = urlsplit(url)
+    try:
+        there = urlsplit(location)
+    except ValueError:
+        raise TargetError(f"{redact(url)} redirects to what is no URL.") from None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
         origin = redact(f"{there.scheme}://{there.netloc}")
         raise TargetError(
@@ -124,7 +136,7 @@ def _message(response: requests.Response) -> str:
     return f"{line}." if line else ""
 
 
-def explain(error: requests.RequestException, url: str) -> str:
+def explain(error: Exception, url: str) -> str:
     """Why it could not be reached, in a sentence, and what to do next."""
     where = redact("{0.scheme}://{0.netloc}".format(urlsplit(url)))
     causes = list(_causes(error))
@@ -145,6 +157,10 @@ def explain(error: requests.RequestException, url: str) -> str:
             return f"{where}: TLS failed: {cause.reason}. Next: is it https, and this the port?"
     if isinstance(error, requests.Timeout):
         return f"{where}: no answer in time. Next: check host and port, and any firewall between."
+    malformed = (LocationValueError, requests.exceptions.InvalidURL)
+    if any(isinstance(cause, malformed) for cause in causes):
+        # without quoting it: it may hold a password that no pattern would recognise
+        return f"{where}: a URL or proxy setting is malformed. Next: check HTTP(S)_PROXY."
     name = type(causes[-1]).__name__
     return f"{where}: {redact(str(causes[-1]))[:200]} ({name}). Next: check host and port."
 

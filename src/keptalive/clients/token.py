@@ -47,7 +47,10 @@ def find_token(host: str, environment: Mapping[str, str], *, ask: bool) -> Token
     if value := _from_gh(host):
         return _checked(value, "gh auth token")
     if ask and sys.stdin.isatty():
-        value = getpass.getpass(f"Token for {host} (nothing is shown; Enter for none): ")
+        try:
+            value = getpass.getpass(f"Token for {host} (nothing is shown; Enter for none): ")
+        except EOFError:  # Ctrl-D: none
+            return None
         return _checked(value, "the prompt") if value.strip() else None
     return None
 

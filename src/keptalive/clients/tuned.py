@@ -35,6 +35,8 @@ def default_retry() -> Retry:
         status_forcelist=GATEWAY_ERRORS,
         allowed_methods=IDEMPOTENT,
         raise_on_status=False,
+        # else urllib3 would also ask again after a 413 or 429, and sleep for as long as it says
+        respect_retry_after_header=False,
     )
 
 
@@ -84,7 +86,10 @@ class TunedAdapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Verify, cert: Cert) -> None:
         """Let requests check that the files are there, then leave trust to the pool's context."""
         super().cert_verify(conn, url, verify, cert)
-        if conn.conn_kw.get("ssl_context") in self._contexts.values():
+        over_https = conn.proxy is not None and conn.proxy.scheme == "https"
+        # urllib3 verifies an https proxy by these paths alone, never by the pool's context: they
+        # stay where there is one, else the proxy would be trusted as the system's store trusts
+        if conn.conn_kw.get("ssl_context") in self._contexts.values() and not over_https:
             # With a path set here, urllib3 would load it into the shared context once more, for
             # every connection (urllib3.util.ssl_.ssl_wrap_socket)
             conn.ca_certs = conn.ca_cert_dir = conn.cert_file = conn.key_file = None
@@ -110,7 +115,7 @@ def _load_context(verify: Verify, cert: Cert) -> ssl.SSLContext:
     if verify:
         # urllib3 1.26 leaves matching the host's name to itself; with 2.x this is already so
         context.verify_mode = ssl.CERT_REQUIRED
-        bundle = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
+        bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else os.fspath(verify)
         if os.path.isdir(bundle):  # noqa: PTH112 - as requests decides it
             context.load_verify_locations(capath=bundle)
         else:

@@ -64,14 +64,17 @@ def headline(run_rounds: str, facts: Sequence[str]) -> Text:
 
 def verdict(run: Run) -> str:
     """In a sentence for each scenario: is a Session faster, and is that shown?"""
-    yardstick = next(iter(run.labels.values()))
-    sentences = [f"Against {yardstick}:"]
+    sentences = [f"Against {run.labels[_yardstick(run)]}:"]
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [r for r in run.summary if r.scenario == scenario and r.speedup_vs_fresh]
         if rows:
             told = ", ".join(_faster(run, row) for row in rows)
             sentences.append(f"{_short_title(scenario)}: {told}.")
     return "\n".join(sentences)
+
+
+def _yardstick(run: Run) -> str:
+    return "fresh" if "fresh" in run.labels else next(iter(run.labels))
 
 
 def _faster(run: Run, row: StrategySummary) -> str:
@@ -105,7 +108,7 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, wide: boo
     built.add_column("", no_wrap=True)
     columns = ["opened", "reused", "a request"]
     columns += ["first", "p95"] if wide else []
-    columns += ["CPU", "against fresh"]
+    columns += ["CPU", f"against {_yardstick(run)}"]
     for column in columns:
         built.add_column(column, justify="right", no_wrap=True)
     for row in rows:
@@ -149,7 +152,7 @@ def milliseconds(seconds: float | None) -> str:
 
 def _against(run: Run, row: StrategySummary) -> str:
     if row.speedup_vs_fresh is None:
-        return "1" if row.strategy == next(iter(run.labels)) else NOTHING
+        return "1" if row.strategy == _yardstick(run) else NOTHING
     return times(row.speedup_vs_fresh)
 
 

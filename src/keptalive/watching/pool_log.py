@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from keptalive.model import Answered, PoolEvent, Resetting, Retrying, Starting
+from keptalive.model import Answered, PoolEvent, Resetting, Retrying, RetryingStatus, Starting
 
 LOGGER = "urllib3.connectionpool"
 
@@ -34,6 +34,10 @@ def _retrying(thread: int, _args: Arguments) -> PoolEvent:
     return Retrying(thread=thread)
 
 
+def _retrying_status(thread: int, _args: Arguments) -> PoolEvent:
+    return RetryingStatus(thread=thread)
+
+
 def _answered(thread: int, args: Arguments) -> PoolEvent:
     scheme, host, port, _method, _target, _version, status, _length = args
     default = 443 if scheme == "https" else 80
@@ -48,6 +52,7 @@ LINES: dict[str, Callable[[int, Arguments], PoolEvent]] = {
     "Starting new HTTPS connection (%d): %s:%s": _starting("https"),
     "Resetting dropped connection: %s": _resetting,
     "Retrying (%r) after connection broken by '%r': %s": _retrying,
+    "Retry: %s": _retrying_status,
     '%s://%s:%s "%s %s %s" %s %s': _answered,
 }
 
