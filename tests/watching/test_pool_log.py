@@ -14,7 +14,16 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from keptalive.analysis.ledger import count
-from keptalive.model import Answered, CallBegan, CallEnded, Counts, Resetting, Retrying, Starting
+from keptalive.model import (
+    Answered,
+    CallBegan,
+    CallEnded,
+    Counts,
+    Resetting,
+    Retrying,
+    RetryingStatus,
+    Starting,
+)
 from keptalive.watching import pool_log, sockets
 
 HERE = threading.get_ident()
@@ -207,7 +216,7 @@ def test_urllib3_without_requests_is_heard_as_well(served, watched):
             Answered(thread=HERE, scheme="https", host="h", port=443, status=204),
         ),
         ("Connection pool is full, discarding connection: %s. Size: %s", ("h", 2), None),
-        ("Retry: %s", ("/",), None),
+        ("Retry: %s", ("/",), RetryingStatus(thread=HERE)),
         ("Starting new HTTP connection (1): h:80", (), None),
     ],
 )
