@@ -5,9 +5,17 @@ from typing import TYPE_CHECKING, Any
 from keptalive.errors import KeptaliveError, TargetError, UsageError
 
 if TYPE_CHECKING:
-    from keptalive.clients.tuned import TunedAdapter, tuned_session
+    from keptalive.clients.tuned import SafeRetry, TunedAdapter, TunedSession, tuned_session
 
-__all__ = ["KeptaliveError", "TargetError", "TunedAdapter", "UsageError", "tuned_session"]
+__all__ = [
+    "KeptaliveError",
+    "SafeRetry",
+    "TargetError",
+    "TunedAdapter",
+    "TunedSession",
+    "UsageError",
+    "tuned_session",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -31,7 +31,6 @@ def test_a_path_object_does_not_stand_for_the_default_bundle(
     lookalike: Lookalike, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     default = str(lookalike.ca_bundle)
-    monkeypatch.setattr("keptalive.clients.tuned.DEFAULT_CA_BUNDLE_PATH", default)
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", default)
     url = lookalike.url("keep-alive") + "/user"
     with tuned_session() as session:

@@ -1,0 +1,299 @@
+"""The adapter: requests' own, with connections that cost a handshake and nothing more.
+
+requests gives the CA bundle's path to every new connection, and each loads it again: some 20 ms,
+ten times the handshake. `TunedAdapter` loads it once into a TLS context for each set of TLS
+settings. The context is part of the pool's key, so that another ``verify`` or ``cert`` never meets
+it, nor any connection that was opened with it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from importlib.metadata import version
+from typing import Any, NamedTuple
+from urllib.parse import urlparse
+
+import requests
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
+from requests.exceptions import InvalidProxyURL, InvalidURL
+from requests.utils import prepend_scheme_if_needed, select_proxy
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool, port_by_scheme
+from urllib3.exceptions import EmptyPoolError, LocationValueError
+from urllib3.util import Retry, parse_url
+from urllib3.util.ssl_ import create_urllib3_context
+
+from keptalive.clients.tuned import words
+from keptalive.clients.tuned.pools import fitted
+from keptalive.clients.tuned.retries import SafeRetry
+from keptalive.clients.tuned.timeouts import Timeout, longest
+from keptalive.clients.tuned.trust import Cert, Trust, TrustStore, Verify
+
+MAX_IDLE_S = 55.0  # below the 60 s of GitHub, AWS load balancers and many proxies
+TIMEOUT_S = (10.0, 30.0)  # connect, read: requests itself would wait for ever
+
+# Of silence before the first probe, between two, and unanswered ones before giving up: less than
+# the 4 to 6 minutes after which NATs and load balancers forget a connection (RFC 5382 allows 2 h)
+PROBES = {"TCP_KEEPIDLE": 45, "TCP_KEEPALIVE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    # Each system has its own of these names; macOS calls the first TCP_KEEPALIVE
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in PROBES.items()
+        if hasattr(socket, name)
+    ),
+]
+
+MATCHES_NO_PROXY = version("urllib3").startswith("1.")
+ADDRESSES_KEPT = 1000
+
+
+class _Address(NamedTuple):
+    """Where urllib3's PoolManager keeps a pool, and what it makes it from."""
+
+    key: Any
+    context: dict[str, Any]
+
+
+class TunedAdapter(HTTPAdapter):
+    """An `HTTPAdapter` that loads CA bundles once, replaces idle connections, retries with care.
+
+    Args:
+        pool_connections: how many hosts' pools are kept.
+        pool_maxsize: how many idle connections each pool keeps: at least your threads.
+        max_retries: instead of `SafeRetry`; a number is taken as requests takes it.
+        pool_block: wait for a connection rather than open one beyond ``pool_maxsize``.
+        max_idle: seconds after which an unused connection is replaced before use; None for never.
+        timeout: seconds to connect and between bytes, where a request names none. None for ever.
+    """
+
+    __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "timeout"]  # noqa: RUF012 - requests' own way
+
+    def __init__(
+        self,
+        pool_connections: int = DEFAULT_POOLSIZE,
+        pool_maxsize: int = DEFAULT_POOLSIZE,
+        max_retries: Retry | int | None = None,
+        pool_block: bool = False,
+        *,
+        max_idle: float | None = MAX_IDLE_S,
+        timeout: Timeout = TIMEOUT_S,
+    ) -> None:
+        self.max_idle = max_idle
+        self.timeout = timeout
+        self._start_anew()
+        super().__init__(
+            pool_connections=pool_connections,
+            pool_maxsize=pool_maxsize,
+            max_retries=SafeRetry() if max_retries is None else max_retries,
+            pool_block=pool_block,
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.max_idle, self.timeout = state["max_idle"], state["timeout"]
+        self._start_anew()
+        super().__setstate__(state)
+
+    def _start_anew(self) -> None:
+        self._trust = TrustStore(self.new_context, super().cert_verify)
+        self._asked = threading.local()
+
+    # Trust
+
+    def new_context(self, cert_reqs: ssl.VerifyMode) -> ssl.SSLContext:
+        """An empty context, as urllib3 makes it. Override it for other ciphers or versions."""
+        return create_urllib3_context(cert_reqs=cert_reqs)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Verify, cert: Cert = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The pool for this request: keyed by the shared context instead of the files' paths."""
+        url = urlparse(request.url)
+        scheme = url.scheme.lower()
+        host_params = {"scheme": scheme, "host": url.hostname, "port": url.port}
+        if scheme != "https":
+            return host_params, {}
+        return host_params, _pool_settings(self._trust.of(verify, cert))
+
+    def cert_verify(self, conn: Any, url: str, verify: Verify, cert: Cert) -> None:
+        """Leave trust to the pool's context, if it is the one that these settings stand for."""
+        trust = self._trust.known(verify, cert)
+        if trust is None or conn.conn_kw.get("ssl_context") is not trust.context:
+            # With a path set on the pool, as this does, urllib3 loads it for every connection
+            # (urllib3.util.ssl_.ssl_wrap_socket)
+            super().cert_verify(conn, url, verify, cert)
+
+    # Pools
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
+    ) -> None:
+        pool_kwargs.setdefault("socket_options", HTTPConnection.default_socket_options + KEEPALIVE)
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
+        self._fit(self.poolmanager)
+        self._addresses: dict[tuple[str, ssl.SSLContext | None], _Address] = {}
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        # without TCP_NODELAY: urllib3 wants Nagle's algorithm towards proxies
+        proxy_kwargs.setdefault("socket_options", KEEPALIVE)
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        self._fit(manager)
+        return manager
+
+    def _fit(self, manager: Any) -> None:
+        manager.pool_classes_by_scheme = {
+            scheme: fitted(pool_class, self.max_idle, longest(self.timeout))
+            for scheme, pool_class in manager.pool_classes_by_scheme.items()
+        }
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: Verify,
+        proxies: dict[str, str] | None = None,
+        cert: Cert = None,
+    ) -> HTTPConnectionPool:
+        """The pool for this request and its TLS settings.
+
+        Raises:
+            InvalidURL: its host or its port is none.
+            InvalidProxyURL: its proxy has no host.
+            OSError, SSLError: as `TrustStore.of`.
+        """
+        proxy = select_proxy(request.url or "", proxies) if proxies else None
+        try:
+            if proxy:
+                return self._pool_through(proxy, request, verify, cert)
+            return self._pool(request, verify, cert)
+        except requests.RequestException:
+            raise
+        except ValueError as error:
+            raise InvalidURL(error, request=request) from error
+
+    _get_connection = get_connection_with_tls_context  # its name in requests 2.32.0 and 2.32.1
+
+    def get_connection(self, url: str, proxies: dict[str, str] | None = None) -> HTTPConnectionPool:
+        """The same for requests before 2.32, which does not name the settings: `send` has them."""
+        request, verify, cert = getattr(self._asked, "settings", (None, True, None))
+        if request is None or request.url != url:
+            request = requests.PreparedRequest()
+            request.url = url
+        return self.get_connection_with_tls_context(request, verify, proxies, cert)
+
+    def _pool(
+        self, request: requests.PreparedRequest, verify: Verify, cert: Cert
+    ) -> HTTPConnectionPool:
+        origin = "/".join((request.url or "").split("/", 3)[:3])
+        secure = origin[:6].lower() == "https:"
+        place = origin, self._trust.of(verify, cert).context if secure else None
+        address = self._addresses.get(place)
+        if address is None:
+            host_params, settings = self.build_connection_pool_key_attributes(request, verify, cert)
+            address = _address(self.poolmanager, host_params, settings)
+            if len(self._addresses) >= ADDRESSES_KEPT:
+                self._addresses.clear()
+            self._addresses[place] = address
+        return self.poolmanager.connection_from_pool_key(address.key, dict(address.context))
+
+    def _pool_through(
+        self, proxy: str, request: requests.PreparedRequest, verify: Verify, cert: Cert
+    ) -> HTTPConnectionPool:
+        proxy = prepend_scheme_if_needed(proxy, "http")
+        if not parse_url(proxy).host:
+            raise InvalidProxyURL(f"The proxy for {request.url} has no host. Check its URL.")
+        host_params, settings = self.build_connection_pool_key_attributes(request, verify, cert)
+        own_trust = None  # an https proxy's: by the same bundle, but without the certificate
+        if proxy.lower().startswith("https:"):
+            if host_params["scheme"] == "http":
+                # It forwards, and requests verifies none that does: cert_verify asks for the
+                # target's scheme. With a certificate, urllib3 might add that to our context.
+                settings = {} if cert else _pool_settings(self._trust.of(False, None))
+            elif MATCHES_NO_PROXY:
+                # urllib3 1.26 would not match its name against a context of ours: it gets the
+                # files, as from requests, and reads them for each connection
+                settings = self._trust.of(verify, cert).files
+            else:
+                own_trust = self._trust.of(verify, None)
+        manager = self.proxy_manager_for(proxy)
+        pool: HTTPConnectionPool = manager.connection_from_host(**host_params, pool_kwargs=settings)
+        if own_trust and pool.proxy_config:
+            own = pool.proxy_config._replace(ssl_context=own_trust.context)
+            pool.proxy_config = pool.conn_kw["proxy_config"] = own
+        return pool
+
+    # Requests
+
+    def request_url(self, request: requests.PreparedRequest, proxies: dict[str, str] | None) -> str:
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Timeout = None,
+        verify: Verify = True,
+        cert: Cert = None,
+        proxies: dict[str, str] | None = None,
+    ) -> requests.Response:
+        """As requests does; without a timeout, the adapter's holds: ``(None, None)`` is for ever.
+
+        Raises:
+            requests.RequestException: as requests does; a `requests.ConnectionError` also if
+                ``pool_block`` is set and no connection becomes free in time.
+        """
+        self._asked.settings = request, verify, cert
+        try:
+            return super().send(
+                request, stream, self.timeout if timeout is None else timeout, verify, cert, proxies
+            )
+        except EmptyPoolError as error:
+            raise requests.ConnectionError(
+                f"All {self._pool_maxsize} connections to {error.pool.host} stayed in use for "
+                f"{longest(self.timeout):g} s. Read or close streamed responses, or allow for more "
+                "threads.",
+                request=request,
+            ) from error
+        finally:
+            del self._asked.settings
+
+    def close(self) -> None:
+        """Close all idle connections now, and those in use as soon as they come back.
+
+        urllib3 2 leaves an idle connection open for as long as any response of its pool is kept.
+        """
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - not a mapping to iterate over
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
+
+    def describe(self) -> str:
+        """The effective policy in words, a line each."""
+        return words.policy(
+            hosts=self._pool_connections,
+            connections=self._pool_maxsize,
+            block=self._pool_block,
+            max_idle=self.max_idle,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+        )
+
+
+def _pool_settings(trust: Trust) -> dict[str, Any]:
+    # urllib3 sets the context's verify_mode to cert_reqs at each connection
+    return {"ssl_context": trust.context, "cert_reqs": trust.files["cert_reqs"]}
+
+
+def _address(manager: Any, host_params: dict[str, Any], settings: dict[str, Any]) -> _Address:
+    """What urllib3's ``PoolManager.connection_from_host`` works out anew for every request."""
+    if not host_params["host"]:
+        raise LocationValueError("No host specified.")
+    scheme = host_params["scheme"]
+    port = host_params["port"] or port_by_scheme.get(scheme)
+    context = {**manager.connection_pool_kw, **settings, **host_params, "port": port}
+    context.pop("strict", None)  # of requests 2.28, for which urllib3 2 has no use
+    return _Address(manager.key_fn_by_scheme[scheme](context), context)

@@ -1,0 +1,77 @@
+"""urllib3's pools, fitted: no connection is used past its time, no spent body sent again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.util import Retry
+
+log = logging.getLogger(__name__)
+
+
+class FittedPool(HTTPConnectionPool):
+    """What is added to a pool; `fitted` mixes it in."""
+
+    max_idle: float | None = None  # seconds
+    wait: float | None = None  # seconds, where `block` is set
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection: Any = super()._get_conn(timeout=self.wait if timeout is None else timeout)
+        if self.max_idle is None or getattr(connection, "sock", None) is None:
+            return connection
+        idle = time.monotonic() - getattr(connection, "idle_since", time.monotonic())
+        if idle <= self.max_idle:
+            return connection
+        log.debug(
+            "Replacing a connection to %s, idle for %.1f s (max_idle %g)",
+            self.host,
+            idle,
+            self.max_idle,
+        )
+        connection.close()
+        # Not the old object: this way urllib3's log has its "Starting new" line, as every
+        # count of connections expects
+        return self._new_conn()
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.idle_since = time.monotonic()
+        super()._put_conn(conn)
+
+    def urlopen(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        retries: Any = None,
+        *args: Any,
+        **settings: Any,
+    ) -> Any:
+        """As urllib3's, but a body that was read once is not sent again, empty, by a retry."""
+        if is_one_shot(body) and isinstance(retries, Retry):
+            retries = retries.new(read=False, status=0, other=0)
+        return super().urlopen(method, url, body, headers, retries, *args, **settings)
+
+
+def is_one_shot(body: object) -> bool:
+    """Whether this body can be read only once: a generator, a stream that cannot be rewound.
+
+    urllib3 rewinds what has ``seek`` (``urllib3.util.request.rewind_body``) and reads anything
+    else again from where it stands: the end.
+    """
+    return not hasattr(body, "seek") and (hasattr(body, "read") or isinstance(body, Iterator))
+
+
+def fitted(
+    pool_class: type[HTTPConnectionPool], max_idle: float | None, wait: float | None
+) -> type[HTTPConnectionPool]:
+    """This class of pools (direct, over SOCKS, ...) with these limits, in seconds."""
+    if issubclass(pool_class, FittedPool):
+        return pool_class
+    made = type(pool_class.__name__, (FittedPool, pool_class), {"max_idle": max_idle, "wait": wait})
+    return cast("type[HTTPConnectionPool]", made)
