@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from keptalive import tuned_session
 from keptalive.lookalike.behaviour import SCENARIOS
+from keptalive.lookalike.process import Lookalike
 from keptalive.plans import Plan, read_plan
 
 ROOT = Path(__file__).parent.parent
@@ -22,10 +26,28 @@ def test_make_benchs_plan_is_the_default_one() -> None:
     assert replace(Plan(), budget_s=60.0) == read_plan(ROOT / "bench" / "github.toml")
 
 
+@pytest.fixture
+def github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
+    """A host that stands for api.github.com, trusted, and a token for it."""
+    with Lookalike.start(["keep-alive"]) as lookalike:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
+        monkeypatch.setenv("GITHUB_TOKEN", lookalike.token)
+        monkeypatch.chdir(tmp_path)
+        pool_log = logging.getLogger("urllib3.connectionpool")
+        monkeypatch.setattr(pool_log, "level", pool_log.level)  # an example sets it
+        yield lookalike.url("keep-alive").removeprefix("https://")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_python_example_runs(page: Path) -> None:
+def test_every_python_example_runs(page: Path, github: str) -> None:
+    known: dict[str, object] = {}
     for example in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-        exec(compile(example, page.name, "exec"), {})
+        exec(compile(example.replace("api.github.com", github), page.name, "exec"), known)
+
+
+def test_the_page_on_sessions_shows_what_describe_says() -> None:
+    page = (ROOT / "docs" / "sessions.md").read_text()
+    assert f"```\n{tuned_session(threads=8).describe()}\n```" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

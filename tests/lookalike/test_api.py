@@ -169,6 +169,21 @@ def test_only_get_and_head_are_known(method):
     assert ask(method=method).status == 404
 
 
+def test_a_revoked_token_is_not_taken_any_more():
+    api = Api(base_url=BASE)
+    revoked = ask("/installation/token", api=api, method="DELETE")
+    assert (revoked.status, revoked.body) == (204, b"")
+    assert "content-length" not in revoked.headers
+    assert (ask(api=api).status, ask().status) == (401, 200)
+
+
+def test_a_wrong_token_revokes_none():
+    api = Api(base_url=BASE)
+    wrong = {"user-agent": "test", "authorization": "Bearer wrong"}
+    assert ask("/installation/token", api=api, method="DELETE", headers=wrong).status == 401
+    assert ask(api=api).status == 200
+
+
 def test_head_is_get_without_the_body():
     got, headed = ask("/user"), ask("/user", method="HEAD")
     assert headed.body == b""

@@ -20,10 +20,14 @@ TOKEN = "lookalike-token"  # noqa: S105 (made up, and meant to look it)
 AMPLE_LIMIT = 1_000_000
 """So many requests an hour that no benchmark meets the limit by accident; GitHub's is 5,000."""
 
+REVOCATION = (b"DELETE", b"/installation/token")
+"""What ends a token here for good, as it ends an installation's at GitHub."""
+
 _ANONYMOUS_LIMIT = 60
 _WINDOW_S = 3600
 _REASONS: Mapping[int, bytes] = {
     200: b"200 OK",
+    204: b"204 No Content",
     304: b"304 Not Modified",
     400: b"400 Bad Request",
     401: b"401 Unauthorized",
@@ -72,6 +76,7 @@ class Api:
         self._used = 0
         self._resets_at_s = 0
         self._served = 0
+        self._revoked = False
 
     def answer(self, request: Request, *, now_s: float) -> Response:
         """Answer a request that arrived at a time in seconds since the epoch."""
@@ -95,9 +100,12 @@ class Api:
         if headers.get(b"x-github-api-version", resources.API_VERSION) != resources.API_VERSION:
             return resources.version_unknown(), False
         authorization = headers.get(b"authorization")
-        if authorization is not None and not is_authorized(authorization):
+        if authorization is not None and (self._revoked or not is_authorized(authorization)):
             return resources.problem(401, "Bad credentials"), False
         authenticated = authorization is not None
+        if (request.method, request.target) == REVOCATION and authenticated:
+            self._revoked = True
+            return resources.nothing(), True
         if request.method not in (b"GET", b"HEAD"):
             return resources.problem(404, "Not Found"), authenticated
         if _is_rate_limit(request.target):

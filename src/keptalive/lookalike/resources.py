@@ -116,6 +116,11 @@ def make_resource(
     return Resource(status=status, head=head, etag=etag, body=body)
 
 
+def nothing() -> Resource:
+    """Say that it is done; without Content-Length, as RFC 9110 section 8.6 wants it for a 204."""
+    return Resource(status=204, head=COMMON_HEADERS, etag=b"", body=b"")
+
+
 def problem(status: int, message: str, documentation_url: str = _DOCUMENTATION) -> Resource:
     """Refuse in GitHub's form."""
     body = {"message": message, "documentation_url": documentation_url, "status": str(status)}

@@ -24,36 +24,35 @@ def policy(
         if block
         else "more are opened when needed, and not kept"
     )
-    lines = {
-        "TLS": "each CA bundle and client certificate is read once, and again when it changes",
-        "pools": f"{hosts} hosts, {connections} connections each; {beyond}",
-        "idle connections": _seconds(
-            max_idle, "replaced before use after {:g} s", "used at any age"
-        ),
-        "timeouts": f"{connect} to connect, {read} between bytes",
-        "TCP keepalive": "probes a silent connection, so that no NAT forgets it",
-        "retries": retry(max_retries),
+    parts = {
+        "TLS": ["each CA bundle and client certificate is read once, and when it changes"],
+        "pools": [f"{hosts} hosts, {connections} connections each; {beyond}"],
+        "idle connections": [
+            _seconds(max_idle, "replaced after {:g} s, before use", "never replaced")
+        ],
+        "timeouts": [f"{connect} to connect, {read} between bytes"],
+        "TCP keepalive": ["probes a silent connection, so that no NAT forgets it"],
+        "sent again": sent_again(max_retries),
     }
-    return "\n".join(f"{part}: {said}" for part, said in lines.items())
+    return "\n".join(f"{part:18}" + f"\n{'':18}".join(lines) for part, lines in parts.items())
 
 
-def retry(policy: Retry) -> str:
-    """What this policy, `SafeRetry` or any other, sends again."""
+def sent_again(policy: Retry) -> list[str]:
+    """What this policy, `SafeRetry` or any other, sends again, in short lines."""
     if not policy.total:
-        return "nothing is sent again"
-    methods = (
-        ", ".join(sorted(policy.allowed_methods)) if policy.allowed_methods else "every method"
-    )
+        return ["nothing"]
+    methods = ", ".join(sorted(policy.allowed_methods)) if policy.allowed_methods else "any method"
+    lines = [f"{methods}: up to {policy.total} times"]
     after = [] if policy.read is False else ["a broken connection"]
     after += [str(status) for status in sorted(policy.status_forcelist)]
-    said = f"{methods} up to {policy.total} times"
     if after:
-        said += f", after {' or '.join([', '.join(after[:-1]), after[-1]] if after[1:] else after)}"
+        *others, last = after
+        lines.append(f"after {', '.join(others)}{' or ' if others else ''}{last}")
     if isinstance(policy, SafeRetry) and policy.respect_retry_after_header:
-        said += f", waiting for Retry-After up to {policy.LONGEST_WAIT:g} s"
+        lines.append(f"Retry-After is waited for, up to {policy.LONGEST_WAIT:g} s")
     if policy.allowed_methods:
-        said += "; other methods only while nothing was sent"
-    return said
+        lines.append("other methods: only while nothing was sent")
+    return lines
 
 
 def _seconds(value: float | None, given: str, without: str) -> str:
