@@ -5,13 +5,14 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: help bench test check costs clean
+.PHONY: help bench test check costs foreign clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
 	@echo 'make test    the tests'
 	@echo 'make check   formatting, lint and types'
-	@echo 'make costs   what keptalive itself costs, and its noise floor (some minutes)'
+	@echo 'make costs   what keptalive itself costs, its noise floor, other clients (some minutes)'
+	@echo "make foreign requests' own tests with the tuned adapter, no network (Linux; some minutes)"
 	@echo 'make clean   removes .venv and what tools have left behind'
 
 bench: .venv/installed
@@ -27,6 +28,9 @@ check: .venv/installed-dev
 
 costs: .venv/installed-dev
 	$(BIN)/pytest bench --benchmark-enable
+
+foreign: .venv/installed-dev
+	$(BIN)/python tests/foreign/compare_suites.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .benchmarks

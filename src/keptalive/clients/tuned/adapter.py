@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.parse import urlparse
 
@@ -19,6 +20,7 @@ import requests
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.exceptions import InvalidProxyURL, InvalidURL
 from requests.utils import prepend_scheme_if_needed, select_proxy
+from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, port_by_scheme
 from urllib3.exceptions import EmptyPoolError, LocationValueError
@@ -48,7 +50,7 @@ KEEPALIVE = [
 ]
 
 MATCHES_NO_PROXY = version("urllib3").startswith("1.")
-ADDRESSES_KEPT = 1000
+ADDRESSES_KEPT = 100  # each may hold on to a context
 
 
 class _Address(NamedTuple):
@@ -120,6 +122,10 @@ class TunedAdapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: str, verify: Verify, cert: Cert) -> None:
         """Leave trust to the pool's context, if it is the one that these settings stand for."""
+        if not url.lower().startswith("https:"):
+            # For its errors only: a proxy that forwards is shown nobody's certificate
+            super().cert_verify(SimpleNamespace(), url, verify, cert)
+            return
         trust = self._trust.known(verify, cert)
         if trust is None or conn.conn_kw.get("ssl_context") is not trust.context:
             # With a path set on the pool, as this does, urllib3 loads it for every connection
@@ -209,8 +215,8 @@ class TunedAdapter(HTTPAdapter):
         if proxy.lower().startswith("https:"):
             if host_params["scheme"] == "http":
                 # It forwards, and requests verifies none that does: cert_verify asks for the
-                # target's scheme. With a certificate, urllib3 might add that to our context.
-                settings = {} if cert else _pool_settings(self._trust.of(False, None))
+                # target's scheme
+                settings = _pool_settings(self._trust.of(False, None))
             elif MATCHES_NO_PROXY:
                 # urllib3 1.26 would not match its name against a context of ours: it gets the
                 # files, as from requests, and reads them for each connection
@@ -265,7 +271,8 @@ class TunedAdapter(HTTPAdapter):
         urllib3 2 leaves an idle connection open for as long as any response of its pool is kept.
         """
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 - not a mapping to iterate over
+            # What else somebody has put there can be cleared, no more is known of it
+            for key in manager.pools.keys() if isinstance(manager, PoolManager) else ():
                 pool = manager.pools.get(key)
                 if pool is not None:
                     pool.close()

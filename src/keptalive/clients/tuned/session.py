@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any, cast
 
 import requests
+from requests import sessions
 from requests.adapters import DEFAULT_POOLSIZE
 from requests.sessions import merge_setting
-from requests.utils import get_environ_proxies, get_netrc_auth
 from urllib3.util import Retry
 
 from keptalive.clients.tuned.adapter import MAX_IDLE_S, TIMEOUT_S, TunedAdapter
@@ -26,9 +26,10 @@ ORIGINS_KEPT = 1000
 class _Environment:
     """What requests would find there, found by its own functions and kept for each origin."""
 
+    # The names that Session itself uses, since that is where tests and programs replace them
     def __init__(self) -> None:
-        self.proxies = lru_cache(ORIGINS_KEPT)(get_environ_proxies)
-        self.login = lru_cache(ORIGINS_KEPT)(get_netrc_auth)
+        self.proxies = lru_cache(ORIGINS_KEPT)(sessions.get_environ_proxies)  # type: ignore[attr-defined]
+        self.login = lru_cache(ORIGINS_KEPT)(sessions.get_netrc_auth)  # type: ignore[attr-defined]
         self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
 
 

@@ -11,16 +11,19 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import requests
+from requests import adapters
+from requests.utils import extract_zipped_paths
 
 Verify = Any  # bool, str, a path, or None: requests takes anything that is true or names a file
 Cert = str | tuple[str, str] | None
 
+CONTEXTS_KEPT = 20  # each takes about a megabyte
 FILES = ("ca_certs", "ca_cert_dir", "cert_file", "key_file")
 
 
@@ -78,6 +81,9 @@ class TrustStore:
                 trust = self.known(verify, cert)
                 if trust is None or not trust.holds():
                     trust = self._load(verify, cert)
+                    self._known.pop(_key(verify, cert), None)
+                    if len(self._known) >= CONTEXTS_KEPT:
+                        del self._known[next(iter(self._known))]  # the oldest
                     self._known[_key(verify, cert)] = trust
         return trust
 
@@ -86,8 +92,12 @@ class TrustStore:
         self._cert_verify(named, "https://", verify, cert)
         files = {name: os.fspath(path) for name in FILES if (path := getattr(named, name, None))}
         required = named.cert_reqs == "CERT_REQUIRED"
+        if required and not files.keys() & {"ca_certs", "ca_cert_dir"}:
+            # requests 2.32.0 to 2.32.4 name none for True: a context of theirs has it already
+            default = adapters.DEFAULT_CA_BUNDLE_PATH  # type: ignore[attr-defined]
+            files["ca_certs"] = extract_zipped_paths(default)
         # Taken before reading: a file that changes meanwhile is read again
-        stamps = tuple((path, _stamp(path)) for path in files.values())
+        stamps = tuple((path, _stamp(path)) for path in _read(files.values()))
         context = self._new_context(ssl.CERT_REQUIRED if required else ssl.CERT_NONE)
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_NONE
         try:
@@ -105,14 +115,29 @@ def _key(verify: Verify, cert: Cert) -> tuple[Verify, Cert]:
     return verify, tuple(cert) if isinstance(cert, list) else cert
 
 
+def _read(paths: Iterable[str]) -> Iterator[str]:
+    """These, and in directories what OpenSSL looks up there at a handshake, and keeps.
+
+    So that a link whose target has gone is noticed, each is looked at before every request: a
+    CA bundle in one file is cheaper.
+    """
+    for path in paths:
+        yield path
+        if os.path.isdir(path):  # noqa: PTH112 - as requests decides it
+            with os.scandir(path) as entries:
+                yield from (entry.path for entry in entries if entry.name[8:9] == ".")
+
+
 def _stamp(path: str) -> tuple[int, ...] | None:
     try:
         found = os.stat(path)  # noqa: PTH116 - a third of Path.stat's cost, for every request
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def _no_password() -> NoReturn:
     # Without this OpenSSL would ask for it at the terminal
-    raise ssl.SSLError("the client's private key is encrypted, and requests has no password for it")
+    raise ssl.SSLError(
+        ssl.SSL_ERROR_SSL, "the client's private key is encrypted: name one without a password"
+    )
