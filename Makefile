@@ -5,14 +5,18 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: help bench test check costs foreign clean
+.PHONY: help bench test check costs side-by-side foreign clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
 	@echo 'make test    the tests'
 	@echo 'make check   formatting, lint and types'
-	@echo 'make costs   what keptalive itself costs, its noise floor, other clients (some minutes)'
-	@echo "make foreign requests' own tests with the tuned adapter, no network (Linux; some minutes)"
+	@echo
+	@echo 'For those who work on keptalive, some minutes each:'
+	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session'
+	@echo 'make side-by-side  the table of HTTP clients in the README'
+	@echo "make foreign       requests' own tests with the tuned adapter, without network (Linux)"
+	@echo
 	@echo 'make clean   removes .venv and what tools have left behind'
 
 bench: .venv/installed
@@ -26,14 +30,17 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-costs: .venv/installed-dev
+costs: .venv/installed-peers .venv-niquests/installed
 	$(BIN)/pytest bench --benchmark-enable
+
+side-by-side: .venv/installed-peers .venv-niquests/installed
+	@$(BIN)/python -m bench.side_by_side
 
 foreign: .venv/installed-dev
 	$(BIN)/python tests/foreign/compare_suites.py
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	rm -rf .venv .venv-niquests .mypy_cache .ruff_cache .pytest_cache .benchmarks
 
 .venv/pyvenv.cfg:
 	@test -n '$(PYTHON)' || { echo 'keptalive needs Python 3.10 or newer on the PATH'; exit 2; }
@@ -56,3 +63,11 @@ endef
 .venv/installed-dev: .venv/pyvenv.cfg pyproject.toml
 	$(call install,'.[dev]')
 	@touch .venv/installed
+
+.venv/installed-peers: .venv/installed-dev
+	$(call install,'.[dev,peers]')
+
+.venv-niquests/installed:
+	$(PYTHON) -m venv .venv-niquests
+	.venv-niquests/bin/python -m pip install --quiet --disable-pip-version-check niquests
+	@touch $@

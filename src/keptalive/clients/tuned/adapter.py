@@ -23,7 +23,7 @@ from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool, port_by_scheme
-from urllib3.exceptions import EmptyPoolError, LocationValueError
+from urllib3.exceptions import EmptyPoolError, LocationValueError, URLSchemeUnknown
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -51,6 +51,8 @@ KEEPALIVE = [
 
 MATCHES_NO_PROXY = version("urllib3").startswith("1.")
 ADDRESSES_KEPT = 100  # each may hold on to a context
+
+NOTHING_ASKED = (None, True, None)  # request, verify, cert
 
 
 class _Address(NamedTuple):
@@ -183,7 +185,7 @@ class TunedAdapter(HTTPAdapter):
 
     def get_connection(self, url: str, proxies: dict[str, str] | None = None) -> HTTPConnectionPool:
         """The same for requests before 2.32, which does not name the settings: `send` has them."""
-        request, verify, cert = getattr(self._asked, "settings", (None, True, None))
+        request, verify, cert = getattr(self._asked, "settings", NOTHING_ASKED)
         if request is None or request.url != url:
             request = requests.PreparedRequest()
             request.url = url
@@ -233,7 +235,9 @@ class TunedAdapter(HTTPAdapter):
     # Requests
 
     def request_url(self, request: requests.PreparedRequest, proxies: dict[str, str] | None) -> str:
-        return super().request_url(request, proxies) if proxies else request.path_url
+        if proxies or request.path_url.startswith("//"):  # some versions shorten that
+            return super().request_url(request, proxies)
+        return request.path_url
 
     def send(
         self,
@@ -250,6 +254,8 @@ class TunedAdapter(HTTPAdapter):
             requests.RequestException: as requests does; a `requests.ConnectionError` also if
                 ``pool_block`` is set and no connection becomes free in time.
         """
+        # A body may be read from another response of this adapter: then sends nest
+        outer = getattr(self._asked, "settings", NOTHING_ASKED)
         self._asked.settings = request, verify, cert
         try:
             return super().send(
@@ -263,7 +269,7 @@ class TunedAdapter(HTTPAdapter):
                 request=request,
             ) from error
         finally:
-            del self._asked.settings
+            self._asked.settings = outer
 
     def close(self) -> None:
         """Close all idle connections now, and those in use as soon as they come back.
@@ -300,6 +306,8 @@ def _address(manager: Any, host_params: dict[str, Any], settings: dict[str, Any]
     if not host_params["host"]:
         raise LocationValueError("No host specified.")
     scheme = host_params["scheme"]
+    if scheme not in manager.key_fn_by_scheme:
+        raise URLSchemeUnknown(scheme)
     port = host_params["port"] or port_by_scheme.get(scheme)
     context = {**manager.connection_pool_kw, **settings, **host_params, "port": port}
     context.pop("strict", None)  # of requests 2.28, for which urllib3 2 has no use

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, cast
 
 from urllib3.connectionpool import HTTPConnectionPool
@@ -64,7 +64,10 @@ def is_one_shot(body: object) -> bool:
     urllib3 rewinds what has ``seek`` (``urllib3.util.request.rewind_body``) and reads anything
     else again from where it stands: the end.
     """
-    return not hasattr(body, "seek") and (hasattr(body, "read") or isinstance(body, Iterator))
+    if body is None or isinstance(body, (str, bytes, bytearray, memoryview, Sequence)):
+        return False
+    seekable = getattr(body, "seekable", None)  # a pipe has seek, and says here that it cannot
+    return not (seekable() if callable(seekable) else hasattr(body, "seek"))
 
 
 def fitted(

@@ -55,16 +55,17 @@ class SafeRetry(Retry):
         doublings = len(failures) - 1
         if not failures or (doublings == 0 and failures[0].status is None):
             return 0.0
-        longest: float = min(self.LONGEST_BACKOFF, self.backoff_factor * 2**doublings)
+        ceiling = min(self.LONGEST_BACKOFF, getattr(self, "backoff_max", self.LONGEST_BACKOFF))
+        longest: float = min(ceiling, self.backoff_factor * 2 ** min(doublings, 30))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
 
     def get_retry_after(self, response: Any) -> float | None:
         """What the header asks for, in seconds; None without one and where it makes no sense."""
         try:
             seconds: float | None = super().get_retry_after(response)
-        except InvalidHeader:
+            return None if seconds is None else float(seconds)
+        except (InvalidHeader, ValueError, OverflowError):  # also a year 99999, 5000 digits
             return None
-        return seconds
 
     def increment(
         self,

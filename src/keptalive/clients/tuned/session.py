@@ -8,6 +8,7 @@ the Session is closed.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, cast
 
@@ -65,8 +66,22 @@ class TunedSession(requests.Session):
             for adapter, prefixes in mounted.items()
         )
 
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """As requests does, but what a hook raises costs no connection."""
+        try:
+            return super().send(request, **kwargs)
+        except requests.RequestException as error:
+            # `raise_for_status`, say, before the body was read: its connection, and its place
+            # among those of `threads`, would be lost
+            if error.response is not None and not kwargs.get("stream", self.stream):
+                with suppress(requests.RequestException, RuntimeError):
+                    _ = error.response.content
+            raise
+
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        if not self.trust_env or request.auth or self.auth or not isinstance(request.url, str):
+        # What is empty but not None, like (), keeps a login in the URL from being used
+        unset = request.auth is None and self.auth is None
+        if not (self.trust_env and unset and isinstance(request.url, str)):
             return super().prepare_request(request)  # which asks no ~/.netrc, or nothing we know
         login = self._known_environment().login(_origin(request.url))
         as_if = cast("requests.Session", _WithLogin(self, login))
@@ -94,9 +109,10 @@ class TunedSession(requests.Session):
         }
 
     def _known_environment(self) -> _Environment:
-        if self._environment is None:
-            self._environment = _Environment()
-        return self._environment
+        environment = self._environment  # another thread may close the session meanwhile
+        if environment is None:
+            environment = self._environment = _Environment()
+        return environment
 
 
 def tuned_session(

@@ -39,11 +39,12 @@ def policy(
 
 def sent_again(policy: Retry) -> list[str]:
     """What this policy, `SafeRetry` or any other, sends again, in short lines."""
-    if not policy.total:
+    if policy.total is not None and not policy.total:
         return ["nothing"]
     methods = ", ".join(sorted(policy.allowed_methods)) if policy.allowed_methods else "any method"
-    lines = [f"{methods}: up to {policy.total} times"]
-    after = [] if policy.read is False else ["a broken connection"]
+    times = "any number of" if policy.total is None else f"up to {policy.total}"
+    lines = [f"{methods}: {times} times"]
+    after = [] if policy.read in (False, 0) else ["a broken connection"]
     after += [str(status) for status in sorted(policy.status_forcelist)]
     if after:
         *others, last = after

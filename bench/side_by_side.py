@@ -1,0 +1,251 @@
+"""The clients of `peers.py` side by side: ``.venv/bin/python -m bench.side_by_side`` (a minute).
+
+It prints what each pays for a request that must reopen its connection, for a warm one, and for the
+difference: the connection alone, whatever else a client does for a request.
+
+The look-alike closes after each response, unannounced, or never. Each client has a process for
+either, with nobody else in it. A round is a block of requests from each process, in random order;
+what is compared is paired within a round, so that a machine that is slow for a while is slow for
+all. The server's share of the work is in everybody's wall time, and in nobody's CPU time.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.peers import PEERS
+
+from keptalive.analysis.intervals import median_interval
+from keptalive.clients.environment import neutral
+from keptalive.lookalike.process import Lookalike
+from keptalive.model import Interval
+
+REOPENING, WARM = "request-limit=1", "keep-alive"
+BLOCKS = {REOPENING: 10, WARM: 40}  # requests
+ROUNDS = 35
+PATH = "/user"
+
+ROOT = Path(__file__).parent.parent
+OTHER_ENVIRONMENTS = {"niquests": ".venv-niquests"}
+_ENDS_WITHIN_S = 5.0
+
+
+class Cost(NamedTuple):
+    """What one request has cost, the mean of a block."""
+
+    seconds: float
+    cpu_seconds: float
+    opened: float
+    """Connections, as the server counts them."""
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(*(mine - its for mine, its in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A client's costs, round by round."""
+
+    version: str
+    tls: str
+    blocks: Mapping[str, list[Cost]] = field(default_factory=lambda: {REOPENING: [], WARM: []})
+
+    def costs(self, part: str) -> list[Cost]:
+        """One for each round: of a "reopened" request, of a "warm" one, or of "reopening" alone."""
+        if part == "reopening":
+            pairs = zip(self.blocks[REOPENING], self.blocks[WARM], strict=True)
+            return [reopened - warm for reopened, warm in pairs]
+        return self.blocks[{"reopened": REOPENING, "warm": WARM}[part]]
+
+    def median(self, part: str, kind: str) -> float:
+        """The median of a part's "seconds", "cpu_seconds" or "opened"."""
+        return float(statistics.median(getattr(cost, kind) for cost in self.costs(part)))
+
+    def times(self, other: Measured, part: str, kind: str) -> Interval:
+        """How many times as much as the other's, paired within a round."""
+        pairs = zip(self.costs(part), other.costs(part), strict=True)
+        return median_interval(
+            [getattr(mine, kind) / getattr(its, kind) for mine, its in pairs],
+        )
+
+
+class Worker:
+    """A client in a process of its own; made by `start`."""
+
+    def __init__(self, child: subprocess.Popen[str], name: str) -> None:
+        self._child = child
+        self._name = name
+        self.runs_on: dict[str, str] | None = None
+        """Versions; None where the client is not installed."""
+
+    @classmethod
+    @contextmanager
+    def start(cls, name: str, url: str, lookalike: Lookalike) -> Iterator[Worker]:
+        """Run a client for the length of a `with` block; its environment is ours."""
+        command = [str(python_of(name)), str(ROOT / "bench" / "peers.py"), name, url]
+        with subprocess.Popen(
+            [*command, str(lookalike.ca_bundle)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as child:
+            try:
+                worker = cls(child, name)
+                worker.runs_on = worker._exchange(lookalike.token)
+                yield worker
+            finally:
+                _end(child)
+
+    def ask(self, requests: int) -> dict[str, float]:
+        """Let it make so many requests, and say what one has cost."""
+        answer: dict[str, float] = self._exchange(str(requests))
+        return answer
+
+    def _exchange(self, line: str) -> Any:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        with suppress(BrokenPipeError):  # then there is no answer either
+            self._child.stdin.write(line + "\n")
+            self._child.stdin.flush()
+        answer = self._child.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process of {self._name} has ended; it says why on stderr")
+        return json.loads(answer)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    try:
+        if child.stdin is not None:
+            with suppress(OSError):  # it is dead already
+                child.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_ENDS_WITHIN_S)
+    finally:
+        if child.returncode is None:
+            child.kill()
+
+
+def python_of(name: str) -> Path:
+    """The interpreter that a client runs in; it need not be there."""
+    if name in OTHER_ENVIRONMENTS:
+        return ROOT / OTHER_ENVIRONMENTS[name] / "bin" / "python"
+    return Path(sys.executable)
+
+
+def how_to_install(name: str) -> str:
+    """What to type where a client is missing."""
+    package = PEERS[name].package
+    if name not in OTHER_ENVIRONMENTS:
+        return f"{sys.executable} -m pip install {package}"
+    environment = OTHER_ENVIRONMENTS[name]
+    return f"python3 -m venv {environment} && {environment}/bin/pip install {package}"
+
+
+def compare(
+    lookalike: Lookalike,
+    names: Iterable[str] = PEERS,
+    *,
+    rounds: int = ROUNDS,
+    blocks: Mapping[str, int] = BLOCKS,
+) -> dict[str, Measured]:
+    """Measure these clients in one run; those that are not installed are not in the answer."""
+    with ExitStack() as stack:
+        measured: dict[str, Measured] = {}
+        workers: list[tuple[str, str, Worker]] = []
+        for name in names:
+            if not python_of(name).exists():
+                continue
+            for scenario in blocks:
+                url = lookalike.url(scenario) + PATH
+                worker = stack.enter_context(Worker.start(name, url, lookalike))
+                if worker.runs_on is not None:
+                    measured[name] = Measured(worker.runs_on["version"], worker.runs_on["tls"])
+                    workers.append((name, scenario, worker))
+        for _, scenario, worker in workers:
+            worker.ask(blocks[scenario])  # warm-up
+        for _ in range(rounds):
+            random.shuffle(workers)
+            for name, scenario, worker in workers:
+                cost = _block(lookalike, worker, scenario, blocks[scenario])
+                measured[name].blocks[scenario].append(cost)
+    return measured
+
+
+def _block(lookalike: Lookalike, worker: Worker, scenario: str, requests: int) -> Cost:
+    worker.ask(1)  # others have had the processor and its caches since its last block
+    opened = lookalike.accepted(scenario)
+    cost = worker.ask(requests)
+    return Cost(**cost, opened=(lookalike.accepted(scenario) - opened) / requests)
+
+
+class Replay:
+    """A clock for pytest-benchmark: it goes on by what has been measured already.
+
+    pytest-benchmark runs one benchmark after the other, and what is compared here is interleaved.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def goes_on(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self._now += seconds
+
+
+CLOCK = Replay()
+"""For ``@pytest.mark.benchmark(timer=CLOCK)``."""
+
+
+def replay(benchmark: Any, seconds: Sequence[float]) -> None:
+    """Give a benchmark that has `CLOCK` for its timer these rounds."""
+    rounds = iter(seconds)
+    benchmark.pedantic(CLOCK.goes_on, setup=lambda: ((next(rounds),), {}), rounds=len(seconds))
+
+
+def table(measured: Mapping[str, Measured]) -> str:
+    """Everything in Markdown, the cheapest to reopen first."""
+    rows: list[Sequence[str]] = [
+        ("client", "version", "reopened", "warm", "reopening", "its CPU time", "times the tuned"),
+        ("---", "---", "---:", "---:", "---:", "---:", "---:"),
+    ]
+    tuned = measured["tuned"]
+    for name, of in sorted(
+        measured.items(), key=lambda item: item[1].median("reopening", "seconds")
+    ):
+        times = of.times(tuned, "reopening", "seconds")
+        parts = [
+            ("reopened", "seconds"),
+            ("warm", "seconds"),
+            ("reopening", "seconds"),
+            ("reopening", "cpu_seconds"),
+        ]
+        milliseconds = [f"{of.median(part, kind) * 1e3:.2f} ms" for part, kind in parts]
+        shown = "1" if of is tuned else f"{times.median:.2f} [{times.low:.2f}, {times.high:.2f}]"
+        rows.append((PEERS[name].label, of.version, *milliseconds, shown))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main() -> None:
+    with neutral(), Lookalike.start([REOPENING, WARM]) as lookalike:
+        measured = compare(lookalike)
+        print(table(measured))
+        print(f"\n{ROUNDS} rounds, {lookalike.certificates} certificates in the CA bundle.")
+    for name in PEERS:
+        if name not in measured:
+            print(f"Without {PEERS[name].label}; to have it: {how_to_install(name)}")
+
+
+if __name__ == "__main__":
+    main()
