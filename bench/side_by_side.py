@@ -1,4 +1,4 @@
-"""The clients of `peers.py` side by side: ``.venv/bin/python -m bench.side_by_side`` (a minute).
+"""The clients of `peers.py` side by side: ``make side-by-side`` (two minutes).
 
 It prints what each pays for a request that must reopen its connection, for a warm one, and for the
 difference: the connection alone, whatever else a client does for a request.
@@ -31,7 +31,7 @@ from keptalive.model import Interval
 
 REOPENING, WARM = "request-limit=1", "keep-alive"
 BLOCKS = {REOPENING: 10, WARM: 40}  # requests
-ROUNDS = 35
+ROUNDS = 60
 PATH = "/user"
 
 ROOT = Path(__file__).parent.parent
@@ -232,9 +232,16 @@ def table(measured: Mapping[str, Measured]) -> str:
             ("reopening", "cpu_seconds"),
         ]
         milliseconds = [f"{of.median(part, kind) * 1e3:.2f} ms" for part, kind in parts]
-        shown = "1" if of is tuned else f"{times.median:.2f} [{times.low:.2f}, {times.high:.2f}]"
+        shown = "1" if of is tuned else _shown(times)
         rows.append((PEERS[name].label, of.version, *milliseconds, shown))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _shown(times: Interval) -> str:
+    assert times.low is not None
+    assert times.high is not None
+    doubt = "~ " if times.low <= 1 <= times.high else ""
+    return f"{doubt}{times.median:.2f} [{times.low:.2f}, {times.high:.2f}]"
 
 
 def main() -> None:
