@@ -1,0 +1,202 @@
+"""What each cause means, how its evidence reads, and what to change: a row of a table for each.
+
+The numbers are those of the openings that have the cause; what was not seen is not said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from keptalive.evidence import Ended, Opening, Traffic
+
+SHORTEST_KNOWN_S = 0.1  # a survived idle time below this tells nothing about the server
+
+Openings = Sequence[Opening]
+Words = Callable[[Openings, Traffic], str]
+
+
+class Row(NamedTuple):
+    """One cause, in words."""
+
+    means: str
+    evidence: Words
+    cure: Words
+
+
+def _said(text: str) -> Words:
+    return lambda _openings, _traffic: text
+
+
+def _ends(openings: Openings) -> list[Ended]:
+    return [opening.ended for opening in openings if opening.ended is not None]
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+
+
+def _span(values: Sequence[float], of: Callable[[float], str] = _seconds) -> str:
+    low, high = of(min(values)), of(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _idle(openings: Openings, traffic: Traffic) -> str:
+    idle = [ended.idle_s for ended in _ends(openings) if ended.idle_s is not None]
+    if not idle:
+        return ""
+    said = f"It was found closed after {_span(idle)} unused"
+    if traffic.longest_survived_s >= SHORTEST_KNOWN_S:
+        said += f"; connections survived {_seconds(traffic.longest_survived_s)}"
+    return f"{said}."
+
+
+def _served(openings: Openings, _traffic: Traffic) -> str:
+    served = [float(ended.served) for ended in _ends(openings)]
+    return f"Each had served {_span(served, lambda n: f'{n:.0f}')} responses." if served else ""
+
+
+def _idle_cure(_openings: Openings, traffic: Traffic) -> str:
+    survived = traffic.longest_survived_s
+    if survived < SHORTEST_KNOWN_S:
+        return (
+            "tuned_session(max_idle=T), T below the server's time, replaces it before that can "
+            "meet a request; keptalive probe finds it. Or ask more often."
+        )
+    return (
+        f"tuned_session(max_idle={survived:.3g}) replaces it before the server's end can meet a "
+        f"request; to keep it instead, ask at least every {_seconds(survived)}."
+    )
+
+
+def _places(openings: Openings, _traffic: Traffic) -> str:
+    places = sorted({opening.place for opening in openings if opening.place})
+    if not places:
+        return ""
+    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+    return f"Sessions made at {', '.join(places[:3])}{more}."
+
+
+def _busy(openings: Openings, _traffic: Traffic) -> str:
+    return f"Up to {max(opening.busy for opening in openings) + 1} requests at once."
+
+
+def _enough(openings: Openings, _traffic: Traffic) -> str:
+    most = max(opening.busy for opening in openings) + 1
+    return f"tuned_session(threads={most}), or HTTPAdapter(pool_maxsize={most})."
+
+
+def _errors(openings: Openings, _traffic: Traffic) -> str:
+    errors = sorted({ended.error for ended in _ends(openings) if ended.error})
+    return f"It ended in {', '.join(errors)}." if errors else ""
+
+
+def _hosts(openings: Openings, _traffic: Traffic) -> str:
+    return f"{len({opening.host for opening in openings})} such host asked in turn with others."
+
+
+NOTHING = _said("")
+ROWS: Mapping[str, Row] = {
+    "first-use": Row("the first connection to this host", NOTHING, _said("Nothing: it is owed.")),
+    "new-session": Row(
+        "a new Session, or requests.get, began with an empty pool",
+        _places,
+        _said("Make one Session, keep it, and use it for every request to this host."),
+    ),
+    "session-closed": Row(
+        "the Session had been closed, and was used again",
+        _places,
+        _said("Close it when the program has no more to ask."),
+    ),
+    "pool-evicted": Row(
+        "the Session asks more hosts than it keeps pools for",
+        NOTHING,
+        _said("tuned_session(hosts=N) or HTTPAdapter(pool_connections=N), N the number of hosts."),
+    ),
+    "tls-settings-differ": Row(
+        "verify or cert differ from the request before, so another pool",
+        _places,
+        _said("Use one setting for all requests of a Session."),
+    ),
+    "proxy-differs": Row(
+        "another proxy than before, so another pool",
+        _places,
+        _said("Use one proxy URL, spelt the same, for all requests of a Session."),
+    ),
+    "concurrency": Row(
+        "all kept connections were busy, and this one was kept too",
+        _busy,
+        _said("Nothing: each thread has its connection now."),
+    ),
+    "pool-too-small": Row(
+        "all kept connections were busy, and the pool had no room for this one", _busy, _enough
+    ),
+    "unread-body": Row(
+        "an earlier response was never read, so its connection never came back",
+        _places,
+        _said("Read .content, or use the response in a with block, when stream=True."),
+    ),
+    "abandoned-body": Row(
+        "an earlier response was closed before its body had been read",
+        _places,
+        _said("Read the rest before closing it, if it is short."),
+    ),
+    "failed-request": Row(
+        "the request before ended in an error",
+        _errors,
+        _said("See to the error: a longer timeout, smaller answers, or a retry."),
+    ),
+    "close-announced": Row(
+        'the server said "Connection: close"',
+        _served,
+        _said("It is the server's configuration; ask its operator to keep connections alive."),
+    ),
+    "close-requested": Row(
+        'the program itself said "Connection: close"',
+        NOTHING,
+        _said('Remove that header: session.headers.pop("Connection").'),
+    ),
+    "http-1.0": Row(
+        "the server answered in HTTP/1.0, or without saying how long the body is",
+        NOTHING,
+        _said("It is the server's: behind a proxy that speaks HTTP/1.1 it could keep connections."),
+    ),
+    "idle-timeout": Row("the server closes connections that are unused", _idle, _idle_cure),
+    "request-limit": Row(
+        "the server closes after a number of requests, unannounced",
+        _served,
+        _said("Ask its operator for a higher limit (nginx: keepalive_requests)."),
+    ),
+    "server-closed": Row(
+        "the server closed it, for a reason that does not show",
+        _idle,
+        _said("Look at the server's and the load balancer's timeouts: keptalive probe."),
+    ),
+    "server-reset": Row(
+        "the connection was reset",
+        _idle,
+        _said("A load balancer or firewall that forgets connections: max_idle below its time."),
+    ),
+    "timeout-408": Row("the server sent an unasked-for 408 and closed", _idle, _idle_cure),
+    "stray-bytes": Row(
+        "bytes were waiting that belong to no response",
+        NOTHING,
+        _said("A fault of the server, which sends more than it says: tell its operator."),
+    ),
+    "tls-message": Row(
+        "a TLS message made a live connection look dropped",
+        NOTHING,
+        _said("The server sends tickets or key updates late; it is harmless but for the cost."),
+    ),
+    "retry": Row(
+        "the request had failed, and was sent again",
+        _errors,
+        _said("max_idle spares the failures of connections that the server had just closed."),
+    ),
+    "redirect": Row(
+        "a redirect led to another host",
+        NOTHING,
+        _said("Ask for the final address."),
+    ),
+    "unknown": Row("what was seen does not say why", NOTHING, _said("")),
+}

@@ -1,0 +1,53 @@
+"""How a kept connection was found: what a look at its socket says, before urllib3 closes it.
+
+Only a connection that urllib3 has just called dropped is looked at, so that what the look consumes
+(an error, a TLS record) is missed by nobody.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any
+
+from keptalive.evidence import How
+
+_LOOK = getattr(socket, "MSG_PEEK", 0) | getattr(socket, "MSG_DONTWAIT", 0)
+
+
+def how_found(sock: Any) -> How:
+    """What has become of this connection; its socket is None where this side closed it."""
+    if sock is None:
+        return How.CLOSED_HERE
+    if not isinstance(sock, socket.socket):  # TLS within TLS
+        return How.UNKNOWN
+    try:
+        # The base class's recv: below TLS, and without its refusal of flags
+        waiting = socket.socket.recv(sock, 64, _LOOK)
+    except ConnectionError:
+        return How.RESET
+    except OSError:
+        return How.UNKNOWN
+    if not waiting:
+        return How.FIN
+    if isinstance(sock, ssl.SSLSocket):
+        return _within_tls(sock)
+    return _of_bytes(waiting)
+
+
+def _within_tls(sock: ssl.SSLSocket) -> How:
+    try:
+        sock.settimeout(0)
+        waiting = sock.recv(64)
+    except ssl.SSLWantReadError:
+        return How.TLS_MESSAGE  # a ticket or a key update: the connection was alive
+    except ConnectionError:
+        return How.RESET
+    except OSError:  # an end without close_notify among them
+        return How.FIN
+    return _of_bytes(waiting) if waiting else How.FIN  # none: close_notify
+
+
+def _of_bytes(waiting: bytes) -> How:
+    status_line = waiting.startswith(b"HTTP/1.") and waiting[8:12] == b" 408"
+    return How.TIMEOUT_408 if status_line else How.STRAY_BYTES

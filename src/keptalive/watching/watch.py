@@ -1,0 +1,119 @@
+"""`keptalive.watch()`: all requests and urllib3 traffic of this process, while the block lasts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from keptalive.analysis.reporting import causes_of, report
+from keptalive.watching.hooks import observed
+from keptalive.watching.observer import Observer
+from keptalive.watching.recorder import OPENINGS_KEPT, Recorder
+
+NUMBERS = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
+
+
+class Watch:
+    """What a watch has seen; its report can be asked for at any time, and afterwards."""
+
+    def __init__(self, recorder: Recorder, observer: Observer) -> None:
+        self._recorder = recorder
+        self._observer = observer
+        self._left_open: int | None = None
+
+    @property
+    def opened(self) -> int:
+        """Connections opened so far, to all hosts."""
+        return sum(numbers.opened for numbers in self._recorder.numbers.values())
+
+    @property
+    def reused(self) -> int:
+        """Responses that came on a kept connection."""
+        return sum(numbers.reused for numbers in self._recorder.numbers.values())
+
+    def report(self) -> dict[str, Any]:
+        """Hosts, causes, costs and cures, as documented in docs/reports.md."""
+        recorder = self._recorder
+        traffic = {host: numbers.traffic() for host, numbers in recorder.numbers.items()}
+        openings = [draft.done() for draft in recorder.drafts]
+        warnings = [
+            f"{sentence} ({times} times)" if times > 1 else sentence
+            for sentence, times in recorder.warnings.items()
+        ]
+        if recorder.dropped_drafts:
+            warnings.append(
+                f"Causes are those of the first {OPENINGS_KEPT} connections; "
+                f"{recorder.dropped_drafts} more were opened."
+            )
+        return report(
+            source="watch",
+            hosts=[
+                {"host": host, **{name: getattr(numbers, name) for name in NUMBERS}}
+                for host, numbers in recorder.numbers.items()
+            ],
+            causes=causes_of(openings, traffic),
+            left_open=self.left_open(),
+            warnings=warnings,
+        )
+
+    def left_open(self) -> int:
+        """Connections that are open now, or were when the watch ended."""
+        if self._left_open is not None:
+            return self._left_open
+        return sum(getattr(conn, "sock", None) is not None for conn in list(self._observer.open))
+
+    def end(self) -> None:
+        """Remember what is still open."""
+        self._left_open = self.left_open()
+
+
+class _Watching:
+    """The one observer of this process, for as long as anybody watches."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._observer: Observer | None = None
+
+    def enter(self, recorder: Recorder, clock: Callable[[], float]) -> Observer:
+        with self._lock:
+            if self._observer is None:
+                self._observer = Observer(clock)
+                self._stack.enter_context(observed(self._observer))
+            self._observer.recorders = (*self._observer.recorders, recorder)
+            return self._observer
+
+    def leave(self, recorder: Recorder) -> None:
+        with self._lock:
+            observer = self._observer
+            if observer is None:
+                return
+            observer.recorders = tuple(r for r in observer.recorders if r is not recorder)
+            if not observer.recorders:
+                self._stack.close()
+                self._observer = None
+
+
+_WATCHING = _Watching()
+
+
+@contextmanager
+def watch(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Watch]:
+    """Watch every connection that requests and urllib3 use, on all threads, from here on.
+
+    Pools that exist already are included, watches may be nested, and everything is as before when
+    the block ends. The program's results, exceptions, logs and warnings are not touched.
+
+    Args:
+        clock: seconds, for idle times; the outermost watch's holds.
+    """
+    recorder = Recorder()
+    seen = Watch(recorder, _WATCHING.enter(recorder, clock))
+    try:
+        yield seen
+    finally:
+        seen.end()
+        _WATCHING.leave(recorder)
