@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from keptalive import tuned_session
+from keptalive.analysis.cures import ROWS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
 from keptalive.plans import Plan, read_plan
@@ -61,6 +62,13 @@ def test_the_page_of_scenarios_has_them_all() -> None:
         r"^\| `([^`]+)` \| ([^|]+) \|", (ROOT / "docs/scenarios.md").read_text(), re.M
     )
     assert [(name, kind.meaning) for name, kind in SCENARIOS.items()] == named
+
+
+def test_the_page_of_causes_has_them_all() -> None:
+    named = re.findall(
+        r"^\| `([^`]+)` \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M
+    )
+    assert [(cause, row.means) for cause, row in ROWS.items()] == named[: len(ROWS)]
 
 
 def cli_page() -> str:

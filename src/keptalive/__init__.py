@@ -6,6 +6,7 @@ from keptalive.errors import KeptaliveError, TargetError, UsageError
 
 if TYPE_CHECKING:
     from keptalive.clients.tuned import SafeRetry, TunedAdapter, TunedSession, tuned_session
+    from keptalive.watching.watch import Watch, watch
 
 __all__ = [
     "KeptaliveError",
@@ -14,7 +15,9 @@ __all__ = [
     "TunedAdapter",
     "TunedSession",
     "UsageError",
+    "Watch",
     "tuned_session",
+    "watch",
 ]
 
 
@@ -22,6 +25,10 @@ def __getattr__(name: str) -> Any:
     # On first use: the look-alike's process shares this package, and starts without requests
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.lower() == "watch":
+        from keptalive.watching import watch as watching
+
+        return getattr(watching, name)
     from keptalive.clients import tuned
 
     return getattr(tuned, name)

@@ -10,6 +10,7 @@ from keptalive.analysis.cures import ROWS
 from keptalive.evidence import Cause, Opening, Traffic
 
 SCHEMA = 1
+COUNTED = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
 
 
 def causes_of(
@@ -61,3 +62,34 @@ def report(
         "left_open": left_open,
         "warnings": list(warnings),
     }
+
+
+def merged(reports: Sequence[Mapping[str, Any]], *, source: str) -> dict[str, Any]:
+    """The reports of several processes as one: counts and seconds add up, sentences stand once."""
+    hosts: dict[str, dict[str, Any]] = {}
+    for report_ in reports:
+        for host in report_["hosts"]:
+            _add_host(hosts.setdefault(host["host"], {"host": host["host"], "causes": []}), host)
+    for host in hosts.values():
+        host["causes"].sort(key=lambda cause: (-cause["seconds"], cause["cause"]))
+    return {
+        "schema": SCHEMA,
+        "source": source,
+        "hosts": sorted(hosts.values(), key=lambda row: (-row["seconds_opening"], row["host"])),
+        "left_open": sum(report_["left_open"] for report_ in reports),
+        "warnings": list(dict.fromkeys(w for report_ in reports for w in report_["warnings"])),
+    }
+
+
+def _add_host(total: dict[str, Any], host: Mapping[str, Any]) -> None:
+    for name in COUNTED:
+        total[name] = total.get(name, 0) + host[name]
+    for cause in host["causes"]:
+        same = next((c for c in total["causes"] if c["cause"] == cause["cause"]), None)
+        if same is None:
+            total["causes"].append(dict(cause))
+            continue
+        for name in ("count", "seconds"):
+            same[name] += cause[name]
+        if cause["evidence"] not in same["evidence"]:
+            same["evidence"] = f"{same['evidence']} {cause['evidence']}".strip()
