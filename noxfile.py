@@ -9,7 +9,7 @@ import nox
 nox.options.default_venv_backend = "uv|virtualenv"
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-# requests, urllib3: the oldest of each line that is met with, and what is newest today ("")
+# requests, urllib3: a version of each line that is met with, and what is newest today ("")
 PAIRS = [
     ("2.28", "1.26"),
     ("2.29", "1.26"),

@@ -18,7 +18,6 @@ from requests.adapters import HTTPAdapter
 
 from keptalive import tuned_session
 from keptalive.clients.tuned import SafeRetry, TunedAdapter, TunedSession
-from keptalive.clients.tuned.adapter import ADDRESSES_KEPT
 
 from .servers import (
     PATIENCE_S,
@@ -511,13 +510,30 @@ def test_closing_one_session_leaves_others_alone() -> None:
         assert server.accepted == 2
 
 
-def test_any_number_of_addresses_is_served_and_some_are_kept() -> None:
+def test_a_subclass_says_for_each_request_what_keeps_pools_apart() -> None:
+    class ByTenant(TunedAdapter):
+        def build_connection_pool_key_attributes(self, request, verify, cert=None):
+            host, settings = super().build_connection_pool_key_attributes(request, verify, cert)
+            return host, settings | {"server_hostname": request.headers["Tenant"]}
+
+    adapter = ByTenant()
+    pools = [
+        adapter.get_connection_with_tls_context(
+            requests.Request("GET", "https://h.test/", {"Tenant": tenant}).prepare(), verify=True
+        )
+        for tenant in ("a", "b", "a")
+    ]
+    assert pools[0] is pools[2]
+    assert [pool.conn_kw["server_hostname"] for pool in pools[:2]] == ["a", "b"]
+
+
+def test_a_setting_of_the_pool_manager_holds_from_then_on() -> None:
     adapter = TunedAdapter()
-    for number in range(ADDRESSES_KEPT * 2 + 10):
-        request = requests.Request("GET", f"http://h{number}.test/").prepare()
-        pool = adapter.get_connection_with_tls_context(request, verify=True)
-        assert f"h{number}.test" == pool.host
-    assert len(adapter._addresses) <= ADDRESSES_KEPT
+    request = requests.Request("GET", "https://h.test/").prepare()
+    first = adapter.get_connection_with_tls_context(request, verify=True)
+    adapter.poolmanager.connection_pool_kw["assert_hostname"] = "other.test"
+    second = adapter.get_connection_with_tls_context(request, verify=True)
+    assert [first.assert_hostname, second.assert_hostname] == [None, "other.test"]
 
 
 def test_a_bundle_that_is_none_is_an_error_of_requests(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -18,7 +19,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from keptalive import tuned_session
+from keptalive import TunedAdapter, tuned_session
 from keptalive.clients.tuned import SafeRetry, pools
 
 from .servers import (
@@ -516,6 +517,75 @@ def test_a_body_may_come_from_the_same_session() -> None:
 
 
 def test_pools_are_fitted_once() -> None:
-    made = pools.fitted(pools.HTTPConnectionPool, 5, 6)
-    assert (made.max_idle, made.wait) == (5, 6)
-    assert pools.fitted(made, 7, 8) is made
+    limits, others = TunedAdapter(max_idle=5), TunedAdapter(max_idle=7)
+    made = pools.fitted(pools.HTTPConnectionPool, limits)
+    assert made.limits is limits
+    assert pools.fitted(made, others) is made
+
+
+def test_what_a_hook_raises_does_not_take_the_place_along() -> None:
+    class ApiError(Exception):
+        """Not one of requests' own."""
+
+    def complain(response: requests.Response, **_: Any) -> None:
+        if response.status_code == 404:
+            raise ApiError
+
+    with Server(answers((404,), (200,))) as server:
+        with tuned_session(threads=1, timeout=0.05) as session:
+            session.hooks["response"].append(complain)
+            with pytest.raises(ApiError):
+                session.get(server.url, timeout=PATIENCE_S)
+            assert session.get(server.url, timeout=PATIENCE_S).text == "ok"
+            assert server.accepted == 1
+
+
+def test_who_waits_for_a_place_goes_on_when_the_session_is_closed() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.asked()
+        asked.set()
+        go_on.wait(PATIENCE_S)
+        peer.answer()
+
+    with Server(script, answers()) as server, tuned_session(threads=1, timeout=None) as session:
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(session.get, server.url)
+            assert asked.wait(PATIENCE_S)
+            second = threads.submit(session.get, server.url)
+            pool = next(iter(session.get_adapter(server.url).poolmanager.pools._container.values()))
+            while not pool.pool.not_empty._waiters:  # until it waits
+                threading.Event().wait(0.001)
+            session.close()
+            go_on.set()
+            assert [first.result(PATIENCE_S).text, second.result(PATIENCE_S).text] == ["ok"] * 2
+
+
+def test_a_limit_that_is_changed_holds_from_then_on(clock: Clock) -> None:
+    with Server() as server, tuned_session(max_idle=10) as session:
+        session.get(server.url)
+        session.get_adapter(server.url).max_idle = 3
+        clock.now += 5
+        session.get(server.url)
+        assert server.accepted == 2
+
+
+def test_a_session_that_is_dropped_closes_its_sockets_without_the_garbage_collector() -> None:
+    ended = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.asked()
+        peer.answer()
+        peer.asked()  # returns at the connection's end
+        ended.set()
+
+    gc.disable()
+    try:
+        with Server(script) as server:
+            session = tuned_session()
+            session.get(server.url)
+            del session
+            assert ended.wait(PATIENCE_S)
+    finally:
+        gc.enable()

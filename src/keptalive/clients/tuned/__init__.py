@@ -1,6 +1,6 @@
-"""The tuned Session, the part that people copy into their programs.
+"""The tuned Session, the part that people build their programs on.
 
-It needs requests and urllib3 and nothing else of keptalive. Each module holds one of its policies:
+It uses requests and urllib3 and nothing else of keptalive. Each module holds one of its policies:
 `trust` (TLS), `pools` (idle connections, bodies that cannot be sent again), `retries`, and
 `session` (the environment, looked up once); `adapter` puts them together.
 """

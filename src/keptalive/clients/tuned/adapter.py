@@ -11,19 +11,20 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from importlib.metadata import version
+import weakref
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlparse
 
 import requests
+import urllib3
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.exceptions import InvalidProxyURL, InvalidURL
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool, port_by_scheme
-from urllib3.exceptions import EmptyPoolError, LocationValueError, URLSchemeUnknown
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import EmptyPoolError
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -49,17 +50,9 @@ KEEPALIVE = [
     ),
 ]
 
-MATCHES_NO_PROXY = version("urllib3").startswith("1.")
-ADDRESSES_KEPT = 100  # each may hold on to a context
+MATCHES_NO_PROXY = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
 
 NOTHING_ASKED = (None, True, None)  # request, verify, cert
-
-
-class _Address(NamedTuple):
-    """Where urllib3's PoolManager keeps a pool, and what it makes it from."""
-
-    key: Any
-    context: dict[str, Any]
 
 
 class TunedAdapter(HTTPAdapter):
@@ -102,7 +95,11 @@ class TunedAdapter(HTTPAdapter):
         super().__setstate__(state)
 
     def _start_anew(self) -> None:
-        self._trust = TrustStore(self.new_context, super().cert_verify)
+        me = weakref.proxy(self)  # no cycle: a session that is dropped closes its sockets at once
+        self._trust = TrustStore(
+            lambda cert_reqs: me.new_context(cert_reqs),
+            lambda *named: super(TunedAdapter, me).cert_verify(*named),
+        )
         self._asked = threading.local()
 
     # Trust
@@ -142,18 +139,18 @@ class TunedAdapter(HTTPAdapter):
         pool_kwargs.setdefault("socket_options", HTTPConnection.default_socket_options + KEEPALIVE)
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
         self._fit(self.poolmanager)
-        self._addresses: dict[tuple[str, ssl.SSLContext | None], _Address] = {}
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        # without TCP_NODELAY: urllib3 wants Nagle's algorithm towards proxies
-        proxy_kwargs.setdefault("socket_options", KEEPALIVE)
+        # urllib3 wants Nagle's algorithm towards HTTP proxies
+        direct = HTTPConnection.default_socket_options if _is_socks(proxy) else []
+        proxy_kwargs.setdefault("socket_options", direct + KEEPALIVE)
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         self._fit(manager)
         return manager
 
     def _fit(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
-            scheme: fitted(pool_class, self.max_idle, longest(self.timeout))
+            scheme: fitted(pool_class, weakref.proxy(self))
             for scheme, pool_class in manager.pool_classes_by_scheme.items()
         }
 
@@ -181,8 +178,6 @@ class TunedAdapter(HTTPAdapter):
         except ValueError as error:
             raise InvalidURL(error, request=request) from error
 
-    _get_connection = get_connection_with_tls_context  # its name in requests 2.32.0 and 2.32.1
-
     def get_connection(self, url: str, proxies: dict[str, str] | None = None) -> HTTPConnectionPool:
         """The same for requests before 2.32, which does not name the settings: `send` has them."""
         request, verify, cert = getattr(self._asked, "settings", NOTHING_ASKED)
@@ -194,17 +189,11 @@ class TunedAdapter(HTTPAdapter):
     def _pool(
         self, request: requests.PreparedRequest, verify: Verify, cert: Cert
     ) -> HTTPConnectionPool:
-        origin = "/".join((request.url or "").split("/", 3)[:3])
-        secure = origin[:6].lower() == "https:"
-        place = origin, self._trust.of(verify, cert).context if secure else None
-        address = self._addresses.get(place)
-        if address is None:
-            host_params, settings = self.build_connection_pool_key_attributes(request, verify, cert)
-            address = _address(self.poolmanager, host_params, settings)
-            if len(self._addresses) >= ADDRESSES_KEPT:
-                self._addresses.clear()
-            self._addresses[place] = address
-        return self.poolmanager.connection_from_pool_key(address.key, dict(address.context))
+        host_params, settings = self.build_connection_pool_key_attributes(request, verify, cert)
+        pool: HTTPConnectionPool = self.poolmanager.connection_from_host(
+            **host_params, pool_kwargs=settings
+        )
+        return pool
 
     def _pool_through(
         self, proxy: str, request: requests.PreparedRequest, verify: Verify, cert: Cert
@@ -233,6 +222,16 @@ class TunedAdapter(HTTPAdapter):
         return pool
 
     # Requests
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = super().build_response(req, resp)
+        self._asked.answer = weakref.ref(response)
+        return response
+
+    def answer(self) -> requests.Response | None:
+        """This thread's last response, once, while somebody still has it."""
+        known = self._asked.__dict__.pop("answer", None)
+        return known() if known else None
 
     def request_url(self, request: requests.PreparedRequest, proxies: dict[str, str] | None) -> str:
         if proxies or request.path_url.startswith("//"):  # some versions shorten that
@@ -264,8 +263,8 @@ class TunedAdapter(HTTPAdapter):
         except EmptyPoolError as error:
             raise requests.ConnectionError(
                 f"All {self._pool_maxsize} connections to {error.pool.host} stayed in use for "
-                f"{longest(self.timeout):g} s. Read or close streamed responses, or allow for more "
-                "threads.",
+                f"{longest(self.timeout) or 0:g} s. Read or close streamed responses, or allow for "
+                "more threads.",
                 request=request,
             ) from error
         finally:
@@ -296,19 +295,10 @@ class TunedAdapter(HTTPAdapter):
         )
 
 
+def _is_socks(proxy: str) -> bool:
+    return proxy.lower().startswith("socks")
+
+
 def _pool_settings(trust: Trust) -> dict[str, Any]:
     # urllib3 sets the context's verify_mode to cert_reqs at each connection
     return {"ssl_context": trust.context, "cert_reqs": trust.files["cert_reqs"]}
-
-
-def _address(manager: Any, host_params: dict[str, Any], settings: dict[str, Any]) -> _Address:
-    """What urllib3's ``PoolManager.connection_from_host`` works out anew for every request."""
-    if not host_params["host"]:
-        raise LocationValueError("No host specified.")
-    scheme = host_params["scheme"]
-    if scheme not in manager.key_fn_by_scheme:
-        raise URLSchemeUnknown(scheme)
-    port = host_params["port"] or port_by_scheme.get(scheme)
-    context = {**manager.connection_pool_kw, **settings, **host_params, "port": port}
-    context.pop("strict", None)  # of requests 2.28, for which urllib3 2 has no use
-    return _Address(manager.key_fn_by_scheme[scheme](context), context)

@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 import logging
+import queue
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any, Protocol, cast
 
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Retry
 
+from keptalive.clients.tuned.timeouts import Timeout, longest
+
 log = logging.getLogger(__name__)
+
+
+class Limits(Protocol):
+    """What the pools are held to, read anew each time: the adapter has it."""
+
+    max_idle: float | None  # seconds
+    timeout: Timeout  # which is also how long to wait for a connection, where the pool blocks
 
 
 class FittedPool(HTTPConnectionPool):
     """What is added to a pool; `fitted` mixes it in."""
 
-    max_idle: float | None = None  # seconds
-    wait: float | None = None  # seconds, where `block` is set
+    limits: Limits
 
     def _get_conn(self, timeout: float | None = None) -> Any:
-        connection: Any = super()._get_conn(timeout=self.wait if timeout is None else timeout)
-        if self.max_idle is None or getattr(connection, "sock", None) is None:
+        places = self.pool
+        wait = longest(self.limits.timeout) if timeout is None else timeout
+        connection: Any = super()._get_conn(timeout=wait)
+        if self.pool is None:  # closed while this one waited
+            _wake(places)
+        max_idle = self.limits.max_idle
+        if max_idle is None or getattr(connection, "sock", None) is None:
             return connection
-        idle = time.monotonic() - getattr(connection, "idle_since", time.monotonic())
-        if idle <= self.max_idle:
+        now = time.monotonic()
+        idle = now - getattr(connection, "idle_since", now)
+        if idle <= max_idle:
             return connection
         log.debug(
             "Replacing a connection to %s, idle for %.1f s (max_idle %g)",
             self.host,
             idle,
-            self.max_idle,
+            max_idle,
         )
         connection.close()
         # Not the old object: this way urllib3's log has its "Starting new" line, as every
         # count of connections expects
         return self._new_conn()
+
+    def close(self) -> None:
+        """As urllib3's, but whoever waits for a connection goes on with a new one."""
+        places = self.pool
+        super().close()
+        _wake(places)
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
@@ -58,6 +80,12 @@ class FittedPool(HTTPConnectionPool):
         return super().urlopen(method, url, body, headers, retries, *args, **settings)
 
 
+def _wake(places: Any) -> None:
+    if places is not None:
+        with suppress(queue.Full):
+            places.put(None, block=False)
+
+
 def is_one_shot(body: object) -> bool:
     """Whether this body can be read only once: a generator, a stream that cannot be rewound.
 
@@ -70,11 +98,9 @@ def is_one_shot(body: object) -> bool:
     return not (seekable() if callable(seekable) else hasattr(body, "seek"))
 
 
-def fitted(
-    pool_class: type[HTTPConnectionPool], max_idle: float | None, wait: float | None
-) -> type[HTTPConnectionPool]:
-    """This class of pools (direct, over SOCKS, ...) with these limits, in seconds."""
+def fitted(pool_class: type[HTTPConnectionPool], limits: Limits) -> type[HTTPConnectionPool]:
+    """This class of pools (direct, over SOCKS, ...) with these limits."""
     if issubclass(pool_class, FittedPool):
         return pool_class
-    made = type(pool_class.__name__, (FittedPool, pool_class), {"max_idle": max_idle, "wait": wait})
+    made = type(pool_class.__name__, (FittedPool, pool_class), {"limits": limits})
     return cast("type[HTTPConnectionPool]", made)

@@ -38,6 +38,8 @@ class TunedSession(requests.Session):
     """A `requests.Session` whose http and https requests go through one `TunedAdapter`.
 
     What it took from the environment it keeps until `close`; make a new one after a change there.
+    Without ``auth`` it prepares requests as `requests.Session` does: a mixin's ``prepare_request``
+    must come before this class.
     """
 
     def __init__(self, adapter: TunedAdapter | None = None) -> None:
@@ -68,14 +70,20 @@ class TunedSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """As requests does, but what a hook raises costs no connection."""
+        adapters = {a for a in self.adapters.values() if isinstance(a, TunedAdapter)}
+        for adapter in adapters:
+            adapter.answer()  # forget an earlier one
         try:
             return super().send(request, **kwargs)
-        except requests.RequestException as error:
-            # `raise_for_status`, say, before the body was read: its connection, and its place
-            # among those of `threads`, would be lost
-            if error.response is not None and not kwargs.get("stream", self.stream):
-                with suppress(requests.RequestException, RuntimeError):
-                    _ = error.response.content
+        except BaseException as error:
+            # A hook's, say, before the body was read: its connection, and its place among those of
+            # `threads`, would be lost
+            for answer in [adapter.answer() for adapter in adapters]:
+                if answer is not None and not kwargs.get("stream", self.stream):
+                    with suppress(requests.RequestException, RuntimeError):
+                        if isinstance(error, Exception):
+                            _ = answer.content
+                    answer.close()
             raise
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:

@@ -99,6 +99,7 @@ class TrustStore:
         # Taken before reading: a file that changes meanwhile is read again
         stamps = tuple((path, _stamp(path)) for path in _read(files.values()))
         context = self._new_context(ssl.CERT_REQUIRED if required else ssl.CERT_NONE)
+        context.check_hostname = context.check_hostname and required
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_NONE
         try:
             if required:
