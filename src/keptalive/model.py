@@ -7,7 +7,7 @@ Units stand in the names; what does not apply is None.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # -- Events: what was seen, in the order in which it happened ------------------------------------
@@ -130,7 +130,8 @@ class Trial:
 
     ``seconds`` is the wall time from making the client to having closed it, pauses left out;
     ``request_seconds`` the wall time of each call, in order; ``cpu_seconds`` the client
-    process's CPU time over the same span as ``seconds``.
+    process's CPU time over the same span as ``seconds``; ``phases`` the wall time of all calls
+    together by what it was spent on, a phase that did not occur left out.
     """
 
     scenario: str
@@ -142,6 +143,7 @@ class Trial:
     seconds: float
     cpu_seconds: float
     request_seconds: tuple[float, ...]
+    phases: Mapping[str, float] = field(default_factory=dict)
     first_error: str | None = None
 
 
@@ -160,6 +162,7 @@ class StrategySummary:
     later_request_s: Interval | None
     cpu_seconds_per_request: float
     speedup_vs_fresh: Interval | None
+    phases: Mapping[str, float | None] = field(default_factory=dict)  # medians, seconds a request
     warnings: tuple[str, ...] = ()
 
 

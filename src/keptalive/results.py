@@ -80,6 +80,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "seconds": trial.seconds,
         "cpu_seconds": trial.cpu_seconds,
         "request_seconds": list(trial.request_seconds),
+        "phases": dict(trial.phases),
         "first_error": trial.first_error,
     }
 

@@ -10,6 +10,7 @@ import gc
 import hashlib
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -23,7 +24,8 @@ from keptalive.model import CallBegan, CallEnded, Event, Trial, Witnesses
 from keptalive.plans import Plan
 from keptalive.redaction import redact
 from keptalive.targets import Target
-from keptalive.watching import pool_log, sockets
+from keptalive.watching import phases, pool_log, sockets
+from keptalive.watching.phases import Phases
 
 
 class DisagreementError(Exception):
@@ -105,19 +107,21 @@ class Attempt:
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     events: list[Event] = field(default_factory=list)
     laps: list[float] = field(default_factory=list)
+    phases: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
 
-    def call(self, client: Strategy, url: str) -> requests.Response | None:
+    def call(self, client: Strategy, url: str, watched: Phases) -> requests.Response | None:
         """Make one call; None if it failed."""
         thread = threading.get_ident()
         self.events.append(CallBegan(thread=thread))
         response = None
         try:
-            with self.stopwatch:
+            with watched.of_a_call() as seconds, self.stopwatch:
                 response = client.get(url)
         except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
             self.errors.append(type(error).__name__)
         self.laps.append(self.stopwatch.lap_s)
+        self.phases.update(seconds)
         self.events.append(CallEnded(thread=thread, failed=response is None))
         return response
 
@@ -134,8 +138,12 @@ def try_once(
     attempt = Attempt()
     accepted_before = target.accepted(scenario)
     gc.collect()  # so that no trial pays for another's garbage
-    with pool_log.listening(attempt.events.append), sockets.watching() as witness:
-        _make_all_calls(way, scenario, plan, target, seen, attempt)
+    with (
+        pool_log.listening(attempt.events.append),
+        sockets.watching() as witness,
+        phases.timing() as watched,
+    ):
+        _make_all_calls(way, scenario, plan, target, seen, attempt, watched)
     accepted = target.accepted(scenario)
     server = None
     if accepted is not None and accepted_before is not None:
@@ -156,6 +164,7 @@ def try_once(
         seconds=attempt.stopwatch.seconds,
         cpu_seconds=attempt.stopwatch.cpu_seconds,
         request_seconds=tuple(attempt.laps),
+        phases=dict(attempt.phases),
         first_error=attempt.errors[0] if attempt.errors else None,
     )
 
@@ -167,6 +176,7 @@ def _make_all_calls(
     target: Target,
     seen: Answers,
     attempt: Attempt,
+    watched: Phases,
 ) -> None:
     with attempt.stopwatch:
         client = way(target.access)
@@ -174,7 +184,7 @@ def _make_all_calls(
         for place, path in enumerate(plan.targets):
             if place:
                 target.pause(scenario)
-            response = attempt.call(client, target.url(scenario) + path)
+            response = attempt.call(client, target.url(scenario) + path, watched)
             if response is not None:
                 target.check(response)
                 seen.compare(scenario, place, path, way.label, response)

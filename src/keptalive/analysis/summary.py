@@ -13,6 +13,7 @@ from keptalive.analysis.intervals import is_narrow, median_interval, percentile
 from keptalive.analysis.ledger import add
 from keptalive.model import Counts, Interval, StrategySummary, Trial
 
+PHASES = ("blocked", "ca_bundle", "dns", "connect", "tls", "send", "wait", "receive", "rest")
 MINIMUM_ROUNDS = 6  # fewer have no 95 % interval for a median
 
 
@@ -61,8 +62,19 @@ def _summary(
         later_request_s=median_interval(later) if later else None,
         cpu_seconds_per_request=statistics.median(t.cpu_seconds / t.counts.requests for t in mine),
         speedup_vs_fresh=(median_interval(speedup) if speedup and strategy != reference else None),
+        phases=phases_of(mine),
         warnings=_warnings(mine),
     )
+
+
+def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:
+    """The median seconds that a request spent in each phase; None where no trial had it."""
+    return {
+        phase: statistics.median(t.phases.get(phase, 0.0) / t.counts.requests for t in trials)
+        if any(phase in t.phases for t in trials)
+        else None
+        for phase in PHASES
+    }
 
 
 def seconds_per_request(trial: Trial) -> float:

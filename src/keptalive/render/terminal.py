@@ -49,6 +49,8 @@ def report(run: Run, *, width: int) -> RenderableType:
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [row for row in run.summary if row.scenario == scenario]
         parts += [table(run, scenario, rows, wide=width >= 100), *_warnings(run, rows), ""]
+    if run.summary:
+        parts += [phases_table(run), ""]
     parts.append(Text(witnesses_line(run), style="green" if run.valid else "bold red"))
     parts.append(Text(_ended_line(run), style="dim"))
     return Group(*parts)
@@ -175,6 +177,47 @@ def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]
         Text(f"{', '.join(labels)}: {sentence}.", style="yellow")
         for sentence, labels in by_sentence.items()
     ]
+
+
+# -- Where the time goes -------------------------------------------------------------------------
+
+_PHASES = {
+    "CA bundle": ("ca_bundle",),
+    "connect": ("dns", "connect"),
+    "TLS": ("tls",),
+    "wait": ("wait",),
+    "rest": ("blocked", "send", "receive", "rest"),
+}
+
+
+def phases_table(run: Run) -> Table:
+    """The phases of a request, medians in ms, for each scenario and strategy."""
+    built = Table(
+        title="Where a request's time goes (ms)",
+        title_justify="left",
+        title_style="bold",
+        box=box.ROUNDED,
+        header_style="dim",
+    )
+    built.add_column("", no_wrap=True)
+    for column in _PHASES:
+        built.add_column(column, justify="right", no_wrap=True)
+    for scenario in dict.fromkeys(row.scenario for row in run.summary):
+        rows = [row for row in run.summary if row.scenario == scenario]
+        built.add_row(Text(_short_title(scenario), style="dim"))
+        for row in rows:
+            built.add_row(
+                f"  {run.labels[row.strategy]}",
+                *(_phase([row.phases.get(name) for name in names]) for names in _PHASES.values()),
+            )
+        if scenario != run.summary[-1].scenario:
+            built.add_section()
+    return built
+
+
+def _phase(seconds: Sequence[float | None]) -> str:
+    known = [value for value in seconds if value is not None]
+    return f"{1000 * sum(known):.1f}" if known else NOTHING
 
 
 # -- The last lines ------------------------------------------------------------------------------

@@ -1,0 +1,87 @@
+"""A call's time is shared out among its phases, all of it and none twice."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from keptalive.lookalike.process import Lookalike
+from keptalive.watching import phases
+
+SCENARIOS = ("keep-alive", "request-limit=1")
+PLACES = [(owner, name) for owner, name, _ in phases.PLACES]
+
+
+@pytest.fixture(scope="module")
+def lookalike() -> Iterator[Lookalike]:
+    with Lookalike.start(SCENARIOS, rtt_ms=5) as started:
+        yield started
+
+
+def timed(lookalike: Lookalike, scenario: str, calls: int) -> tuple[list[dict], list[float]]:
+    with requests.Session() as session, phases.timing() as watched:
+        session.verify = str(lookalike.ca_bundle)
+        spent, whole = [], []
+        for _ in range(calls):
+            began = time.perf_counter()
+            with watched.of_a_call() as seconds:
+                session.get(lookalike.url(scenario) + "/user", timeout=5)
+            whole.append(time.perf_counter() - began)
+            spent.append(seconds)
+    return spent, whole
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_phases_add_up_to_the_call(lookalike, scenario):
+    spent, whole = timed(lookalike, scenario, 5)
+    assert [sum(seconds.values()) for seconds in spent] == pytest.approx(whole, rel=0.02)
+
+
+def test_a_kept_connection_has_no_phase_of_opening(lookalike):
+    first, second = timed(lookalike, "keep-alive", 2)[0]
+    opening = {"dns", "connect", "tls", "ca_bundle"}
+    assert opening <= first.keys()
+    assert opening & second.keys() == set()
+    assert {"blocked", "send", "wait", "receive", "rest"} == second.keys()
+
+
+def test_the_wait_is_a_round_trip_and_tls_another(lookalike):
+    seconds = timed(lookalike, "request-limit=1", 3)[0][-1]
+    assert seconds["wait"] >= 0.004
+    assert seconds["tls"] >= 0.004
+    assert seconds["ca_bundle"] > 0
+
+
+def test_nothing_is_timed_outside_of_a_call(lookalike):
+    with phases.timing() as watched, requests.Session() as session:
+        session.verify = str(lookalike.ca_bundle)
+        session.get(lookalike.url("keep-alive") + "/user", timeout=5)
+        with watched.of_a_call() as seconds:
+            pass
+    assert seconds.keys() == {"rest"}
+
+
+def test_everything_is_as_before_afterwards():
+    before = [vars(owner).get(name) for owner, name in PLACES]
+    with phases.timing():
+        assert HTTPSConnection.connect is not before
+    assert [vars(owner).get(name) for owner, name in PLACES] == before
+    assert "load_default_certs" in vars(ssl.SSLContext)
+    assert "load_verify_locations" not in vars(ssl.SSLContext)
+
+
+def test_an_exception_passes_and_its_time_is_counted():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    with phases.timing() as watched:
+        with watched.of_a_call() as seconds:
+            with pytest.raises(Exception, match="refused"):
+                connection.connect()
+    assert seconds["connect"] > 0
