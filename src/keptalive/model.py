@@ -25,6 +25,7 @@ class Starting:
     scheme: str
     host: str
     port: int
+    ordinal: int | None = None  # the pool's num_connections, this one included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

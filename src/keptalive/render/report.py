@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keptalive.analysis.cures import ROWS
+from keptalive.analysis.from_log import means
 
 OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
 Report = Mapping[str, Any]
@@ -56,17 +56,16 @@ def _cost(host: Mapping[str, Any]) -> list[Text]:
 
 
 def _cause(cause: Mapping[str, Any]) -> RenderableType:
-    row = ROWS.get(cause["cause"])
     line = Table.grid(padding=(0, 2), expand=True)
     line.add_column(justify="right", min_width=6)
     line.add_column(ratio=1)
     line.add_column(justify="right")
     seconds = "" if cause["seconds"] is None else _time(cause["seconds"])
-    means = Text.assemble(row.means if row else cause["cause"], (f"  {cause['cause']}", "dim"))
-    line.add_row(f"{cause['count']} ×", means, seconds)
+    said = Text.assemble(means(cause["cause"]), (f"  {cause['cause']}", "dim"))
+    line.add_row(f"{cause['count']} ×", said, seconds)
     owed = cause["cause"] in OWED
-    said = [(cause["evidence"], ""), (cause["cure"], "" if owed else "cyan")]
-    details = [Padding(Text(text, style=style), (0, 0, 0, 8)) for text, style in said if text]
+    more = [(cause["evidence"], ""), (cause["cure"], "cyan")]
+    details = [Padding(Text(text, style=style), (0, 0, 0, 8)) for text, style in more if text]
     return Group(line, *([] if owed else details), "")
 
 
