@@ -19,16 +19,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from keptalive import benching, results
+from keptalive.analysis.reporting import merged
 from keptalive.clients.environment import refuse_overwritten_urllib3
-from keptalive.errors import KeptaliveError, TargetError
+from keptalive.errors import KeptaliveError, TargetError, UsageError
 from keptalive.lookalike.api import TOKEN
 from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
 from keptalive.lookalike.server import run_forever
 from keptalive.model import Run
 from keptalive.plans import Plan, read_plan, with_values
 from keptalive.redaction import redact
+from keptalive.render import report as report_screen
 from keptalive.render import terminal
 from keptalive.targets import Target, prepared
+from keptalive.watching import program as running
 
 INVALID = 1
 INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
@@ -159,6 +162,54 @@ def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> Non
         raise TargetError(run.stopped_by)
     if run.ended == "interrupted":
         raise typer.Exit(INTERRUPTED)
+
+
+# -- run -----------------------------------------------------------------------------------------
+
+
+@app.command(
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+    epilog="keptalive run sync.py --all   keptalive run -m pytest -x   keptalive run gunicorn app",
+)
+def run(
+    program: Annotated[
+        list[str],
+        typer.Argument(help="A script, or any command that starts Python; its arguments."),
+    ],
+    module: Annotated[
+        bool, typer.Option("-m", help="The program is the name of a module, as in python -m.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the report to this file too.")
+    ] = None,
+) -> None:
+    """Run a program, then tell why each of its connections was opened, at what cost, and the cure.
+
+    It runs as without us: same arguments, streams and exit code. Child processes that are Python
+    are watched too. The report goes to standard error, when the program has ended.
+    """
+    if json_file is not None:
+        _check_writable(json_file)
+    ran = running.run(program, module=module, watcher="keptalive.watching.within.begin")
+    seen = [one["report"] for one in ran.reports if one["report"] is not None]
+    report = merged(seen, source="run")
+    report["warnings"] += [*ran.warnings, *(w for one in ran.reports for w in one["warnings"])]
+    if json_file is not None:
+        json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    narrator = Console(stderr=True, highlight=False, markup=False)
+    narrator.print()
+    narrator.print(report_screen.screen(report))
+    raise typer.Exit(ran.exit_code)
+
+
+def _check_writable(file: Path) -> None:
+    try:
+        with file.open("a"):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}. Next: --json FILE."
+        ) from None
 
 
 # -- serve ---------------------------------------------------------------------------------------

@@ -1,0 +1,63 @@
+"""The watcher that `keptalive run` starts in each process of somebody's program.
+
+It costs nothing until the program imports requests or urllib3; then a watch begins, and lasts until
+the process ends. After a fork the child has a report of its own, on connections of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from keptalive.watching.inject.importing import when_imported
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from keptalive.watching.watch import Watch
+
+
+class Within:
+    """Watches from the moment that there is something to watch."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._watch: Watch | None = None
+        self._trouble: str | None = None
+
+    def after_fork(self) -> None:
+        """What the parent did is the parent's."""
+        if self._watch is not None:
+            self._stack.pop_all()  # not left: the hooks stay, for the next watch
+            self._begin(anew=True)
+
+    def report(self) -> dict[str, Any]:
+        """As `keptalive.watch`; empty if nothing was to be seen."""
+        if self._watch is None:
+            warnings = [self._trouble] if self._trouble else []
+            return {"hosts": [], "left_open": 0, "warnings": warnings}
+        return self._watch.report()
+
+    def start(self, module: ModuleType) -> None:
+        """Requests or urllib3 has been imported, whole."""
+        if module.__name__ == "urllib3" and "requests" in sys.modules:
+            return  # requests is importing it, and will be told of itself
+        try:
+            self._begin()
+        except ImportError as error:
+            self._trouble = f"urllib3 is used without requests, and not watched: {error}"
+
+    def _begin(self, *, anew: bool = False) -> None:
+        from keptalive.watching.watch import watch  # imports requests, which may lead here again
+
+        if self._watch is None or anew:
+            self._watch = self._stack.enter_context(watch())
+
+
+def begin() -> Within:
+    """The watcher of this process."""
+    within = Within()
+    for name in ("requests", "urllib3"):
+        when_imported(name, within.start)
+    return within
