@@ -16,6 +16,7 @@ from keptalive.evidence import Ended, How, Opening, Traffic
 
 # An idle time below this tells nothing: a server that closes after each response looks the same
 SHORTEST_IDLE_S = 0.5
+JITTER_S = 0.1  # two waits of the same length differ by less
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ def judged(openings: Iterable[Opening], traffic: Mapping[str, Traffic]) -> list[
     causes = []
     for opening in openings:
         causes.append(cause_of(opening, known, patterns[opening.host]))
-        known.add(opening)
+        if opening.answered:  # what came to nothing owes nobody anything
+            known.add(opening)
     return causes
 
 
@@ -64,6 +66,7 @@ def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
         for opening in openings
         if opening.ended is not None
         and opening.ended.how is How.FIN
+        and opening.ended.idle_s is not None
         and not _too_long_idle(opening.ended, survived)
     ]
     limit, times = max(Counter(at_once).items(), default=(0, 0))
@@ -73,7 +76,7 @@ def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
 
 def _too_long_idle(ended: Ended, longest_survived_s: float) -> bool:
     idle_s = ended.idle_s or 0.0
-    return idle_s >= SHORTEST_IDLE_S and idle_s > longest_survived_s
+    return idle_s >= SHORTEST_IDLE_S and idle_s > longest_survived_s + JITTER_S
 
 
 def cause_of(opening: Opening, known: Known, pattern: Pattern) -> str:
@@ -151,18 +154,19 @@ RULES: Sequence[tuple[str, Rule]] = (
     ("stray-bytes", _how(How.STRAY_BYTES)),
     ("tls-message", _how(How.TLS_MESSAGE)),
     ("idle-timeout", _how(How.REPLACED)),
+    # first: a connection that reaches a limit never comes to be idle
+    (
+        "request-limit",
+        _ended(
+            lambda ended, pattern: ended.how is How.FIN and ended.served == pattern.request_limit
+        ),
+    ),
     (
         "idle-timeout",
         _ended(
             lambda ended, pattern: (
                 ended.how is How.FIN and _too_long_idle(ended, pattern.longest_survived_s)
             )
-        ),
-    ),
-    (
-        "request-limit",
-        _ended(
-            lambda ended, pattern: ended.how is How.FIN and ended.served == pattern.request_limit
         ),
     ),
     ("server-closed", _how(How.FIN)),

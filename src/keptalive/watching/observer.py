@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from urllib3.util import parse_url
 
 from keptalive.evidence import Ended, How
 from keptalive.watching.peek import how_found
@@ -25,7 +26,9 @@ from keptalive.watching.recorder import Draft, Recorder
 
 NAME = "_keptalive_seen"  # the attribute on their objects
 DEPTH = 20  # frames, between an adapter's send and the pools
-IDLE, ASKING, READING, LOST = "idle", "asking", "reading", "lost"
+TAKING, ASKING, READING, LOST = "taking", "asking", "reading", "lost"
+
+_numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
 
 @dataclass(slots=True)
@@ -39,14 +42,21 @@ class Owner:
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One connection object of urllib3, over all the sockets that it has."""
+    """One connection object of urllib3, over all the sockets that it has.
 
-    since: float
-    thread: int = 0
+    Attributes:
+        seen_by: the observer's number; what another one saw, before this watch, is out of date.
+        since: when it was given back; None where that was not seen.
+        heard: the recorders that know of its draft.
+    """
+
+    seen_by: int
+    since: float | None = None
+    use: Use | None = None
     idle_s: float = 0.0
-    doing: str = IDLE
     served: int = 0
     draft: Draft | None = None
+    heard: tuple[Recorder, ...] = ()
     announced: bool = False
     requested: bool = False
     unframed: bool = False
@@ -63,7 +73,7 @@ class Connection:
         """The evidence of its end."""
         return Ended(
             how=how,
-            idle_s=max(0.0, now - self.since),
+            idle_s=None if self.since is None else max(0.0, now - self.since),
             served=self.served,
             announced=self.announced,
             requested=self.requested,
@@ -71,6 +81,20 @@ class Connection:
             unread=self.unread,
             error=self.error,
         )
+
+
+class Use:
+    """A connection's time with one request: from when a thread reaches for it until it is back.
+
+    One for each, since a connection may be taken again before its last giver has turned away.
+    """
+
+    __slots__ = ("doing", "pool", "thread")
+
+    def __init__(self, pool: Pool, thread: int) -> None:
+        self.pool = pool
+        self.thread = thread
+        self.doing = TAKING
 
 
 @dataclass(slots=True)
@@ -82,7 +106,8 @@ class Pool:
     tls: str
     proxy: str | None
     is_new: bool
-    out: dict[Connection, None] = field(default_factory=dict)
+    seen_by: int
+    out: dict[Use, None] = field(default_factory=dict)
     last_error: str | None = None
 
 
@@ -90,12 +115,13 @@ class _Thread(threading.local):
     """What this thread is at."""
 
     def __init__(self) -> None:
-        self.sends = 0  # of a Session, nested by redirects
+        self.redirected = False
         self.depth = 0  # calls of any kind, nested
         self.counted = False  # whether this call has been counted for its host
         self.failed = False  # whether a try of this call has failed
         self.found: tuple[Any, Ended] | None = None  # a dropped connection, and how it was
         self.taken: Any = None  # the connection last taken, until it is asked
+        self.target: str | None = None  # the host that is asked, where a proxy forwards
 
 
 class Observer:
@@ -108,33 +134,54 @@ class Observer:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.recorders: tuple[Recorder, ...] = ()
         self.clock = clock
-        self.open: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.number = next(_numbers)
+        self._open: set[weakref.ref[Any]] = set()
         self._here = _Thread()
-        self._numbers = itertools.count(1)
 
     def fault(self, error: BaseException) -> None:
         """Tell the recorders of a fault of our own."""
+        try:
+            said = f"{type(error).__name__}: {error}"
+        except Exception:  # noqa: BLE001 - it may come from the program's own objects
+            said = type(error).__name__
         for recorder in self.recorders:
-            recorder.warn(f"keptalive itself failed here: {type(error).__name__}: {error}")
+            recorder.warn(f"keptalive itself failed here: {said}")
+
+    def still_open(self) -> int:
+        """How many of the connections that were opened are open now."""
+        connections = [reference() for reference in list(self._open)]
+        return sum(getattr(conn, "sock", None) is not None for conn in connections)
 
     # -- calls
 
-    def send_begins(self) -> None:
-        self._here.sends += 1  # more than one: it follows a redirect
-        self.urlopen_begins()
-
-    def send_ends(self) -> None:
-        self._here.sends -= 1
-        self.urlopen_ends()
-
-    def urlopen_begins(self) -> None:
+    def call_begins(self, *, follows: bool = False) -> bool:
+        """A call, or one within it; the second may follow a redirect. Says what held before."""
         here = self._here
+        before = here.redirected
         if here.depth == 0:
-            here.counted = here.failed = False
+            here.counted = here.failed = here.redirected = False
+            here.found = here.taken = None
+        elif follows:
+            here.redirected = True
         here.depth += 1
+        return before
 
-    def urlopen_ends(self) -> None:
-        self._here.depth -= 1
+    def call_ends(self, before: bool) -> None:
+        here = self._here
+        here.depth -= 1
+        here.redirected = before
+
+    def forwards(self, url: str) -> str | None:
+        """A proxy is asked for this URL; says what was asked before."""
+        here = self._here
+        before = here.target
+        target = parse_url(url)
+        if target.scheme and target.host:
+            here.target = _address(target.scheme, target.host, target.port)
+        return before
+
+    def forwarded(self, before: str | None) -> None:
+        self._here.target = before
 
     # -- owners and pools
 
@@ -142,7 +189,7 @@ class Observer:
         """The state of an adapter or a PoolManager."""
         owner = getattr(keeper, NAME, None)
         if owner is None:
-            owner = Owner(next(self._numbers))
+            owner = Owner(next(_numbers))
             setattr(keeper, NAME, owner)
         return owner
 
@@ -163,25 +210,25 @@ class Observer:
         setattr(pool, NAME, self._pool(pool, owner, tls, is_new=True))
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
-        port = pool.port or (443 if pool.scheme == "https" else 80)
-        host = f"[{pool.host}]" if ":" in pool.host else pool.host
-        proxy = str(pool.proxy) if pool.proxy else None
-        return Pool(f"{pool.scheme}://{host}:{port}", owner, tls, proxy, is_new)
+        host = _address(pool.scheme, pool.host, pool.port)
+        return Pool(host, owner, tls, _without_login(pool.proxy), is_new, self.number)
 
     def pool_of(self, pool: Any) -> Pool:
         """The state of a pool; one that was there before the watch is taken as it is."""
-        state = getattr(pool, NAME, None)
-        if state is None:
-            owner = self.owner_of(adapter_on_the_stack() or pool)
-            state = self._pool(pool, owner, "", is_new=pool.num_connections == 0)
+        state = pool.__dict__.get(NAME)
+        if type(state) is not Pool or state.seen_by != self.number:
+            known = state if type(state) is Pool else None
+            owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
+            tls = known.tls if known else ""
+            state = self._pool(pool, owner, tls, is_new=pool.num_connections == 0)
             setattr(pool, NAME, state)
         return state
 
     def connection(self, conn: Any) -> Connection:
         """The state of a connection."""
         state = conn.__dict__.get(NAME)
-        if state is None:
-            state = conn.__dict__[NAME] = Connection(since=self.clock())
+        if state is None or state.seen_by != self.number:
+            state = conn.__dict__[NAME] = Connection(self.number)
         return state  # type: ignore[no-any-return]
 
     # -- connections
@@ -193,37 +240,50 @@ class Observer:
 
     def made(self, pool: Any, conn: Any) -> None:
         here, state = self._here, self.pool_of(pool)
-        ended = None
+        ended, replaced = None, here.taken
         if here.found is not None:  # urllib3 1.26 makes a new object for a dropped tunnel
             ended = here.found[1]
-        elif here.taken is not None and here.taken.sock is None:
+        elif replaced is not None and replaced.sock is None:
             # It was alive when it was taken, and closed on this side before it was used
-            ended = self.connection(here.taken).ended(How.REPLACED, self.clock())
+            before = self.connection(replaced)
+            ended = before.ended(How.REPLACED, self.clock())
+            self.connection(conn).use = before.use
         elif state.last_error is not None:
             ended = Ended(how=How.UNKNOWN, error=state.last_error)
         self._opens(state, conn, ended, again=False)
 
-    def taken(self, pool: Any, conn: Any) -> None:
-        here, state = self._here, self.pool_of(pool)
-        connection = self.connection(conn)
-        if here.found is not None and here.found[0] is conn:
-            self._opens(state, conn, here.found[1], again=True)
-        here.found = None
+    def takes(self, pool: Any) -> Use:
+        """Before a thread has got a connection of this pool, or waits for one."""
+        state = self.pool_of(pool)
+        use = Use(state, threading.get_ident())
+        state.out[use] = None
+        return use
+
+    def taken(self, conn: Any, use: Use) -> None:
+        here, state = self._here, use.pool
+        found = here.found
+        if found is not None:
+            here.found = None
+            if found[0] is conn:
+                self._opens(state, conn, found[1], again=True)
         here.taken = conn
-        connection.doing, connection.thread = ASKING, threading.get_ident()
-        connection.idle_s = max(0.0, self.clock() - connection.since)
-        state.out[connection] = None
+        connection = self.connection(conn)
+        connection.use = use
+        use.doing = ASKING
+        since = connection.since
+        connection.idle_s = 0.0 if since is None else max(0.0, self.clock() - since)
         if not here.counted:
             here.counted = True
             for recorder in self.recorders:
-                recorder.of(state.host).requests += 1
+                recorder.of(here.target or state.host).requests += 1
 
     def _opens(self, pool: Pool, conn: Any, ended: Ended | None, *, again: bool) -> None:
         here, thread = self._here, threading.get_ident()
         out = list(pool.out)
-        unread = [c for c in out if c.doing == LOST or (c.doing == READING and c.thread == thread)]
+        lost = [c for c in out if c.doing == LOST]
+        unread = [c for c in out if c.doing == READING and c.thread == thread]
         draft = Draft(
-            host=pool.host,
+            host=here.target or pool.host,
             owner=pool.owner.number,
             thread=thread,
             pool_is_new=pool.is_new,
@@ -231,20 +291,19 @@ class Observer:
             tls=pool.tls,
             proxy=pool.proxy,
             ended=ended,
-            busy=sum(c.doing in (ASKING, READING) and c.thread != thread for c in out),
-            unread=len(unread),
+            busy=sum(c.doing != LOST and c.thread != thread for c in out),
+            unread=len(lost) + len(unread),
             again=again,
-            retry=here.failed,
-            redirected=here.sends > 1,
+            retry=here.failed and not pool.is_new,
+            redirected=here.redirected,
             place=pool.owner.place,
         )
-        for lost in unread[:1]:
-            if lost.doing == LOST:
-                pool.out.pop(lost, None)  # it accounts for one connection, this one
+        if lost and ended is None:
+            pool.out.pop(lost[0], None)  # it accounts for one connection, this one
         pool.is_new, pool.last_error = False, None
         connection = self.connection(conn)
         connection.begins_anew()
-        connection.draft = draft
+        connection.draft, connection.heard = draft, self.recorders
         for recorder in self.recorders:
             recorder.add(draft)
 
@@ -255,71 +314,109 @@ class Observer:
             draft.seconds += took
             for recorder in self.recorders:
                 recorder.of(draft.host).seconds_opening += took
-        self.open.add(conn)
+        self._open.add(weakref.ref(conn, self._open.discard))
 
     def asks(self, pool: Any, conn: Any, headers: Any) -> None:
         self._here.taken = None
         connection = self.connection(conn)
         said = headers.get("Connection") if headers is not None else None
         connection.requested = said is not None and "close" in str(said).lower()
-        self._hygiene(pool, headers)
-
-    def _hygiene(self, pool: Any, headers: Any) -> None:
         if pool.scheme == "http" and headers is not None and "Authorization" in headers:
-            state = self.pool_of(pool)
-            if not state.host.startswith(("http://127.", "http://localhost", "http://[::1]")):
-                for recorder in self.recorders:
-                    recorder.warn(f"Credentials were sent over plain http to {state.host}.")
+            self._hygiene(self._here.target or self.pool_of(pool).host)
 
-    def is_answered(self, pool: Any, conn: Any, response: Any) -> None:
-        state, connection = self.pool_of(pool), self.connection(conn)
+    def _hygiene(self, host: str) -> None:
+        if not host.startswith(("http://127.", "http://localhost", "http://[::1]")):
+            for recorder in self.recorders:
+                recorder.warn(f"Credentials were sent over plain http to {host}.")
+
+    def is_answered(self, pool: Any, conn: Any, headers: Any) -> None:
+        here, connection = self._here, self.connection(conn)
+        use = connection.use
+        if use is not None:
+            use.doing = READING
+            state = use.pool
+        else:
+            state = self.pool_of(pool)
         draft = connection.draft if connection.served == 0 else None
         if draft is not None:
             draft.answered = True
-        self._here.failed = False
+        here.failed = False
         connection.served += 1
-        connection.doing = READING
         if conn.sock is None:  # http.client has closed: no more will come on it
-            said = str(response.headers.get("Connection") or "").lower()
+            said = str((headers or {}).get("Connection") or "").lower()
             connection.announced = "close" in said
             connection.unframed = not connection.announced
+        host = here.target or state.host
         for recorder in self.recorders:
-            numbers = recorder.of(state.host)
+            numbers = recorder.of(host)
             numbers.attempts += 1
             if draft is None:
                 numbers.reused += 1
-                numbers.longest_survived_s = max(numbers.longest_survived_s, connection.idle_s)
-            else:
+                if connection.idle_s > numbers.longest_survived_s:
+                    numbers.longest_survived_s = connection.idle_s
+            elif recorder in connection.heard:
                 numbers.opened += 1
                 numbers.reopened += draft.again
-            numbers.most_served = max(numbers.most_served, connection.served)
+            if connection.served > numbers.most_served:
+                numbers.most_served = connection.served
 
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
-        state, connection = self.pool_of(pool), self.connection(conn)
-        self._here.failed = True
+        state, connection, here = self.pool_of(pool), self.connection(conn), self._here
+        here.failed, here.taken = True, None
         connection.error = state.last_error = type(error).__name__
-        state.out.pop(connection, None)
+        self.is_over(connection.use)
+        draft = connection.draft
+        if draft is not None and draft.pool_is_new and not draft.answered:
+            state.is_new = True  # nothing has come of it yet
         for recorder in self.recorders:
-            recorder.of(state.host).attempts += 1
+            recorder.of(here.target or state.host).attempts += 1
 
-    def closes(self, conn: Any) -> None:
+    def closes(self, conn: Any, *, by_error: BaseException | None) -> None:
+        """Before it does; the error is that of reading a body, if that is what closes it."""
         connection = conn.__dict__.get(NAME)
-        if connection is not None and connection.doing == READING and conn.sock is not None:
-            connection.unread = True
-            connection.doing = LOST
-
-    def given_back(self, pool: Any, conn: Any) -> None:
-        """After urllib3 has put it into the pool, or has closed it."""
-        if conn is None:
+        if connection is None or connection.seen_by != self.number:
             return
+        use = connection.use
+        if use is not None and use.doing == READING and conn.sock is not None:
+            if by_error is None:
+                connection.unread = True
+            else:
+                connection.error = type(by_error).__name__
+            use.doing = LOST
+
+    def gives_back(self, pool: Any, conn: Any) -> Use | None:
+        """Before urllib3 puts it into the pool, or closes it."""
         connection = self.connection(conn)
-        self.pool_of(pool).out.pop(connection, None)
-        connection.doing = IDLE
+        use = connection.use
+        if use is not None and use.doing == ASKING:
+            # requests 2.28 sends chunked bodies past urllib3's pool
+            self._here.taken = None
+            self.is_answered(pool, conn, None)
         connection.since = self.clock()
-        if conn.sock is None and connection.draft is not None and pool.pool is not None:
-            ended_before = connection.announced or connection.unframed or connection.unread
-            # else the pool was full: it was not kept, but closed
-            connection.draft.discarded = not ended_before and connection.error is None
+        return use
+
+    def is_over(self, use: Use | None) -> None:
+        if use is not None:
+            use.pool.out.pop(use, None)
+
+    def discards(self, pool: Any, conn: Any) -> None:
+        """There is no room for it in the pool, unless the pool is closed."""
+        connection = self.connection(conn)
+        kept_before = connection.served > 1
+        if connection.draft and conn.sock is not None and pool.pool is not None and not kept_before:
+            connection.draft.discarded = True
+
+
+def _address(scheme: str, host: str, port: int | None) -> str:
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}"
+
+
+def _without_login(proxy: Any) -> str | None:
+    if not proxy:
+        return None
+    login = f" with login {hash(proxy.auth):x}" if proxy.auth else ""  # salted by the process
+    return f"{proxy._replace(auth=None)}{login}"
 
 
 _LIBRARIES = tuple(

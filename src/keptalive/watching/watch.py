@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ class Watch:
         """Connections that are open now, or were when the watch ended."""
         if self._left_open is not None:
             return self._left_open
-        return sum(getattr(conn, "sock", None) is not None for conn in list(self._observer.open))
+        return self._observer.still_open()
 
     def end(self) -> None:
         """Remember what is still open."""
@@ -77,14 +78,21 @@ class _Watching:
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._observer: Observer | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        self._lock = threading.Lock()  # another thread, which is not here, may have held it
 
     def enter(self, recorder: Recorder, clock: Callable[[], float]) -> Observer:
         with self._lock:
-            if self._observer is None:
-                self._observer = Observer(clock)
-                self._stack.enter_context(observed(self._observer))
-            self._observer.recorders = (*self._observer.recorders, recorder)
-            return self._observer
+            observer = self._observer
+            if observer is None:
+                observer = Observer(clock)
+                self._stack.enter_context(observed(observer))
+                self._observer = observer
+            observer.recorders = (*observer.recorders, recorder)
+            return observer
 
     def leave(self, recorder: Recorder) -> None:
         with self._lock:

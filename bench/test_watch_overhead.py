@@ -1,0 +1,147 @@
+"""What watch() costs a warm request on loopback, and a process that asks for a long time.
+
+Blocks of requests with and without a watch take turns, each pair in the other order than the last.
+Entering and leaving replaces functions, which the interpreter has to adapt to anew: a block begins
+with requests that do not count. CPU time of the asking thread, since the machine may be busy;
+the wall time is told beside it. Where no watch is active nothing is wrapped, by identity.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from statistics import median
+
+import pytest
+import requests
+
+from keptalive import tuned_session
+from keptalive.lookalike.process import Lookalike
+from keptalive.watching.hooks import PLACES
+from keptalive.watching.watch import watch
+
+PAIRS = 24
+BLOCK = 300
+WARM_UP = 60
+MOST = 1.03  # times a request without watch
+
+LONG = int(os.environ.get("KEPTALIVE_SOAK", "200000"))
+MOST_GROWTH_MIB = 32.0  # in a million requests
+
+# As small as a keep-alive server can be: it answers each read, and reads requests whole
+SERVER = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    sock, _ = listener.accept()
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while sock.recv(65536):
+        sock.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+"""
+
+Get = Callable[[], object]
+
+
+@pytest.fixture(scope="module")
+def lookalike() -> Iterator[Lookalike]:
+    with Lookalike.start(["keep-alive"]) as running:
+        yield running
+
+
+def block(get: Get, *, watched: bool) -> tuple[float, float]:
+    """Seconds of a request: of wall time, and of this thread's CPU time."""
+    with watch() if watched else nullcontext():
+        for _ in range(WARM_UP):
+            get()
+        gc.collect()
+        wall, cpu = time.perf_counter(), time.thread_time()
+        for _ in range(BLOCK):
+            get()
+        return (time.perf_counter() - wall) / BLOCK, (time.thread_time() - cpu) / BLOCK
+
+
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_a_warm_request_under_watch_costs_three_percent_more_at_most(benchmark, lookalike, make):
+    with make() as session:
+        session.trust_env, session.verify = False, str(lookalike.ca_bundle)
+        session.headers["Authorization"] = f"token {lookalike.token}"
+        url = f"{lookalike.url('keep-alive')}/user"
+
+        def get() -> object:
+            return session.get(url)
+
+        block(get, watched=False)
+        pairs = []
+        for number in range(PAIRS):
+            order = (False, True) if number % 2 else (True, False)
+            found = {watched: block(get, watched=watched) for watched in order}
+            pairs.append((found[True], found[False]))
+        with watch():
+            benchmark(get)
+    wall = median(watched[0] / plain[0] for watched, plain in pairs)
+    cpu = median(watched[1] / plain[1] for watched, plain in pairs)
+    benchmark.extra_info |= {
+        "wall_times_unwatched": wall,
+        "cpu_times_unwatched": cpu,
+        "cpu_us_more": median(watched[1] - plain[1] for watched, plain in pairs) * 1e6,
+        "cpu_us_unwatched": median(plain[1] for _, plain in pairs) * 1e6,
+    }
+    assert cpu <= MOST
+
+
+def test_without_a_watch_nothing_is_wrapped(benchmark):
+    before = [getattr(owner, name) for owner, name, _ in PLACES]
+
+    @benchmark
+    def _enter_and_leave() -> None:
+        with watch():
+            pass
+
+    after = [getattr(owner, name) for owner, name, _ in PLACES]
+    assert all(a is b for a, b in zip(before, after, strict=True))
+
+
+def resident_mib() -> float:
+    """What the process has in memory now; the most it ever had, where the system tells no more."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # bytes on macOS
+
+
+def test_a_process_that_asks_for_long_does_not_grow(benchmark):
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{int(server.stdout.readline())}/"
+        with requests.Session() as session, watch() as watched:
+            session.trust_env = False
+            for _ in range(2000):
+                session.get(url)
+            gc.collect()
+            before = resident_mib()
+            for _ in range(LONG):
+                session.get(url)
+            gc.collect()
+            growth = resident_mib() - before
+            benchmark(lambda: session.get(url))
+            assert watched.opened == 1
+            assert watched.reused >= LONG
+    finally:
+        server.kill()
+        server.communicate()
+    in_a_million = growth / LONG * 1e6
+    benchmark.extra_info |= {
+        "requests": LONG,
+        "growth_mib": growth,
+        "growth_mib_in_a_million": in_a_million,
+    }
+    assert in_a_million <= MOST_GROWTH_MIB

@@ -1,0 +1,294 @@
+"""What watch() sees: all pools and threads, watches within watches, and what it says of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+
+from keptalive.watching import recorder
+from keptalive.watching.watch import Watch, watch
+
+from ..clients.tuned.servers import (
+    PATIENCE_S,
+    Peer,
+    Server,
+    answers,
+    listening_later,
+)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    with ExitStack() as stack:
+        yield lambda *scripts: stack.enter_context(Server(*scripts))
+
+
+@pytest.fixture
+def server(serve: Callable[..., Server]) -> Server:
+    return serve(answers())
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        made.trust_env = False
+        yield made
+
+
+def numbers(watched: Watch) -> dict[str, Any]:
+    [host] = watched.report()["hosts"]
+    return {name: host[name] for name in ("requests", "attempts", "opened", "reopened", "reused")}
+
+
+def causes(watched: Watch) -> dict[str, int]:
+    return {
+        cause["cause"]: cause["count"]
+        for host in watched.report()["hosts"]
+        for cause in host["causes"]
+    }
+
+
+def test_requests_are_counted_by_what_they_used(server, session):
+    with watch() as watched:
+        for _ in range(3):
+            session.get(server.url)
+    assert numbers(watched) == {
+        "requests": 3,
+        "attempts": 3,
+        "opened": 1,
+        "reopened": 0,
+        "reused": 2,
+    }
+    [host] = watched.report()["hosts"]
+    assert host["host"] == server.url.rstrip("/")
+    assert 0 < host["seconds_opening"] < PATIENCE_S
+
+
+def test_a_pool_that_was_there_before_is_watched(server, session):
+    session.get(server.url)
+    with watch() as watched:
+        session.get(server.url)
+        assert (watched.opened, watched.reused) == (0, 1)
+        session.get(server.url, headers={"Connection": "close"})
+    assert (watched.opened, watched.reused) == (0, 2)
+
+
+def test_a_kept_connection_that_ended_before_the_watch_is_told_without_guessing(serve, session):
+    closed = threading.Event()
+
+    def closes(peer: Peer) -> None:
+        assert peer.asked()
+        peer.answer()
+        peer.close()
+        closed.set()
+
+    server = serve(closes, answers())
+    session.get(server.url)
+    assert closed.wait(PATIENCE_S)
+    with watch() as watched:
+        session.get(server.url)
+    assert causes(watched) == {"server-closed": 1}
+
+
+def test_nothing_before_or_after_the_block_is_counted(server, session):
+    session.get(server.url)
+    with watch() as watched:
+        pass
+    session.get(server.url)
+    assert watched.report()["hosts"] == []
+
+
+def test_all_threads_are_watched(server):
+    with watch() as watched, ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: requests.get(server.url), range(40)))
+    assert watched.opened == server.accepted == 40
+    assert causes(watched) == {"first-use": 1, "new-session": 39}
+
+
+def test_a_watch_within_a_watch_has_a_report_of_its_own(server, session):
+    with watch() as outer:
+        session.get(server.url)
+        with watch() as inner:
+            requests.get(server.url)
+        session.get(server.url)
+    assert (outer.opened, outer.reused) == (2, 1)
+    assert (inner.opened, inner.reused) == (1, 0)
+    assert causes(outer) == {"first-use": 1, "new-session": 1}
+
+
+def test_watches_may_end_in_any_order(server, session):
+    one, other = watch(), watch()
+    first, second = one.__enter__(), other.__enter__()
+    session.get(server.url)
+    one.__exit__(None, None, None)
+    session.get(server.url)
+    other.__exit__(None, None, None)
+    session.get(server.url)
+    assert (first.opened, first.reused) == (1, 0)
+    assert (second.opened, second.reused) == (1, 1)
+
+
+def test_watches_one_after_the_other_do_not_mix_their_owners_and_connections(server):
+    with requests.Session() as early, requests.Session() as late:
+        with watch():
+            early.get(server.url)
+        early.get(server.url, headers={"Connection": "close"})
+        with watch() as watched:
+            late.get(server.url)
+            early.get(server.url)
+            late.get(server.url)
+    assert (watched.opened, watched.reused) == (1, 2)
+    assert causes(watched) == {"first-use": 1}
+
+
+def test_a_response_left_unread_in_one_watch_haunts_no_other(server):
+    with requests.Session() as session:
+        with watch():
+            response = session.get(server.url, stream=True)
+        assert response.content
+        with watch() as watched:
+            session.get(server.url)
+            session.get(server.url, headers={"Connection": "close"})
+            session.close()
+            session.get(server.url)
+        assert causes(watched) == {"first-use": 1}
+
+
+def test_a_watch_may_be_entered_in_one_thread_and_left_in_another(server, session):
+    watching = watch()
+    watched = watching.__enter__()
+    with ThreadPoolExecutor(1) as other:
+        other.submit(session.get, server.url).result(PATIENCE_S)
+        other.submit(watching.__exit__, None, None, None).result(PATIENCE_S)
+    session.get(server.url)
+    assert (watched.opened, watched.reused) == (1, 0)
+
+
+def test_a_report_can_be_had_while_threads_ask(server):
+    over = threading.Event()
+
+    def report() -> int:
+        reports = 0
+        while not over.is_set():
+            watched.report()
+            reports += 1
+        return reports
+
+    with watch() as watched, ThreadPoolExecutor(5) as threads:
+        reading = threads.submit(report)
+        asking = [
+            threads.submit(lambda: [requests.get(server.url) for _ in range(25)]) for _ in range(4)
+        ]
+        for one in asking:
+            one.result(60)
+        over.set()
+        assert reading.result(60) > 0
+    assert watched.opened == server.accepted == 100
+
+
+def test_what_is_open_now_and_what_was_at_the_end(server, session):
+    with watch() as watched:
+        session.get(server.url)
+        assert watched.report()["left_open"] == 1
+        session.close()
+        assert watched.report()["left_open"] == 0
+        session.get(server.url)
+    session.close()
+    assert watched.report()["left_open"] == 1
+
+
+def test_a_redirect_is_one_request_and_two_attempts(serve, session):
+    server = serve(answers((302, "Location: /there"), (200,)))
+    with watch() as watched:
+        session.get(server.url)
+    assert numbers(watched)["requests"] == 1
+    assert numbers(watched)["attempts"] == 2
+    assert watched.opened == 1
+
+
+def test_requests_within_a_response_hook_follow_no_redirect(serve, session):
+    other, server = serve(answers()), serve(answers())
+    with watch() as watched:
+        hook = lambda *_args, **_named: requests.get(other.url) and None  # noqa: E731
+        session.get(server.url, hooks={"response": hook})
+    assert causes(watched) == {"first-use": 1}
+    assert watched.opened == 2
+
+
+def test_a_connection_that_is_refused_is_an_attempt_and_opens_none(session):
+    with listening_later() as port, watch() as watched:
+        with pytest.raises(requests.ConnectionError):
+            session.get("http://127.0.0.1:{1}/".format(*port.getsockname()))
+    assert numbers(watched) == {
+        "requests": 1,
+        "attempts": 1,
+        "opened": 0,
+        "reopened": 0,
+        "reused": 0,
+    }
+    assert causes(watched) == {}
+
+
+def test_a_chunked_upload_is_counted_like_any_other(server, session):
+    with watch() as watched:
+        for _ in range(2):
+            session.post(server.url, data=iter([b"a", b"b"]))
+    assert (watched.opened, watched.reused) == (server.accepted, 1) == (1, 1)
+    assert causes(watched) == {"first-use": 1}
+
+
+def test_a_pool_of_nobodys_is_watched(server):
+    with watch() as watched, urllib3.HTTPConnectionPool("127.0.0.1", server.port) as pool:
+        for _ in range(2):
+            pool.request("GET", "/")
+    assert (watched.opened, watched.reused) == (1, 1)
+    assert causes(watched) == {"first-use": 1}
+
+
+def test_more_openings_than_are_kept_are_counted_and_owned_up_to(server, monkeypatch):
+    monkeypatch.setattr(recorder, "OPENINGS_KEPT", 3)
+    with watch() as watched:
+        for _ in range(5):
+            requests.get(server.url)
+    assert watched.opened == 5
+    assert sum(causes(watched).values()) == 3
+    assert any("2 more were opened" in warning for warning in watched.report()["warnings"])
+
+
+def test_credentials_over_plain_http_to_elsewhere_are_warned_of(serve, session):
+    proxy = serve(answers())
+    with watch() as watched:
+        for _ in range(2):
+            session.get("http://example.org/", auth=("me", "secret"), proxies={"http": proxy.url})
+        session.get(proxy.url, auth=("me", "secret"))
+    assert watched.report()["warnings"] == [
+        "Credentials were sent over plain http to http://example.org:80. (2 times)"
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_that_was_forked_within_a_watch_has_its_own(server, session):
+    with watch() as watched:
+        session.get(server.url)
+        child = os.fork()
+        if child == 0:  # pragma: no cover - not seen from here
+            status = 1
+            try:
+                with watch() as own, requests.Session() as fresh:
+                    fresh.get(server.url)
+                status = 0 if (own.opened, watched.opened) == (1, 2) else 2
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        session.get(server.url)
+    assert (watched.opened, watched.reused) == (1, 1)
