@@ -21,7 +21,7 @@ from keptalive.lookalike.process import Lookalike
 
 RTT_S = 0.020
 TIMEOUT_S = 1.0
-LATE_S = 0.030  # by which this machine may be late between looking at the clock and sending
+LATE_S = 0.050  # by which this machine may be late between looking at the clock and sending
 # The server's clock starts half a round trip before our own and stops half a one later
 MAX_IDLE_S = TIMEOUT_S - RTT_S - LATE_S
 IDLE_TIMES_S = (MAX_IDLE_S - RTT_S, TIMEOUT_S + RTT_S)

@@ -24,11 +24,12 @@ import re
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from keptalive.errors import UsageError
 from keptalive.model import Answered, PoolEvent, Resetting, Retrying, RetryingStatus, Starting
@@ -40,6 +41,7 @@ _LONGEST_LINE = 256 * 1024
 _LONGEST_PREFIX = 1024
 _TRIES = 8  # at one line: a hostile one must not cost the square of its length
 _SAMPLE = 4096  # lines from which a format is learned
+_MOST_WORDS = 32
 _REMEMBERED = 4096  # origins, lanes: as many as a log needs, not as many as it has
 
 
@@ -69,16 +71,18 @@ class Seen:
 # -- What urllib3 says ----------------------------------------------------------------------------
 
 
-class _Message(NamedTuple):
-    """A message within a line; ``host`` is that of an opening or of its answer, else None."""
+class _What(NamedTuple):
+    """What a message says; ``host`` is that of an opening or of its answer, else None."""
 
-    start: int
-    end: int
     kind: str
     host: str | None = None
     scheme: str = ""
     port: int | None = None
     number: int = 0  # of a "Starting" line the ordinal, of an answer the status
+
+
+_Message = tuple[int, int, _What]  # where it begins in its line, where it ends, what it says
+_SAYS_NO_MORE = {kind: _What(kind) for kind in ("retrying", "status")}
 
 
 _END = rb"""(?=[\s"'\\,;|<>()\[\]{}\x1b]|$)"""
@@ -102,7 +106,7 @@ _DISCARDING = re.compile(
     + rb"(?! Conn)"  # a size that was cut off
 )
 _BROKEN = re.compile(rb" after connection broken by '.*': [^\s\"\\]+")
-_RETRY = re.compile(rb"(?<![\w.-])Retry: (?:/|https?://)[^\s\"\\]*")
+_RETRY = re.compile(rb"(?:(?<![\w.-])|(?<=\dm))Retry: (?:/|https?://)[^\s\"\\]*")
 _REQUEST_HEAD = re.compile(
     rb"(https?)://(" + _BRACKETED + rb'|[^\s"/]{1,255}?):(\d{1,5}|None) (?=\\?")'
 )
@@ -134,9 +138,9 @@ def _starting(line: bytes, at: int) -> _Message | None:
     place = found and _place(_text(found[3]))
     if not found or not place:
         return None
-    start, end = found.span()
-    scheme = found[1].decode().lower()
-    return _Message(start, end, "starting", place[0], scheme, place[1], int(found[2]))
+    host, port = place
+    what = _What("starting", host, found[1].decode().lower(), port, int(found[2]))
+    return found.start(), found.end(), what
 
 
 def _place(text: str) -> tuple[str, int | None] | None:
@@ -155,35 +159,42 @@ def _is_port(text: str) -> bool:
 
 def _resetting(line: bytes, at: int) -> _Message | None:
     found = _RESETTING.match(line, at)
-    return found and _Message(*found.span(), "resetting", _host(found[1]))
+    return found and (found.start(), found.end(), _What("resetting", _host(found[1])))
 
 
 def _discarding(line: bytes, at: int) -> _Message | None:
     found = _DISCARDING.match(line, at)
-    return found and _Message(*found.span(), "discarding", _host(found[1]))
+    return found and (found.start(), found.end(), _What("discarding", _host(found[1])))
 
 
 def _retrying(line: bytes, at: int) -> _Message | None:
     start = line.rfind(b"Retrying (", 0, at)
     found = _BROKEN.match(line, at) if start >= 0 else None
-    return found and _Message(start, found.end(), "retrying")
+    return found and (start, found.end(), _SAYS_NO_MORE["retrying"])
 
 
 def _retry(line: bytes, at: int) -> _Message | None:
     found = _RETRY.match(line, at)
-    return found and _Message(*found.span(), "status")
+    return found and (found.start(), found.end(), _SAYS_NO_MORE["status"])
 
 
 def _answered(line: bytes, at: int) -> _Message | None:
-    for head in itertools.islice(_REQUEST_HEAD.finditer(line, 0, at), _TRIES):
+    head, tries = _REQUEST_HEAD.search(line, 0, at), 1
+    while head is not None and tries <= _TRIES:
         if found := _REQUEST.match(line, head.end()):
-            scheme, port = head[1].decode(), head[3]
-            number = _DEFAULT_PORTS[scheme] if port == b"None" else int(port)
-            host, status = _host(head[2]), int(found[1])
-            return _Message(head.start(), found.end(), "answered", host, scheme, number, status)
+            return head.start(), found.end(), _answer_of(head[0], found[1])
+        head, tries = _REQUEST_HEAD.search(line, head.end(), at), tries + 1
     quote = line.rfind(b'"', 0, at)
     found = _REQUEST.match(line, quote) if quote >= 0 else None
-    return found and _Message(*found.span(), "old answer", number=int(found[1]))
+    return found and (found.start(), found.end(), _What("old answer", number=int(found[1])))
+
+
+@lru_cache(_REMEMBERED)
+def _answer_of(head: bytes, status: bytes) -> _What:
+    scheme, _, place = _text(head[:-1]).partition("://")
+    host, _, port = place.rpartition(":")
+    number = _DEFAULT_PORTS[scheme] if port == "None" else int(port)
+    return _What("answered", host.strip("[]"), scheme, number, int(status))
 
 
 _NEEDLES: tuple[tuple[bytes, Callable[[bytes, int], _Message | None]], ...] = (
@@ -221,10 +232,10 @@ def _looks_cut(line: bytes) -> bool:
 # -- When a line was written ----------------------------------------------------------------------
 
 _TIME = re.compile(
-    rb"(?<![\d.])(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+    rb"(?<![\d.])(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d(?:[.,]\d{1,9})?)"
     rb"(?: ?(Z|[+-]\d\d(?::?\d\d)?)(?!\w))?"
     # seconds since 1970: where a line begins, elsewhere only with a fraction
-    rb"|(?:^[\[(\"]?|(?<![\w.:/-])(?=\d{10}\.))([12]\d{9})(?:\.(\d{1,9}))?(?![\w.])"
+    rb"|(?:^[\[(\"]?|(?<![\w.:/-])(?=\d{10}\.))([12]\d{9}(?:\.\d{1,9})?)(?![\w.])"
 )
 _ZONE = re.compile(rb"([+-])(\d\d):?(\d\d)?")
 
@@ -237,16 +248,14 @@ class _Clock:
         self._minute_s: float | None = None
 
     def seconds(self, found: re.Match[bytes]) -> float | None:
-        minute, second, fraction, zone, epoch, epoch_fraction = found.groups()
+        minute, second, zone, epoch = found.groups()
         if epoch is not None:
-            return float(f"{int(epoch)}.{(epoch_fraction or b'0').decode()}")
+            return float(epoch)
         if minute != self._minute:
             self._minute, self._minute_s = minute, _since_1970(minute)
         if self._minute_s is None:
             return None
-        at_s = self._minute_s + int(second)
-        if fraction:
-            at_s += int(fraction) / 10 ** len(fraction)
+        at_s = self._minute_s + float(second.replace(b",", b"."))
         if zone and (parts := _ZONE.match(zone)):
             offset_s = int(parts[2]) * 3600 + int(parts[3] or 0) * 60
             at_s += offset_s if parts[1] == b"-" else -offset_s
@@ -319,10 +328,11 @@ class _Origin:
     threaded: bool
     who: tuple[bytes, ...]  # the threads and processes that are evident
     words: list[bytes]  # the others, by their place
+    shape: _Format
     lane: int | None = None
 
 
-def _origin(prefix: bytes) -> _Origin:
+def _origin(prefix: bytes, shape: Callable[[int], _Format]) -> _Origin:
     text = _COLOUR.sub(b"", prefix[-_LONGEST_PREFIX:].rpartition(b"\r")[2])
     names = _NAME.findall(text)
     process, threaded = None, False
@@ -332,14 +342,15 @@ def _origin(prefix: bytes) -> _Origin:
         who += groups.values()
         process = next((int(groups[n]) for n in _PROCESS_GROUPS if n in groups), process)
         threaded = threaded or any(name in groups for name in _THREAD_GROUPS)
-    text = _KNOWN.sub(b" ~ ", _EVIDENT.sub(b" ~ ", text))
+    words = _BETWEEN.split(_KNOWN.sub(b" ~ ", _EVIDENT.sub(b" ~ ", text)))[:_MOST_WORDS]
     return _Origin(
         source=names[-1].decode() if names else LOGGER,
         named=bool(names),
         process=process,
         threaded=threaded,
         who=tuple(who),
-        words=_BETWEEN.split(text)[:32],
+        words=words,
+        shape=shape(len(words)),
     )
 
 
@@ -350,12 +361,12 @@ class _Column:
     explained: int = 0
     pending: dict[tuple[tuple[bytes, ...], bytes], str | None] = field(default_factory=dict)
 
-    def observe(self, key: tuple[tuple[bytes, ...], bytes], message: _Message) -> None:
-        if message.kind in _OPENINGS:
-            self.pending[key] = message.host
-        elif message.kind in _ENDS and self.pending:
+    def observe(self, key: tuple[tuple[bytes, ...], bytes], what: _What) -> None:
+        if what.kind in _OPENINGS:
+            self.pending[key] = what.host
+        elif what.kind in _ENDS and self.pending:
             opened = self.pending.pop(key, None)
-            self.explained += opened is not None and opened == message.host
+            self.explained += opened is not None and opened == what.host
 
 
 _OPENINGS = frozenset({"starting", "resetting"})
@@ -370,6 +381,7 @@ class _Format:
     """
 
     def __init__(self, words: int) -> None:
+        self.learning = True
         self.telling: tuple[int, ...] = ()
         self.sure = False
         self._lines = 0
@@ -377,14 +389,12 @@ class _Format:
         self._without = _Column()
         self._columns = [_Column() for _ in range(words)]
 
-    def observe(self, origin: _Origin, message: _Message) -> None:
+    def observe(self, origin: _Origin, what: _What) -> None:
         self._lines += 1
-        if self._lines > _SAMPLE:
-            return
-        self._openings += message.kind in _OPENINGS
-        self._without.observe((origin.who, b""), message)
+        self._openings += what.kind in _OPENINGS
+        self._without.observe((origin.who, b""), what)
         for column, word in zip(self._columns, origin.words, strict=True):
-            column.observe((origin.who, word), message)
+            column.observe((origin.who, word), what)
 
     def decide(self) -> bool:
         """Judge the words by what has been seen; whether that has changed anything."""
@@ -396,13 +406,11 @@ class _Format:
         )
         best = max((self._columns[place].explained for place in self.telling), default=0)
         self.sure = best >= 0.95 * self._openings and best > 0
-        if self._lines > _SAMPLE:
-            self._columns, self._without = [], _Column()
+        if self._lines >= _SAMPLE:
+            self.learning = False
+            self._columns.clear()
+            self._without = _Column()
         return self.telling != before
-
-    @property
-    def learning(self) -> bool:
-        return bool(self._columns)
 
 
 class _Lanes:
@@ -423,36 +431,36 @@ class _Lanes:
         if origin is None:
             if len(self._origins) >= _REMEMBERED:
                 self._origins.clear()
-            origin = self._origins[prefix] = _origin(prefix)
+            origin = self._origins[prefix] = _origin(prefix, self._shape)
         return origin
 
-    def learn(self, found: Iterable[_Found]) -> None:
+    def _shape(self, words: int) -> _Format:
+        if words not in self._formats:
+            self._formats[words] = _Format(words)
+        return self._formats[words]
+
+    def learn(self, found: list[_Found]) -> None:
         changing = set()
-        for one in found:
-            words = len(one.origin.words)
-            kind = self._formats.get(words)
-            if kind is None:
-                kind = self._formats[words] = _Format(words)
-            if kind.learning:
-                kind.observe(one.origin, one.message)
-                changing.add(kind)
-        if sum(kind.decide() for kind in changing):
+        for _, _, origin, what in found:
+            if origin.shape.learning:
+                origin.shape.observe(origin, what)
+                changing.add(origin.shape)
+        if sum(shape.decide() for shape in changing):
             self._origins.clear()
-            for one in found:
-                one.origin.lane = None
+            for _, _, origin, _ in found:
+                origin.lane = None
 
     def lane(self, origin: _Origin) -> int:
         if origin.lane is None:
-            kind = self._formats[len(origin.words)]
-            key = (*origin.who, b"", *(origin.words[place] for place in kind.telling))
+            shape = origin.shape
+            key = (*origin.who, b"", *(origin.words[place] for place in shape.telling))
             if key not in self._numbers:
                 if len(self._numbers) >= _REMEMBERED:
                     self._numbers.clear()
                 self._numbers[key] = next(self._next)
             origin.lane = self._numbers[key]
-            self.all_told = self.all_told and (
-                origin.threaded or (kind.sure and kind.telling != ())
-            )
+            told = origin.threaded or (shape.sure and shape.telling != ())
+            self.all_told = self.all_told and told
         return origin.lane
 
 
@@ -574,13 +582,8 @@ def _unpacked(pieces: Iterator[bytes], damaged: Callable[[], None]) -> Iterator[
         damaged()
 
 
-class _Found(NamedTuple):
-    """A line of urllib3's whose lane is not yet known."""
-
-    line: int
-    at_s: float | None
-    origin: _Origin
-    message: _Message
+# A line of urllib3's whose lane is not yet known: its number, its time, its origin, what it says
+_Found = tuple[int, float | None, _Origin, _What]
 
 
 class Reading:
@@ -611,7 +614,7 @@ class Reading:
         self._lanes = _Lanes()
         self._names_itself = False
         self._tells_ports: set[str] = set()
-        self._hosts: dict[str, Starting] = {}  # for old lines, whose answers do not name theirs
+        self._hosts: dict[str, _What] = {}  # for old lines, whose answers do not name theirs
         self._opening: dict[int, str] = {}
         self._seen = self._read()
 
@@ -720,14 +723,14 @@ class Reading:
     def _found(self, block: bytes) -> list[_Found]:
         """What is urllib3's in whole lines, before it is known who is who."""
         hits = _hits(block)
-        found, at, index, line = [], 0, 0, self.lines + 1
+        found: list[_Found] = []
+        at, index, line = 0, 0, self.lines + 1
         while index < len(hits):
             position = hits[index] // _SLOTS
             start = block.rfind(b"\n", 0, position) + 1
             end = block.find(b"\n", position)
-            first = index
-            last = end * _SLOTS
-            while index < len(hits) and hits[index] < last:
+            first, behind = index, end * _SLOTS
+            while index < len(hits) and hits[index] < behind:
                 index += 1
             line += block.count(b"\n", at, start)
             at = start
@@ -736,7 +739,7 @@ class Reading:
             )
             if one is not None:
                 found.append(one)
-        self.lines += block.count(b"\n")
+        self.lines = line - 1 + block.count(b"\n", at)
         return found
 
     def _line(self, text: bytes, line: int, start: int, hits: list[int]) -> _Found | None:
@@ -770,37 +773,37 @@ class Reading:
         self, text: bytes, line: int, message: _Message, record: _Record | None = None
     ) -> _Found | None:
         """The message with its origin; None if it is somebody else's, or cannot be placed."""
-        prefix = text[: message.start].lstrip(b"\0\xef\xbb\xbf")
+        start, end, what = message
+        prefix = text[max(0, start - _LONGEST_PREFIX) : start].lstrip(b"\0\xef\xbb\xbf")
         at_s = None
-        if timed := _TIME.search(prefix[-_LONGEST_PREFIX:]):
-            prefix = prefix[-_LONGEST_PREFIX:]
+        if timed := _TIME.search(prefix):
             at_s = self._clock.seconds(timed)
             prefix = prefix[: timed.start()] + prefix[timed.end() :]
-        if len(text) > message.end + 1:
+        if len(text) > end + 1:
             # Behind the message only what is evident: a URL with a space in it goes on there
-            behind = text[message.end : message.end + _LONGEST_PREFIX]
+            behind = text[end : end + _LONGEST_PREFIX]
             marks = [found[0] for found in _EVIDENT.finditer(behind)]
             marks += _NAME.findall(behind)
             prefix = b" ".join((prefix, *marks)) if marks else prefix
         if record is not None:
             prefix = record.prefix + b" " + prefix
             at_s = record.at_s if at_s is None else at_s
-        origin = self._lanes.origin(prefix[-_LONGEST_PREFIX:])
-        if not self._is_urllib3s(message, origin):
+        origin = self._lanes.origin(prefix)
+        if not self._is_urllib3s(what, origin):
             return None
         self.urllib3_lines += 1
-        return _Found(line, at_s, origin, message)
+        return line, at_s, origin, what
 
-    def _is_urllib3s(self, message: _Message, origin: _Origin) -> bool:
+    def _is_urllib3s(self, what: _What, origin: _Origin) -> bool:
         self._names_itself = self._names_itself or origin.named
-        if message.kind == "starting":
-            if message.port is not None:
+        if what.kind == "starting":
+            if what.port is not None:
                 self._tells_ports.add(origin.source)
             # what tells ports once does so always: here it was cut off
-            return message.port is not None or origin.source not in self._tells_ports
-        if message.kind == "old answer":  # which a server's access log has as well
+            return what.port is not None or origin.source not in self._tells_ports
+        if what.kind == "old answer":  # which a server's access log has as well
             return origin.named
-        if message.kind == "status":  # words that anybody may use
+        if what.kind == "status":  # words that anybody may use
             return origin.named or not self._names_itself
         return True
 
@@ -828,8 +831,9 @@ class Reading:
 
     def _told(self, found: list[_Found]) -> Iterator[Seen]:
         self._lanes.learn(found)
-        for line, at_s, origin, message in found:
-            event = self._event(self._lanes.lane(origin), message)
+        for line, at_s, origin, what in found:
+            lane = origin.lane or self._lanes.lane(origin)
+            event = self._event(lane, what) if what.port is None else _event(lane, what)
             if event is None:
                 self.skipped += 1
                 continue
@@ -837,56 +841,50 @@ class Reading:
                 event=event, source=origin.source, at_s=at_s, process=origin.process, line=line
             )
 
-    def _event(self, lane: int, message: _Message) -> PoolEvent | Discarding | None:
-        _, _, kind, host, scheme, port, number = message
-        match kind:
-            case "answered":
-                return _answer(lane, scheme, host, port, number)
-            case "starting":
-                return self._start(lane, message)
-            case "resetting":
-                if self._hosts:
-                    self._opening[lane] = str(host)
-                return Resetting(thread=lane, host=str(host))
-            case "discarding":
-                return Discarding(thread=lane, host=str(host))
-            case "retrying":
-                return Retrying(thread=lane)
-            case "status":
-                return RetryingStatus(thread=lane)
-            case _:
-                return self._old_answer(lane, number)
+    def _event(self, lane: int, what: _What) -> PoolEvent | Discarding | None:
+        if what.kind == "starting":
+            return self._start(lane, what)
+        if what.kind == "old answer":
+            return self._old_answer(lane, what.number)
+        if what.kind == "resetting" and self._hosts:
+            self._opening[lane] = str(what.host)
+        return _event(lane, what)
 
-    def _start(self, lane: int, message: _Message) -> Starting:
-        host, scheme, port = str(message.host), message.scheme, message.port
-        event = Starting(
-            thread=lane,
-            scheme=scheme,
-            host=host,
-            port=_DEFAULT_PORTS[scheme] if port is None else port,
-            ordinal=message.number,
-        )
-        if port is None:
-            for memory in (self._hosts, self._opening):
-                if len(memory) >= _REMEMBERED:
-                    memory.clear()
-            self._hosts[host] = event
-            self._opening[lane] = host
-        return event
+    def _start(self, lane: int, what: _What) -> PoolEvent | Discarding:
+        host = str(what.host)
+        for memory in (self._hosts, self._opening):
+            if len(memory) >= _REMEMBERED:
+                memory.clear()
+        self._hosts[host] = what._replace(port=_DEFAULT_PORTS[what.scheme])
+        self._opening[lane] = host
+        return _event(lane, self._hosts[host])
 
-    def _old_answer(self, lane: int, status: int) -> Answered | None:
+    def _old_answer(self, lane: int, status: int) -> PoolEvent | Discarding | None:
         """Whose answer it is: what this lane is opening, or the only host that there is."""
         host = self._opening.pop(lane, None)
         if host is None and len(self._hosts) == 1:
             host = next(iter(self._hosts))
         place = self._hosts.get(host or "")
-        if place is None:
-            return None
-        return _answer(lane, place.scheme, place.host, place.port, status)
+        return place and _event(lane, place._replace(kind="answered", number=status))
 
 
-def _answer(lane: int, scheme: str, host: Any, port: Any, status: int) -> Answered:
-    return Answered(thread=lane, scheme=scheme, host=host, port=port, status=status)
+@lru_cache(_REMEMBERED)
+def _event(lane: int, what: _What) -> PoolEvent | Discarding:
+    kind, name, scheme, port_or_none, number = what
+    host, port = str(name), int(port_or_none or 0)
+    match kind:
+        case "answered":
+            return Answered(thread=lane, scheme=scheme, host=host, port=port, status=number)
+        case "starting":
+            return Starting(thread=lane, scheme=scheme, host=host, port=port, ordinal=number)
+        case "resetting":
+            return Resetting(thread=lane, host=host)
+        case "discarding":
+            return Discarding(thread=lane, host=host)
+        case "retrying":
+            return Retrying(thread=lane)
+        case _:
+            return RetryingStatus(thread=lane)
 
 
 def _hits(block: bytes) -> list[int]:

@@ -14,7 +14,7 @@ import threading
 import weakref
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -112,7 +112,7 @@ class TunedAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, verify: Verify, cert: Cert = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The pool for this request: keyed by the shared context instead of the files' paths."""
-        url = urlparse(request.url)
+        url = urlsplit(request.url or "")
         scheme = url.scheme.lower()
         host_params = {"scheme": scheme, "host": url.hostname, "port": url.port}
         if scheme != "https":

@@ -70,6 +70,8 @@ class TunedSession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """As requests does, but what a hook raises costs no connection."""
+        if not request.hooks.get("response"):
+            return super().send(request, **kwargs)
         adapters = {a for a in self.adapters.values() if isinstance(a, TunedAdapter)}
         for adapter in adapters:
             adapter.answer()  # forget an earlier one
