@@ -65,9 +65,7 @@ def test_the_page_of_scenarios_has_them_all() -> None:
 
 
 def test_the_page_of_causes_has_them_all() -> None:
-    named = re.findall(
-        r"^\| `([^`]+)` \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M
-    )
+    named = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M)
     assert [(cause, row.means) for cause, row in ROWS.items()] == named[: len(ROWS)]
 
 
