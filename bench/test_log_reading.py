@@ -29,12 +29,15 @@ SIZES = (64 * MIB, 256 * MIB)
 ONE_IN = 20
 ROUNDS = 9
 
+# Not ru_maxrss, which a process inherits from the one that has started it
+HAS_PEAK = Path("/proc/self/status").exists()
 READ = """
-import json, resource, sys
+import json, sys
 from keptalive.watching import debug_log
 log = debug_log.read(sys.argv[1])
 seen = sum(1 for _ in log)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+with open("/proc/self/status") as status:
+    (peak,) = [int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")]
 print(json.dumps({"seen": seen, "bytes": log.bytes, "peak": peak}))
 """
 
@@ -105,6 +108,7 @@ def test_a_log_is_read_at_a_hundred_megabytes_a_second(benchmark, logs):
     assert log.bytes / MB / min(cpu_seconds) >= LEAST_MB_PER_CPU_S
 
 
+@pytest.mark.skipif(not HAS_PEAK, reason="the system tells no peak of memory")
 def test_memory_does_not_grow_with_the_log(benchmark, logs):
     def peaks() -> list[dict[str, int]]:
         return [

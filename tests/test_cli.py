@@ -63,7 +63,8 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     # 6 fresh connections and one of each Session a round; all anew where idle ones are dropped
     assert "Every count agrees: pool log 28 = sockets 28 = server 28." in ended.stdout
     tables = [line for line in ended.stdout.splitlines() if line.startswith(("│", "╭", "╰"))]
-    assert len(tables) == 12
+    assert len(tables) == 12 + 11  # of two scenarios, and where the time of both goes
+    assert "Where a request's time goes (ms)" in ended.stdout
     assert all(len(line) <= 80 for line in tables)
     assert "…" not in ended.stdout
     assert len(list((tmp_path / "results").glob("*.json"))) == 1

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -53,12 +54,12 @@ class Discarding:
     host: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(NamedTuple):
     """One of urllib3's lines: what it tells of, and where it stood.
 
     ``at_s`` is in seconds since 1970; a time without a zone is taken for UTC, so that differences
     within one log are right. ``line`` counts from 1, on through the files of a rotated log.
+    A tuple, since it costs a fifth of a dataclass, and there are as many as lines of urllib3's.
     """
 
     event: PoolEvent | Discarding
@@ -107,13 +108,15 @@ _DISCARDING = re.compile(
 )
 _BROKEN = re.compile(rb" after connection broken by '.*': [^\s\"\\]+")
 _RETRY = re.compile(rb"(?:(?<![\w.-])|(?<=\dm))Retry: (?:/|https?://)[^\s\"\\]*")
-_REQUEST_HEAD = re.compile(
-    rb"(https?)://(" + _BRACKETED + rb'|[^\s"/]{1,255}?):(\d{1,5}|None) (?=\\?")'
+_PLACED = (
+    rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) (?=\\?"[A-Za-z])'
 )
 # before 1.18 this was all of the line
-_REQUEST = re.compile(
+_OLD_REQUEST = re.compile(
     rb'\\?"[A-Za-z]+ [^\s]*(?: [^\s"]*)*? HTTP/[\d.]{1,3}\\?" (\d{3}) (?:\d+|None)(?![\w.])'
 )
+_QUOTE = re.compile(rb'\\?"(?=[A-Za-z]+ )')
+_REQUEST = re.compile(rb"(https?)" + _PLACED + _OLD_REQUEST.pattern)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -179,35 +182,44 @@ def _retry(line: bytes, at: int) -> _Message | None:
 
 
 def _answered(line: bytes, at: int) -> _Message | None:
-    head, tries = _REQUEST_HEAD.search(line, 0, at), 1
-    while head is not None and tries <= _TRIES:
-        if found := _REQUEST.match(line, head.end()):
-            return head.start(), found.end(), _answer_of(head[0], found[1])
-        head, tries = _REQUEST_HEAD.search(line, head.end(), at), tries + 1
-    quote = line.rfind(b'"', 0, at)
-    found = _REQUEST.match(line, quote) if quote >= 0 else None
-    return found and (found.start(), found.end(), _What("old answer", number=int(found[1])))
+    scheme_at = at - 5 if line.startswith(b"https", max(at - 5, 0)) else at - 4
+    found = _REQUEST.match(line, scheme_at) if scheme_at >= 0 else None
+    return found and (found.start(), found.end(), _answer_of(*found.groups()))
+
+
+def _old_answered(line: bytes) -> _Message | None:
+    for quote in itertools.islice(_QUOTE.finditer(line), _TRIES):
+        if found := _OLD_REQUEST.match(line, quote.start()):
+            return found.start(), found.end(), _What("old answer", number=int(found[1]))
+    return None
 
 
 @lru_cache(_REMEMBERED)
-def _answer_of(head: bytes, status: bytes) -> _What:
-    scheme, _, place = _text(head[:-1]).partition("://")
-    host, _, port = place.rpartition(":")
-    number = _DEFAULT_PORTS[scheme] if port == "None" else int(port)
-    return _What("answered", host.strip("[]"), scheme, number, int(status))
+def _answer_of(scheme: bytes, host: bytes, port: bytes, status: bytes) -> _What:
+    name = scheme.decode()
+    number = _DEFAULT_PORTS[name] if port == b"None" else int(port)
+    return _What("answered", _host(host), name, number, int(status))
 
 
-_NEEDLES: tuple[tuple[bytes, Callable[[bytes, int], _Message | None]], ...] = (
-    (b"Starting new HTTP", _starting),
-    (b"Resetting dropped connection: ", _resetting),
-    (b"Connection pool is full, discarding connection: ", _discarding),
-    (b" after connection broken by ", _retrying),
-    (b"Retry: ", _retry),
-    (b" HTTP/", _answered),
+class _Needle(NamedTuple):
+    """What one of urllib3's lines contains, and how it is read from there."""
+
+    text: bytes
+    read: Callable[[bytes, int], _Message | None]
+    around: re.Pattern[bytes] | None = None  # where others have the same text, what follows
+
+
+_NEEDLES = (
+    _Needle(b"Starting new HTTP", _starting),
+    _Needle(b"Resetting dropped connection: ", _resetting),
+    _Needle(b"Connection pool is full, discarding connection: ", _discarding),
+    _Needle(b" after connection broken by ", _retrying),
+    _Needle(b"://", _answered, re.compile(_PLACED)),
+    _Needle(b"Retry: ", _retry),
 )
-_UNMISTAKABLE = 4  # so many of them are urllib3's even if the rest cannot be read
-_NAME_NEEDLE = b".connectionpool"
+_UNMISTAKABLE = 5  # so many of them are urllib3's even if the rest cannot be read
 _SLOTS = 8  # a position and the needle found there are one number, for numbers sort fast
+_NAME_NEEDLE = b".connectionpool"
 _NAMED = re.compile(rb"urllib3(?:_future)?(?:\._async)?\.connectionpool(?![\w.])")
 _NAME = re.compile(rb"(?:\w[\w.]{0,80}\.)?" + _NAMED.pattern)
 _BEGINS = (
@@ -222,11 +234,7 @@ _CUT_OFF = tuple(begin[:length] for begin in _BEGINS for length in range(3, len(
 
 def _looks_cut(line: bytes) -> bool:
     """Whether a message of urllib3's begins here that does not end."""
-    return (
-        line.rstrip().endswith(_CUT_OFF)
-        or any(begin in line for begin in _BEGINS[:4])
-        or _REQUEST_HEAD.search(line) is not None
-    )
+    return line.rstrip().endswith(_CUT_OFF) or any(begin in line for begin in _BEGINS[:4])
 
 
 # -- When a line was written ----------------------------------------------------------------------
@@ -468,6 +476,7 @@ class _Lanes:
 
 _JSON = re.compile(rb'\{\s*"')
 _DECODER = json.JSONDecoder()
+_A_TIME = "time"
 _TIME_KEYS = frozenset(
     {"ts", "time", "timestamp", "@timestamp", "asctime", "created", "date", "datetime", "t"}
 )
@@ -475,20 +484,33 @@ _THREAD_KEYS = frozenset(
     {"thread", "threadname", "thread_name", "threadid", "thread_id", "tid", "taskname"}
 )
 _PROCESS_KEYS = frozenset({"process", "pid", "processid", "process_id", "process_pid"})
-_PLACE_KEYS = frozenset(
+_HOST_KEYS = frozenset(
     {"host", "hostname", "host_name", "pod", "pod_name", "processname", "process_name"}
     | {"container", "container_id", "container_name"}
 )
 
 
+_ROLES = {_A_TIME: _TIME_KEYS, "thread": _THREAD_KEYS, "pid": _PROCESS_KEYS, "host": _HOST_KEYS}
+_UNWORDLY = re.compile(r"[^\w.()-]+")
+_SHORTEST = 8  # "Retry: /"
+
+
 def _leaves(value: object, key: str = "", depth: int = 0) -> Iterator[tuple[str, object]]:
     """The ends of a JSON value. {"thread": {"id": 1}} and "process.thread.id" are "thread_id"."""
     if not isinstance(value, dict) or depth > 4:
-        yield key.replace(".", "_").removeprefix("process_thread_"), value
+        yield key, value
         return
     for name, inner in value.items():
         inherits = key and name in ("id", "name", "pid")
-        yield from _leaves(inner, f"{key}_{name}" if inherits else name.lower(), depth + 1)
+        yield from _leaves(inner, f"{key}_{name}" if inherits else name, depth + 1)
+
+
+@lru_cache(_REMEMBERED)
+def _role(key: str) -> str:
+    """What the value of a key tells: the time, or where the line is from; else nothing."""
+    flat = key.lower().replace(".", "_")
+    flat = flat.removeprefix("process_") if "_thread" in flat else flat
+    return next((role for role, keys in _ROLES.items() if flat in keys), "")
 
 
 @dataclass(slots=True)
@@ -507,36 +529,24 @@ def _record(line: bytes, clock: _Clock) -> tuple[_Record | None, int]:
         value, end = _DECODER.raw_decode(line.decode("latin-1"))
     except (ValueError, RecursionError):
         return None, 0
-    texts, prefix, at_s = [], [], None
+    texts: list[bytes] = []
+    prefix: list[bytes] = []
+    at_s = None
     for key, leaf in _leaves(value):
-        if key in _TIME_KEYS and at_s is None:
-            at_s = clock.of_json(leaf)
-        if isinstance(leaf, str):
-            raw = leaf.encode("latin-1", "replace")  # "\\u" escapes may be beyond it
-            if any(needle in raw for needle, _ in _NEEDLES):
-                texts.append(raw.rstrip())
-            elif _NAME.fullmatch(raw):
-                prefix.append(raw)
-        prefix += _evidence(key, leaf)
-    return _Record(texts, b" ".join(prefix), at_s), end
-
-
-def _evidence(key: str, leaf: object) -> Iterator[bytes]:
-    label = next(
-        (
-            label
-            for label, keys in (
-                ("thread=", _THREAD_KEYS),
-                ("pid=", _PROCESS_KEYS),
-                ("host=", _PLACE_KEYS),
+        role = _role(key[:40])
+        if role == _A_TIME:
+            at_s = clock.of_json(leaf) if at_s is None else at_s
+        elif role:
+            prefix.append(
+                f"{role}={_UNWORDLY.sub('_', str(leaf)[:100])}".encode("utf-8", "replace")
             )
-            if key in keys
-        ),
-        None,
-    )
-    if label and isinstance(leaf, str | int) and not isinstance(leaf, bool):
-        word = re.sub(r"[^\w.()-]+", "_", str(leaf)[:100])
-        yield f"{label}{word}".encode("utf-8", "replace")
+        elif isinstance(leaf, str) and len(leaf) >= _SHORTEST:
+            raw = leaf.encode("latin-1", "replace")  # "\\u" escapes may be beyond it
+            if _NAME.fullmatch(raw):
+                prefix.append(raw)
+            elif _hits(raw):
+                texts.append(raw.rstrip())
+    return _Record(texts, b" ".join(prefix), at_s), end
 
 
 # -- The bytes of a log ---------------------------------------------------------------------------
@@ -619,7 +629,7 @@ class Reading:
         self._seen = self._read()
 
     def __iter__(self) -> Iterator[Seen]:
-        return self
+        return self._seen
 
     def __next__(self) -> Seen:
         return next(self._seen)
@@ -665,7 +675,8 @@ class Reading:
                 yield self._growing(file, until)
         except FileNotFoundError:  # between a rotation's two steps
             self._over = until()
-            self._wait(PAUSE_S)
+            if not self._over:
+                self._wait(PAUSE_S)
 
     def _growing(self, file: BinaryIO, until: Callable[[], bool]) -> Iterator[bytes]:
         """What is in the file, and comes into it, until another takes its place or it shrinks."""
@@ -716,7 +727,8 @@ class Reading:
             yield rest + b"\n"
 
     def _count_too_long(self, line: bytes) -> None:
-        if any(needle in line for needle, _ in _NEEDLES[:_UNMISTAKABLE]) or _NAMED.search(line):
+        hits = _hits(line[:_LONGEST_LINE])
+        if any(hit % _SLOTS < _UNMISTAKABLE for hit in hits) or _NAMED.search(line):
             self.urllib3_lines += 1
             self.skipped += 1
 
@@ -724,48 +736,70 @@ class Reading:
         """What is urllib3's in whole lines, before it is known who is who."""
         hits = _hits(block)
         found: list[_Found] = []
+        begins = set()
         at, index, line = 0, 0, self.lines + 1
         while index < len(hits):
             position = hits[index] // _SLOTS
             start = block.rfind(b"\n", 0, position) + 1
             end = block.find(b"\n", position)
             first, behind = index, end * _SLOTS
+            index += 1
             while index < len(hits) and hits[index] < behind:
                 index += 1
             line += block.count(b"\n", at, start)
             at = start
-            one = self._line(
-                block[start:end], line, start, hits[first : min(index, first + _TRIES)]
-            )
+            begins.add(start)
+            one = self._line(block[start:end], line, start, hits[first:index])
             if one is not None:
                 found.append(one)
+        if block.count(_NAME_NEEDLE) > sum(origin.named for _, _, origin, _ in found):
+            found += self._others(block, begins)
+            found.sort(key=itemgetter(0))
         self.lines = line - 1 + block.count(b"\n", at)
         return found
 
     def _line(self, text: bytes, line: int, start: int, hits: list[int]) -> _Found | None:
-        broken = named = False
-        for hit in hits:
-            position, slot = divmod(hit, _SLOTS)
-            if slot == len(_NEEDLES):
-                named = True
-                continue
-            opening = text.find(b"{", 0, position - start)
-            if opening >= 0 and (brace := _JSON.search(text, opening, position - start)):
-                json_found, one = self._json(text, brace.start(), line, position - start)
-                if json_found:
+        broken = False
+        for hit in hits[:_TRIES]:
+            slot, position = hit % _SLOTS, hit // _SLOTS - start
+            opening = text.find(b"{", 0, position)
+            if opening >= 0 and (brace := _JSON.search(text, opening, position)):
+                is_json, one = self._json(text, brace.start(), line, position)
+                if is_json:
                     if one is None:
-                        self._count_unreadable(text, broken=slot < _UNMISTAKABLE, named=named)
+                        self._count_unreadable(text, broken=slot < _UNMISTAKABLE)
                     return one
-            message = _NEEDLES[slot][1](text, position - start)
+            message = _NEEDLES[slot].read(text, position)
             if message is not None and (one := self._of(text, line, message)):
                 return one
             broken = broken or slot < _UNMISTAKABLE
-        self._count_unreadable(text, broken=broken, named=named)
+        self._count_unreadable(text, broken=broken)
         return None
 
-    def _count_unreadable(self, text: bytes, *, broken: bool, named: bool = False) -> None:
-        named = named and _NAMED.search(text) is not None
-        cut = broken or ((named or _NAME_NEEDLE not in text) and _looks_cut(text))
+    def _others(self, block: bytes, read: set[int]) -> Iterator[_Found]:
+        """The lines that nothing but the logger's name shows to be urllib3's: old request lines.
+
+        All others, which do not tell of an event, are counted.
+        """
+        at, line, position = 0, self.lines + 1, block.find(_NAME_NEEDLE)
+        while position >= 0:
+            start = block.rfind(b"\n", 0, position) + 1
+            end = block.find(b"\n", position)
+            if start not in read:
+                text = block[start:end]
+                line += block.count(b"\n", at, start)
+                at = start
+                message = _old_answered(text)
+                one = self._of(text, line, message) if message else None
+                if one is not None:
+                    yield one
+                else:
+                    self._count_unreadable(text, broken=False)
+            position = block.find(_NAME_NEEDLE, end)
+
+    def _count_unreadable(self, text: bytes, *, broken: bool) -> None:
+        named = _NAME_NEEDLE in text and _NAMED.search(text) is not None
+        cut = broken or (named and _looks_cut(text))
         self.urllib3_lines += named or cut
         self.skipped += cut
 
@@ -821,8 +855,8 @@ class Reading:
 
     def _inner(self, text: bytes, line: int, record: _Record) -> _Found | None:
         for hit in _hits(text)[:_TRIES]:
-            position, slot = divmod(hit, _SLOTS)
-            message = _NEEDLES[slot][1](text, position) if slot < len(_NEEDLES) else None
+            slot, position = hit % _SLOTS, hit // _SLOTS
+            message = _NEEDLES[slot].read(text, position)
             if message is not None and (one := self._of(text, line, message, record)):
                 return one
         return None
@@ -837,9 +871,7 @@ class Reading:
             if event is None:
                 self.skipped += 1
                 continue
-            yield Seen(
-                event=event, source=origin.source, at_s=at_s, process=origin.process, line=line
-            )
+            yield Seen(event, origin.source, at_s, origin.process, line)
 
     def _event(self, lane: int, what: _What) -> PoolEvent | Discarding | None:
         if what.kind == "starting":
@@ -890,11 +922,12 @@ def _event(lane: int, what: _What) -> PoolEvent | Discarding:
 def _hits(block: bytes) -> list[int]:
     """Where in a block what urllib3 says may be, in order."""
     hits: list[int] = []
-    for slot, needle in enumerate((*(needle for needle, _ in _NEEDLES), _NAME_NEEDLE)):
-        position = block.find(needle)
+    for slot, (text, _, around) in enumerate(_NEEDLES):
+        position = block.find(text)
         while position >= 0:
-            hits.append(position * _SLOTS + slot)
-            position = block.find(needle, position + 1)
+            if around is None or around.match(block, position):
+                hits.append(position * _SLOTS + slot)
+            position = block.find(text, position + 1)
     hits.sort()
     return hits
 
