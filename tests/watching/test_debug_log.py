@@ -79,7 +79,7 @@ MESSAGES = [
         (
             "Retrying (Retry(total=2, connect=None, read=None)) after "
             "connection broken by "
-            "'ProtocolError('Connection aborted.', RemoteDisconnected('R'))': /a"
+            "'ProtocolError('Connection aborted.', Gone('R'))': /a"
         ),
         Retrying(thread=1),
     ),
