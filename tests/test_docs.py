@@ -24,7 +24,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
 def test_make_benchs_plan_is_the_default_one() -> None:
-    assert replace(Plan(), budget_s=60.0) == read_plan(ROOT / "bench" / "github.toml")
+    assert replace(Plan(), budget_s=75.0) == read_plan(ROOT / "bench" / "github.toml")
 
 
 @pytest.fixture

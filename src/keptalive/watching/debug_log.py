@@ -328,14 +328,17 @@ _BETWEEN = re.compile(rb"""[\s|\[\](){}<>,;"'=]+""")
 
 @dataclass(slots=True)
 class _Origin:
-    """Where the lines with one and the same prefix, its time left out, come from."""
+    """Where the lines with one and the same prefix, its time left out, come from.
+
+    Words are kept as their hashes: there may be secrets among them.
+    """
 
     source: str
     named: bool
     process: int | None
     threaded: bool
-    who: tuple[bytes, ...]  # the threads and processes that are evident
-    words: list[bytes]  # the others, by their place
+    who: tuple[int, ...]  # the threads and processes that are evident
+    words: list[int]  # the others, by their place
     shape: _Format
     lane: int | None = None
 
@@ -344,10 +347,10 @@ def _origin(prefix: bytes, shape: Callable[[int], _Format]) -> _Origin:
     text = _COLOUR.sub(b"", prefix[-_LONGEST_PREFIX:].rpartition(b"\r")[2])
     names = _NAME.findall(text)
     process, threaded = None, False
-    who: list[bytes] = []
+    who: list[int] = []
     for found in _EVIDENT.finditer(text):
         groups = {name: value for name, value in found.groupdict().items() if value}
-        who += groups.values()
+        who += map(hash, groups.values())
         process = next((int(groups[n]) for n in _PROCESS_GROUPS if n in groups), process)
         threaded = threaded or any(name in groups for name in _THREAD_GROUPS)
     words = _BETWEEN.split(_KNOWN.sub(b" ~ ", _EVIDENT.sub(b" ~ ", text)))[:_MOST_WORDS]
@@ -357,7 +360,7 @@ def _origin(prefix: bytes, shape: Callable[[int], _Format]) -> _Origin:
         process=process,
         threaded=threaded,
         who=tuple(who),
-        words=words,
+        words=[hash(word) for word in words],
         shape=shape(len(words)),
     )
 
@@ -367,9 +370,9 @@ class _Column:
     """How many openings are directly followed by their answer, if this word makes the lanes."""
 
     explained: int = 0
-    pending: dict[tuple[tuple[bytes, ...], bytes], str | None] = field(default_factory=dict)
+    pending: dict[tuple[tuple[int, ...], int], str | None] = field(default_factory=dict)
 
-    def observe(self, key: tuple[tuple[bytes, ...], bytes], what: _What) -> None:
+    def observe(self, key: tuple[tuple[int, ...], int], what: _What) -> None:
         if what.kind in _OPENINGS:
             self.pending[key] = what.host
         elif what.kind in _ENDS and self.pending:
@@ -400,7 +403,7 @@ class _Format:
     def observe(self, origin: _Origin, what: _What) -> None:
         self._lines += 1
         self._openings += what.kind in _OPENINGS
-        self._without.observe((origin.who, b""), what)
+        self._without.observe((origin.who, 0), what)
         for column, word in zip(self._columns, origin.words, strict=True):
             column.observe((origin.who, word), what)
 
@@ -426,20 +429,20 @@ class _Lanes:
 
     def __init__(self) -> None:
         self.all_told = True
-        self._origins: dict[bytes, _Origin] = {}
-        self._numbers: dict[tuple[bytes, ...], int] = {}
+        self._origins: dict[int, _Origin] = {}
+        self._numbers: dict[tuple[int, ...], int] = {}
         self._formats: dict[int, _Format] = {}
         self._next = itertools.count(1)
 
     def origin(self, prefix: bytes) -> _Origin:
-        origin = self._origins.get(prefix)
+        origin = self._origins.get(hash(prefix))
         if origin is None:  # then perhaps for a second time, that of whoever carried the line
             prefix = _TIME.sub(b"", prefix)
-            origin = self._origins.get(prefix)
+            origin = self._origins.get(hash(prefix))
         if origin is None:
             if len(self._origins) >= _REMEMBERED:
                 self._origins.clear()
-            origin = self._origins[prefix] = _origin(prefix, self._shape)
+            origin = self._origins[hash(prefix)] = _origin(prefix, self._shape)
         return origin
 
     def _shape(self, words: int) -> _Format:
@@ -461,7 +464,7 @@ class _Lanes:
     def lane(self, origin: _Origin) -> int:
         if origin.lane is None:
             shape = origin.shape
-            key = (*origin.who, b"", *(origin.words[place] for place in shape.telling))
+            key = (*origin.who, 0, *(origin.words[place] for place in shape.telling))
             if key not in self._numbers:
                 if len(self._numbers) >= _REMEMBERED:
                     self._numbers.clear()
