@@ -26,7 +26,7 @@ else:
 
 LOOKALIKE = "lookalike"
 GITHUB = "github"
-DEFAULT_BUDGET_S = 60.0
+DEFAULT_BUDGET_S = 75.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
