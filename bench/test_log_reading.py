@@ -27,7 +27,7 @@ MOST_MORE_MEMORY = 4 * MIB
 SIZE = 64 * MIB
 SIZES = (64 * MIB, 256 * MIB)
 ONE_IN = 20
-ROUNDS = 9
+ROUNDS = 25
 
 # Not ru_maxrss, which a process inherits from the one that has started it
 HAS_PEAK = Path("/proc/self/status").exists()
