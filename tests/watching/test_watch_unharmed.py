@@ -292,6 +292,20 @@ def test_keyboard_interrupt_passes(serve):
     assert watched.report()["warnings"] == []
 
 
+def test_a_pool_class_of_ones_own_is_left_alone():
+    class OwnPool:
+        def __init__(self, _host: str, _port: int | None = None, **_settings: Any) -> None:
+            pass
+
+        def urlopen(self, _method: str, _url: str, **_settings: Any) -> urllib3.HTTPResponse:
+            return urllib3.HTTPResponse(status=200)
+
+    with watch() as watched, urllib3.PoolManager() as manager:
+        manager.pool_classes_by_scheme = {"http": OwnPool}
+        assert manager.urlopen("GET", "http://example.test/").status == 200
+    assert watched.report()["warnings"] == []
+
+
 # -- Faults of our own --------------------------------------------------------------------------
 
 SEEN = [
@@ -326,7 +340,7 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
         raise error
 
     server, unsafe = serve(dies, tls=trusted.server), serve(answers((200, "Connection: close")))
-    proxy = serve(answers())
+    proxy, moved = serve(answers()), serve(answers((302, "Location: /"), (200,)))
     retries = urllib3.Retry(2, backoff_factor=0)
     with watch() as watched:
         monkeypatch.setattr(observer.Observer, name, fault)
@@ -337,6 +351,7 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
                 assert session.get(server.url, timeout=PATIENCE_S).text == "ok"
             with session.get(unsafe.url, stream=True, timeout=PATIENCE_S):
                 pass
+            assert len(session.get(moved.url, timeout=PATIENCE_S).history) == 1
             assert session.get("http://a.invalid/", proxies={"http": proxy.url}).text == "ok"
         with urllib3.PoolManager() as pools:
             held = pools.request("GET", unsafe.url, preload_content=False)

@@ -16,6 +16,7 @@ from keptalive.evidence import Ended, How, Opening, Traffic
 
 # An idle time below this tells nothing: a server that closes after each response looks the same
 SHORTEST_IDLE_S = 0.5
+CLEAN = (How.FIN, How.TLS_CLOSE)  # the server's doing, in good order
 JITTER_S = 0.1  # two waits of the same length differ by less
 
 
@@ -65,7 +66,7 @@ def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
         opening.ended.served
         for opening in openings
         if opening.ended is not None
-        and opening.ended.how is How.FIN
+        and opening.ended.how in CLEAN
         and opening.ended.idle_s is not None
         and not _too_long_idle(opening.ended, survived)
     ]
@@ -97,8 +98,8 @@ def _ended(test: Callable[[Ended, Pattern], bool]) -> Rule:
     return rule
 
 
-def _how(how: How) -> Rule:
-    return _ended(lambda ended, _pattern: ended.how is how)
+def _how(*hows: How) -> Rule:
+    return _ended(lambda ended, _pattern: ended.how in hows)
 
 
 def _closed_here(test: Callable[[Ended], bool]) -> Rule:
@@ -158,18 +159,18 @@ RULES: Sequence[tuple[str, Rule]] = (
     (
         "request-limit",
         _ended(
-            lambda ended, pattern: ended.how is How.FIN and ended.served == pattern.request_limit
+            lambda ended, pattern: ended.how in CLEAN and ended.served == pattern.request_limit
         ),
     ),
     (
         "idle-timeout",
         _ended(
             lambda ended, pattern: (
-                ended.how is How.FIN and _too_long_idle(ended, pattern.longest_survived_s)
+                ended.how in CLEAN and _too_long_idle(ended, pattern.longest_survived_s)
             )
         ),
     ),
-    ("server-closed", _how(How.FIN)),
+    ("server-closed", _how(*CLEAN)),
     ("unread-body", lambda opening, _known, _pattern: opening.unread > 0),
     (
         "pool-too-small",

@@ -47,6 +47,7 @@ def report(
     hosts: Sequence[Mapping[str, Any]],
     causes: Mapping[str, Sequence[Cause]],
     left_open: int,
+    left_at: Sequence[str],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The report as JSON has it; the hosts with the most seconds of opening first."""
@@ -60,6 +61,7 @@ def report(
         "source": source,
         "hosts": rows,
         "left_open": left_open,
+        "left_at": list(left_at),
         "warnings": list(warnings),
     }
 
@@ -77,13 +79,21 @@ def merged(reports: Sequence[Mapping[str, Any]], *, source: str) -> dict[str, An
         "source": source,
         "hosts": sorted(hosts.values(), key=lambda row: (-row["seconds_opening"], row["host"])),
         "left_open": sum(report_["left_open"] for report_ in reports),
-        "warnings": list(dict.fromkeys(w for report_ in reports for w in report_["warnings"])),
+        "left_at": _each_once(reports, "left_at"),
+        "warnings": _each_once(reports, "warnings"),
     }
+
+
+def _each_once(reports: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    return list(dict.fromkeys(line for report_ in reports for line in report_.get(key, ())))
 
 
 def _add_host(total: dict[str, Any], host: Mapping[str, Any]) -> None:
     for name in COUNTED:
         total[name] = total.get(name, 0) + host[name]
+    phases = total.setdefault("phases", {})
+    for phase, seconds in host["phases"].items():
+        phases[phase] = phases.get(phase, 0.0) + seconds
     for cause in host["causes"]:
         same = next((c for c in total["causes"] if c["cause"] == cause["cause"]), None)
         if same is None:

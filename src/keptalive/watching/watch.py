@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from keptalive.analysis.hygiene import sentences
 from keptalive.analysis.reporting import causes_of, report
 from keptalive.watching.hooks import observed
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import OPENINGS_KEPT, Recorder
 
-NUMBERS = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
+NUMBERS = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening", "phases")
 
 
 class Watch:
@@ -23,7 +24,7 @@ class Watch:
     def __init__(self, recorder: Recorder, observer: Observer) -> None:
         self._recorder = recorder
         self._observer = observer
-        self._left_open: int | None = None
+        self._left_open: list[str | None] | None = None
 
     @property
     def opened(self) -> int:
@@ -36,11 +37,12 @@ class Watch:
         return sum(numbers.reused for numbers in self._recorder.numbers.values())
 
     def report(self) -> dict[str, Any]:
-        """Hosts, causes, costs and cures, as documented in docs/reports.md."""
+        """Hosts, causes, costs and cures, as documented in docs/causes.md."""
         recorder = self._recorder
         traffic = {host: numbers.traffic() for host, numbers in recorder.numbers.items()}
         openings = [draft.done() for draft in recorder.drafts]
-        warnings = [
+        warnings = [line for host, of in traffic.items() for line in sentences(host, of)]
+        warnings += [
             f"{sentence} ({times} times)" if times > 1 else sentence
             for sentence, times in recorder.warnings.items()
         ]
@@ -57,18 +59,22 @@ class Watch:
             ],
             causes=causes_of(openings, traffic),
             left_open=self.left_open(),
+            left_at=sorted({place for place in self._left_at() if place}),
             warnings=warnings,
         )
 
     def left_open(self) -> int:
         """Connections that are open now, or were when the watch ended."""
+        return len(self._left_at())
+
+    def _left_at(self) -> list[str | None]:
         if self._left_open is not None:
             return self._left_open
         return self._observer.still_open()
 
     def end(self) -> None:
         """Remember what is still open."""
-        self._left_open = self.left_open()
+        self._left_open = self._left_at()
 
 
 class _Watching:
