@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
+from urllib3.util.retry import Retry
 
 from keptalive.watching.observer import NAME, Observer
 from keptalive.watching.patching import replaced
@@ -59,8 +60,10 @@ def _session_send(see: Observer, send: Function) -> Function:
             # so requests follows a redirect
             _told(see, see.follows, outer, request.url, request.headers)
             return _redirected(outer, send, self, request, **settings)
-        stream = bool(settings.get("stream"))
-        here.call = _told(see, see.call, self, request.url, stream=stream)
+        try:
+            here.call = see.call(self, request.url, stream=settings.get("stream"))
+        except Exception as error:  # noqa: BLE001 - as `_told`, which would cost too much here
+            see.fault(error)
         try:
             return send(self, request, **settings)
         finally:
@@ -99,42 +102,19 @@ def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
     return wrapper
 
 
-def _urlopen(see: Observer, urlopen: Function) -> Function:
-    here = see.here
+_INCREMENTS = ("method", "url", "response", "error", "_pool", "_stacktrace")
 
-    @functools.wraps(urlopen)
+
+def _increment(see: Observer, increment: Function) -> Function:
+    @functools.wraps(increment)
     def wrapper(self: Any, *args: Any, **settings: Any) -> Any:
-        if not see.recorders:
-            return urlopen(self, *args, **settings)
-        outer = call = here.call
-        if call is None:
-            stream = settings.get("preload_content") is False
-            call = here.call = _told(see, see.call, self, None, stream=stream)
-            if call is None:
-                return urlopen(self, *args, **settings)
-        before, call.pool = call.pool, self
-        try:
-            if before is self:
-                _told(see, see.asks_again, call, self)
-            if self.proxy is not None:
-                return _through_proxy(see, urlopen, self, args, settings, call)
-            return urlopen(self, *args, **settings)
-        finally:
-            call.pool, here.call = before, outer
+        left = increment(self, *args, **settings)  # raises where nothing is left
+        if see.recorders:
+            given = {**dict(zip(_INCREMENTS, args, strict=False)), **settings}
+            _told(see, see.tries_again, given.get("_pool"), given.get("response"))
+        return left
 
     return wrapper
-
-
-def _through_proxy(
-    see: Observer, urlopen: Function, pool: Any, args: Any, settings: Any, call: Call
-) -> Any:
-    before = call.target
-    url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else ""
-    _told(see, see.forwards, call, url)
-    try:
-        return urlopen(pool, *args, **settings)
-    finally:
-        call.target = before
 
 
 # -- Owners and pools -----------------------------------------------------------------------------
@@ -185,8 +165,8 @@ def _make_request(see: Observer, make_request: Function) -> Function:
             return make_request(self, conn, *args, **settings)
         state, headers = None, settings.get("headers")
         try:
-            state = see.asks(self, conn, headers)
-        except Exception as error:  # noqa: BLE001 - as `_told`, which would cost too much here
+            state = see.asks(self, conn, args[1] if len(args) > 1 else "", headers)
+        except Exception as error:  # noqa: BLE001
             see.fault(error)
         try:
             response = make_request(self, conn, *args, **settings)
@@ -246,7 +226,7 @@ def _prepare_proxy(see: Observer, prepare: Function) -> Function:
     def wrapper(self: Any, conn: Any) -> Any:
         if not see.recorders:
             return prepare(self, conn)
-        _told(see, see.asks, self, conn, None)
+        _told(see, see.asks, self, conn, "", None)
         try:
             return prepare(self, conn)
         except BaseException as error:
@@ -329,7 +309,7 @@ PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
     (PoolManager, "clear", _closing),
     (PoolManager, "_new_pool", _new_pool),
     (PoolManager, "urlopen", _manager_urlopen),
-    (HTTPConnectionPool, "urlopen", _urlopen),
+    (Retry, "increment", _increment),
     (HTTPConnectionPool, "_put_conn", _put_conn),
     (HTTPConnectionPool, "_make_request", _make_request),
     (HTTPConnectionPool, "_new_conn", _new_conn),

@@ -34,7 +34,6 @@ NAME = "_keptalive_seen"  # the attribute on their objects
 # before 2.29 requests sent chunked bodies past urllib3's pools
 BYPASSES = tuple(int(part) for part in requests.__version__.split(".")[:2]) < (2, 29)
 MOST_ERRORS = 100  # that a pool's next connections are explained by
-REDIRECTS = (301, 302, 303, 307, 308)
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
@@ -71,9 +70,12 @@ class Observer:
 
     # -- calls
 
-    def call(self, by: Any, url: Any, *, stream: bool) -> Call:
+    def call(self, by: Any, url: Any, *, stream: Any) -> Call:
         """A request of the program's begins."""
-        return Call(by, next(self.ticks), url, place_in_program() if stream else None)
+        call = Call(by, next(self.ticks), url)
+        if stream:
+            call.place = place_in_program()
+        return call
 
     def follows(self, call: Call, url: Any, headers: Any) -> None:
         """A redirect is followed: what secrets go along?"""
@@ -85,17 +87,13 @@ class Observer:
             for recorder in self.recorders:
                 recorder.of(host).sent_on[header, origin] += 1
 
-    def asks_again(self, call: Call, pool: Any) -> None:
-        """A pool's urlopen within itself: a retry, unless it is a redirect of its own."""
-        if call.failed or call.status not in REDIRECTS:
-            for numbers in self._numbers_of(self.pool_of(pool), call):
-                numbers.retried += 1
-
-    def forwards(self, call: Call, url: str) -> None:
-        """A proxy is asked for this URL."""
-        target = parse_url(url)
-        if target.scheme and target.host:
-            call.target = _address(target.scheme, target.host, target.port)
+    def tries_again(self, pool: Any, response: Any) -> None:
+        """After a failure, or a response that calls for it; a redirect is no retry."""
+        if pool is None or (response is not None and response.get_redirect_location()):
+            return
+        self.here.again = True
+        for numbers in self._numbers_of(self.pool_of(pool), None):
+            numbers.retried += 1
 
     # -- owners and pools
 
@@ -156,10 +154,10 @@ class Observer:
             state = conn.__dict__[NAME] = Connection(self.number, id(conn))
         return state
 
-    def _numbers_of(self, pool: Pool, call: Call | None) -> tuple[Numbers, ...]:
+    def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
         """Those of the host that is asked; they are looked up anew only if somebody else listens."""
-        if call is not None and call.target is not None:
-            return tuple(recorder.of(call.target) for recorder in self.recorders)
+        if target is not None:
+            return tuple(recorder.of(target) for recorder in self.recorders)
         if pool.heard_by is not self.recorders:
             pool.numbers = tuple(recorder.of(pool.host) for recorder in self.recorders)
             pool.heard_by = self.recorders
@@ -167,58 +165,76 @@ class Observer:
 
     # -- a request on a connection
 
-    def asks(self, pool: Any, conn: Any, headers: Any) -> Connection:
+    def asks(self, pool: Any, conn: Any, url: str, headers: Any) -> Connection:
         """Before a request is sent, and the connection opened if it has to be."""
         state = self.connection(conn)
-        if state.pool is None:
-            self._belongs(conn, state, self.pool_of(pool))
+        home = state.pool
+        if home is None:
+            home = self._belongs(conn, state, self.pool_of(pool))
         state.doing, state.thread = Doing.ASKING, threading.get_ident()
         since = state.since
         state.idle_s = 0.0 if since is None else self.clock() - since
-        if state.pool.exposed and headers:  # type: ignore[union-attr] - it belongs by now
-            self._exposes(state.pool, headers)
+        if home.proxy is not None:
+            self._forwards(state, url)
+        if home.exposed and headers:
+            self._exposes(home, state.target, headers)
         return state
 
-    def _belongs(self, conn: Any, state: Connection, pool: Pool) -> None:
+    def _forwards(self, state: Connection, url: str) -> None:
+        """A proxy is asked for a whole URL, unless it is asked for a tunnel."""
+        target = parse_url(url)
+        if target.scheme is None or target.host is None:
+            return
+        state.target = _address(target.scheme, target.host, target.port)
+        if state.draft is not None and not state.draft.answered:
+            state.draft.host = state.target
+
+    def _belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
         state.pool = pool
         state.reference = weakref.ref(conn, partial(_gone, self._open, state))
         pool.known.add(state)
+        return pool
 
-    def _exposes(self, pool: Any, headers: Any) -> None:
-        call = self.here.call
-        target = call.target if call is not None and call.target else pool.host
-        if hygiene.is_exposed(target) and hygiene.secrets_in(headers):
-            for numbers in self._numbers_of(pool, call):
+    def _exposes(self, pool: Pool, target: str | None, headers: Any) -> None:
+        if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(headers):
+            for numbers in self._numbers_of(pool, target):
                 numbers.exposed += 1
 
     def is_answered(self, conn: Any, state: Connection, asked: Any, response: Any) -> None:
         """The head of a response is there; ``asked`` are the headers of the request."""
-        call, pool = self.here.call, state.pool
-        numbers = self._numbers_of(pool, call)  # type: ignore[arg-type] - see asks
-        first = False
+        here, pool = self.here, state.pool
+        if pool is None:
+            return
+        numbers, call, first = self._numbers_of(pool, state.target), here.call, True
         if call is not None:
-            state.place, call.status, call.failed = call.place, response.status, False
             first, call.counted = not call.counted, True
+            state.place = call.place
+        if here.again:
+            here.again = False
         state.doing, state.headers = Doing.READING, response.headers
-        served = state.served
-        state.served = served + 1
+        state.served = served = state.served + 1
         if conn.sock is None:  # http.client has closed: no more will come on it
             self._closes_after_it(state, asked)
-        draft = state.draft if served == 0 else None
-        if draft is not None:
-            draft.answered = True
-        for count, recorder in zip(numbers, self.recorders, strict=False):
-            count.requests += first
-            count.attempts += 1
-            if draft is None:
+        if served == 1 and state.draft is not None:
+            self._first_answer(state, state.draft, numbers)
+        else:
+            for count in numbers:
                 count.reused += 1
                 if state.idle_s > count.longest_survived_s:
                     count.longest_survived_s = state.idle_s
-            elif recorder in state.heard:
+        for count in numbers:
+            count.requests += first
+            count.attempts += 1
+            if served > count.most_served:
+                count.most_served = served
+
+    def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
+        """What was opened has come to something."""
+        draft.answered = True
+        for count, recorder in zip(numbers, self.recorders, strict=False):
+            if recorder in state.heard:
                 count.opened += 1
                 count.reopened += draft.again
-            if served >= count.most_served:
-                count.most_served = served + 1
 
     def _closes_after_it(self, state: Connection, asked: Any) -> None:
         state.requested = "close" in str((asked or {}).get("Connection") or "").lower()
@@ -238,14 +254,14 @@ class Observer:
         state, connection, call = self.pool_of(pool), self.connection(conn), self.here.call
         first = True
         if call is not None:
-            first, call.counted, call.failed = not call.counted, True, True
+            first, call.counted = not call.counted, True
         connection.error = type(error).__name__
         state.errors = [*state.errors, connection.error][-MOST_ERRORS:]
         state.known.discard(connection)
         draft = connection.draft
         if draft is not None and draft.pool_is_new and not draft.answered:
             state.is_new = True  # nothing has come of it yet
-        for numbers in self._numbers_of(state, call):
+        for numbers in self._numbers_of(state, connection.target):
             numbers.requests += first
             numbers.attempts += 1
 
@@ -322,7 +338,7 @@ class Observer:
             busy += sum(c.returned > call.began for c in pool.known.difference(out))
             busy += pool.discarded > call.began
         draft = Draft(
-            host=(call.target if call is not None else None) or pool.host,
+            host=connection.target or pool.host,
             owner=pool.owner.number,
             thread=thread,
             pool_is_new=pool.is_new,
@@ -333,7 +349,7 @@ class Observer:
             busy=busy,
             unread=len(unread),
             again=again,
-            retry=call is not None and call.failed and not pool.is_new,
+            retry=self.here.again and not pool.is_new,
             redirected=call is not None and call.redirected,
             place=pool.owner.place,
             asked_at=place_in_program(),

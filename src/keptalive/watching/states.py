@@ -80,6 +80,7 @@ class Connection:
         returned: the tick at which it was.
         found: how it was found when it was wanted again, until another socket is in its place.
         heard: the recorders that know of its draft.
+        target: the host that is asked, where a proxy forwards.
         place: where in the program its last response was asked for, if as a stream.
         headers: of its last response.
     """
@@ -103,6 +104,7 @@ class Connection:
     unframed: bool = False
     unread: bool = False
     error: str | None = None
+    target: str | None = None
     place: str | None = None
     headers: Any = None
 
@@ -141,42 +143,29 @@ class Call:
         began: the tick at which it did.
         place: where in the program, if the response is to be a stream.
         url: what was asked, for what a redirect may not be sent.
-        pool: the pool that is at it; one within itself tries again.
         counted: whether it has been counted for its host.
-        failed: whether its last try has failed.
-        status: of its last answer.
         replaced: a connection that was taken and is of no use, until one is opened in its place.
-        target: the host that is asked, where a proxy forwards.
     """
 
-    __slots__ = (
-        "began",
-        "by",
-        "counted",
-        "failed",
-        "place",
-        "pool",
-        "redirected",
-        "replaced",
-        "status",
-        "target",
-        "url",
-    )
+    # On the class until they change: a call seldom has more to remember
+    redirected = counted = False
+    replaced: Connection | None = None
+    place: str | None = None
 
-    def __init__(self, by: Any, began: int, url: Any, place: str | None) -> None:
+    def __init__(self, by: Any, began: int, url: Any) -> None:
         self.by = by
         self.began = began
         self.url = url
-        self.place = place
-        self.pool: Any = None
-        self.redirected = self.counted = self.failed = False
-        self.status = 0
-        self.replaced: Connection | None = None
-        self.target: str | None = None
 
 
 class Here(threading.local):
-    """What this thread is at: a call, and addresses that do not answer while it connects."""
+    """What this thread is at.
 
+    Attributes:
+        again: its last try has failed, and another follows.
+        in_vain: while it connects, the addresses that do not answer.
+    """
+
+    again = False
     call: Call | None = None
     in_vain: list[tuple[str, float, str]] | None = None
