@@ -15,6 +15,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 
 from keptalive import tuned_session
 from keptalive.watching import observer
@@ -23,6 +24,7 @@ from keptalive.watching.watch import watch
 
 from ..clients.tuned.servers import (
     PATIENCE_S,
+    URLLIB3_1,
     Authority,
     Peer,
     Server,
@@ -304,6 +306,37 @@ def test_a_pool_class_of_ones_own_is_left_alone():
         manager.pool_classes_by_scheme = {"http": OwnPool}
         assert manager.urlopen("GET", "http://example.test/").status == 200
     assert watched.report()["warnings"] == []
+
+
+def test_an_answer_without_a_connection_is_no_opening():
+    class Played(HTTPConnection):  # as vcrpy's stubs: it answers from a file
+        def connect(self) -> None:
+            pass
+
+        def request(self, *_args: Any, **_settings: Any) -> None:
+            pass
+
+        def getresponse(self, *_args: Any, **_settings: Any) -> Any:
+            return urllib3.HTTPResponse(headers={"Content-Length": "0"}, preload_content=False)
+
+    if not URLLIB3_1:
+        with watch() as watched, urllib3.HTTPConnectionPool("127.0.0.1", 9) as pool:
+            pool.ConnectionCls = Played
+            for _ in range(2):
+                assert pool.urlopen("GET", "/").status == 0
+        assert (watched.opened, watched.reused) == (0, 0)
+        assert watched.report()["warnings"] == []
+
+
+def test_what_cannot_be_replaced_leaves_everything_as_it_was(monkeypatch):
+    monkeypatch.delattr(urllib3.connectionpool, "is_connection_dropped")
+    before = [vars(owner).get(name, MISSING) for owner, name, _ in PLACES]
+    with pytest.raises(AttributeError), watch():
+        pass
+    assert before == [vars(owner).get(name, MISSING) for owner, name, _ in PLACES]
+    monkeypatch.undo()
+    with watch():
+        pass
 
 
 # -- Faults of our own --------------------------------------------------------------------------

@@ -8,6 +8,7 @@ evidence does not say, the cause is `unknown` or the plain `server-closed`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from keptalive.evidence import Ended, How, Opening, Traffic
 
 # An idle time below this tells nothing: a server that closes after each response looks the same
 SHORTEST_IDLE_S = 0.5
+_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
 CLEAN = (How.FIN, How.TLS_CLOSE)  # the server's doing, in good order
 JITTER_S = 0.1  # two waits of the same length differ by less
 
@@ -75,8 +77,16 @@ def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
     return Pattern(longest_survived_s=survived, request_limit=limit if constant else None)
 
 
+def announced_timeout_s(ends: Sequence[Ended]) -> float | None:
+    """What ``Keep-Alive: timeout=`` promised, the least of them; None where nothing did."""
+    found = (_TIMEOUT.search(ended.keep_alive or "") for ended in ends)
+    return min((float(match[1]) for match in found if match), default=None)
+
+
 def _too_long_idle(ended: Ended, longest_survived_s: float) -> bool:
-    idle_s = ended.idle_s or 0.0
+    idle_s, announced_s = ended.idle_s or 0.0, announced_timeout_s([ended])
+    if announced_s is not None and idle_s >= announced_s - JITTER_S:
+        return True
     return idle_s >= SHORTEST_IDLE_S and idle_s > longest_survived_s + JITTER_S
 
 

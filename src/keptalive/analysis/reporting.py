@@ -44,6 +44,7 @@ def _cause(name: str, openings: Sequence[Opening], traffic: Traffic) -> Cause:
 def report(
     *,
     source: str,
+    seconds: float,
     hosts: Sequence[Mapping[str, Any]],
     causes: Mapping[str, Sequence[Cause]],
     left_open: int,
@@ -59,6 +60,7 @@ def report(
     return {
         "schema": SCHEMA,
         "source": source,
+        "seconds": seconds,
         "hosts": rows,
         "left_open": left_open,
         "left_at": list(left_at),
@@ -67,7 +69,10 @@ def report(
 
 
 def merged(reports: Sequence[Mapping[str, Any]], *, source: str) -> dict[str, Any]:
-    """The reports of several processes as one: counts and seconds add up, sentences stand once."""
+    """The reports of several processes as one: what they did adds up, sentences stand once.
+
+    How long it took is how long the longest took.
+    """
     hosts: dict[str, dict[str, Any]] = {}
     for report_ in reports:
         for host in report_["hosts"]:
@@ -77,6 +82,7 @@ def merged(reports: Sequence[Mapping[str, Any]], *, source: str) -> dict[str, An
     return {
         "schema": SCHEMA,
         "source": source,
+        "seconds": max((report_["seconds"] for report_ in reports), default=0.0),
         "hosts": sorted(hosts.values(), key=lambda row: (-row["seconds_opening"], row["host"])),
         "left_open": sum(report_["left_open"] for report_ in reports),
         "left_at": _each_once(reports, "left_at"),

@@ -172,6 +172,7 @@ class Observer:
         if home is None:
             home = self._belongs(conn, state, self.pool_of(pool))
         state.doing, state.thread = Doing.ASKING, threading.get_ident()
+        self.here.asking = state
         since = state.since
         state.idle_s = 0.0 if since is None else self.clock() - since
         if home.proxy is not None:
@@ -215,8 +216,11 @@ class Observer:
         state.served = served = state.served + 1
         if conn.sock is None:  # http.client has closed: no more will come on it
             self._closes_after_it(state, asked)
-        if served == 1 and state.draft is not None:
-            self._first_answer(state, state.draft, numbers)
+        draft = state.draft
+        if draft is not None and not state.connected:
+            pass  # it came from somewhere else: a recording, say
+        elif draft is not None and served == 1:
+            self._first_answer(state, draft, numbers)
         else:
             for count in numbers:
                 count.reused += 1
@@ -235,6 +239,8 @@ class Observer:
             if recorder in state.heard:
                 count.opened += 1
                 count.reopened += draft.again
+                if recorder.on_opening is not None:
+                    recorder.on_opening()
 
     def _closes_after_it(self, state: Connection, asked: Any) -> None:
         state.requested = "close" in str((asked or {}).get("Connection") or "").lower()
@@ -369,6 +375,8 @@ class Observer:
     ) -> None:
         """It took so many seconds, by phase, whether or not it succeeded."""
         state = self.connection(conn)
+        if state.pool is None and self.here.asking is not None:
+            state = self.here.asking  # one within it, that does the work
         state.connected = True
         self._open.add(state)
         draft = state.draft

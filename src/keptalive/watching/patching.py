@@ -30,22 +30,27 @@ _left: dict[tuple[Any, str], list[_Replaced]] = {}
 @contextmanager
 def replaced(places: Iterable[tuple[Any, str, Wrapper]]) -> Iterator[None]:
     """Wrap what is at each place (its owner, its name) for the length of a `with` block."""
-    done = []
-    for owner, name, wrapper in places:
-        left = _left.pop((owner, name), [])
-        while left and vars(owner).get(name) is left[0].ours:
-            _restore(left.pop(0))
-        if left:
-            _left[owner, name] = left
-        theirs, inherited = getattr(owner, name), name not in vars(owner)
-        ours = wrapper(theirs)
-        setattr(owner, name, ours)
-        done.append(_Replaced(owner, name, ours, theirs, inherited))
+    done: list[_Replaced] = []
     try:
+        for owner, name, wrapper in places:
+            _clear(owner, name)
+            theirs, inherited = getattr(owner, name), name not in vars(owner)
+            ours = wrapper(theirs)
+            setattr(owner, name, ours)
+            done.append(_Replaced(owner, name, ours, theirs, inherited))
         yield
     finally:
         for one in reversed(done):
             _restore(one)
+
+
+def _clear(owner: Any, name: str) -> None:
+    """Take away what had to stay here, as far as it is on top again."""
+    left = _left.pop((owner, name), [])
+    while left and vars(owner).get(name) is left[0].ours:
+        _restore(left.pop(0))
+    if left:
+        _left[owner, name] = left
 
 
 def _restore(one: _Replaced) -> None:

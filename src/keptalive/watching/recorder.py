@@ -7,7 +7,7 @@ Memory grows with the connections that are opened, never with the requests on th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keptalive.evidence import Ended, Opening, Traffic
@@ -83,9 +83,14 @@ class Numbers:
 
 
 class Recorder:
-    """Gathers what the `Observer` sees, for one watch."""
+    """Gathers what the `Observer` sees, for one watch.
+
+    Attributes:
+        on_opening: is called after each connection that was opened, once it has answered.
+    """
 
     def __init__(self) -> None:
+        self.on_opening: Callable[[], None] | None = None
         self.drafts: list[Draft] = []
         self.dropped_drafts = 0
         self.numbers: dict[str, Numbers] = {}

@@ -162,10 +162,12 @@ class Here(threading.local):
     """What this thread is at.
 
     Attributes:
+        asking: the connection that was asked last.
         again: its last try has failed, and another follows.
         in_vain: while it connects, the addresses that do not answer.
     """
 
     again = False
+    asking: Connection | None = None
     call: Call | None = None
     in_vain: list[tuple[str, float, str]] | None = None

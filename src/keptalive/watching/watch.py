@@ -15,7 +15,7 @@ from keptalive.watching.hooks import observed
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import OPENINGS_KEPT, Recorder
 
-NUMBERS = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening", "phases")
+NUMBERS = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
 
 
 class Watch:
@@ -24,6 +24,8 @@ class Watch:
     def __init__(self, recorder: Recorder, observer: Observer) -> None:
         self._recorder = recorder
         self._observer = observer
+        self._began = time.perf_counter()
+        self._lasted_s: float | None = None
         self._left_open: list[str | None] | None = None
 
     @property
@@ -39,12 +41,13 @@ class Watch:
     def report(self) -> dict[str, Any]:
         """Hosts, causes, costs and cures, as documented in docs/causes.md."""
         recorder = self._recorder
-        traffic = {host: numbers.traffic() for host, numbers in recorder.numbers.items()}
-        openings = [draft.done() for draft in recorder.drafts]
+        numbers = dict(recorder.numbers)  # requests go on meanwhile
+        traffic = {host: of.traffic() for host, of in numbers.items()}
+        openings = [draft.done() for draft in list(recorder.drafts)]
         warnings = [line for host, of in traffic.items() for line in sentences(host, of)]
         warnings += [
             f"{sentence} ({times} times)" if times > 1 else sentence
-            for sentence, times in recorder.warnings.items()
+            for sentence, times in dict(recorder.warnings).items()
         ]
         if recorder.dropped_drafts:
             warnings.append(
@@ -53,9 +56,14 @@ class Watch:
             )
         return report(
             source="watch",
+            seconds=self._seconds(),
             hosts=[
-                {"host": host, **{name: getattr(numbers, name) for name in NUMBERS}}
-                for host, numbers in recorder.numbers.items()
+                {
+                    "host": host,
+                    **{name: getattr(of, name) for name in NUMBERS},
+                    "phases": dict(of.phases),
+                }
+                for host, of in numbers.items()
             ],
             causes=causes_of(openings, traffic),
             left_open=self.left_open(),
@@ -72,8 +80,16 @@ class Watch:
             return self._left_open
         return self._observer.still_open()
 
+    def on_opening(self, call: Callable[[], None]) -> None:
+        """Have this called after each connection that is opened, on the thread that did it."""
+        self._recorder.on_opening = call
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began if self._lasted_s is None else self._lasted_s
+
     def end(self) -> None:
-        """Remember what is still open."""
+        """Remember how long it was, and what is still open."""
+        self._lasted_s = self._seconds()
         self._left_open = self._left_at()
 
 
