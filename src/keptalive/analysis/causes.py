@@ -168,9 +168,7 @@ RULES: Sequence[tuple[str, Rule]] = (
     # first: a connection that reaches a limit never comes to be idle
     (
         "request-limit",
-        _ended(
-            lambda ended, pattern: ended.how in CLEAN and ended.served == pattern.request_limit
-        ),
+        _ended(lambda ended, pattern: ended.how in CLEAN and ended.served == pattern.request_limit),
     ),
     (
         "idle-timeout",

@@ -46,12 +46,13 @@ def _span(values: Sequence[float], of: Callable[[float], str] = _seconds) -> str
 
 
 def _idle(openings: Openings, traffic: Traffic) -> str:
-    """How long unused, where the program waited, what survived, what a look at the socket showed."""
+    """How long unused, where the program waited, what survived, what the socket showed."""
     ends = _ends(openings)
     idle = [ended.idle_s for ended in ends if ended.idle_s is not None]
     if not idle:
         return _peek(ends)
-    said = f"Your program lets it rest for {_span(idle)}{_at(o.asked_at for o in openings)}"
+    at = _listed(opening.asked_at for opening in openings)
+    said = f"Your program waits {_span(idle)} between requests{f' ({at})' if at else ''}"
     if traffic.longest_survived_s >= SHORTEST_KNOWN_S:
         said += f"; connections survived {_seconds(traffic.longest_survived_s)}"
     return f"{said}. {_peek(ends)}".strip()
@@ -69,17 +70,18 @@ def _peek(ends: Sequence[Ended]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _at(places: Iterable[str | None]) -> str:
+def _listed(places: Iterable[str | None]) -> str:
     known = sorted({place for place in places if place})
-    if not known:
-        return ""
     more = f" and {len(known) - MOST_PLACES} more" if len(known) > MOST_PLACES else ""
-    return f" (at {', '.join(known[:MOST_PLACES])}{more})"
+    return ", ".join(known[:MOST_PLACES]) + more
 
 
 def _served(openings: Openings, _traffic: Traffic) -> str:
     served = [float(ended.served) for ended in _ends(openings)]
-    return f"Each had served {_span(served, lambda n: f'{n:.0f}')} responses." if served else ""
+    if not served:
+        return ""
+    noun = "response" if max(served) == 1 else "responses"
+    return f"Each had served {_span(served, lambda n: f'{n:.0f}')} {noun}."
 
 
 def _idle_cure(openings: Openings, traffic: Traffic) -> str:
@@ -104,18 +106,18 @@ def _rounded_down(seconds: float) -> float:
 
 
 def _made(openings: Openings, _traffic: Traffic) -> str:
-    at = _at(opening.place for opening in openings)
-    return f"Sessions made{at}." if at else ""
+    at = _listed(opening.place for opening in openings)
+    return f"Sessions made at {at}." if at else ""
 
 
 def _left(openings: Openings, _traffic: Traffic) -> str:
-    at = _at(opening.left_at or opening.place for opening in openings)
-    return f"Responses asked for as a stream{at}." if at else ""
+    at = _listed(opening.left_at for opening in openings)
+    return f"Asked for with stream=True at {at}." if at else _made(openings, _traffic)
 
 
 def _abandoned(openings: Openings, _traffic: Traffic) -> str:
-    at = _at(ended.place for ended in _ends(openings))
-    return f"Responses asked for as a stream{at}." if at else ""
+    at = _listed(ended.place for ended in _ends(openings))
+    return f"Asked for with stream=True at {at}." if at else ""
 
 
 def _busy(openings: Openings, _traffic: Traffic) -> str:

@@ -12,6 +12,7 @@ from keptalive.evidence import Traffic
 # Headers whose value lets somebody else in. requests takes only the first from a request that a
 # redirect leads to another host (requests.Session.rebuild_auth)
 SECRETS = ("Authorization", "Cookie", "Private-Token", "X-Api-Key", "X-Auth-Token")
+SHORTEST_LOSS_S = 0.05  # an address that refuses at once costs nothing
 _LOOPBACK = ("//127.", "//localhost:", "//[::1]:")
 
 
@@ -48,6 +49,8 @@ def sentences(host: str, traffic: Traffic) -> Iterable[str]:
             f"{_many(traffic.requests, 'request')}, {traffic.attempts} on the wire."
         )
     for address, (count, seconds, error) in traffic.in_vain.items():
+        if seconds / count < SHORTEST_LOSS_S:
+            continue
         yield (
             f"{host} is tried at {address} in vain ({error}) before another address answers: "
             f"{seconds:.1f} s lost.{_times(count)}"

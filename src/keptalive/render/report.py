@@ -5,7 +5,7 @@ For each host its numbers, then why its connections were opened, in the order of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -16,43 +16,87 @@ from rich.text import Text
 from keptalive.analysis.from_log import means
 
 OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
+MOST_FINE = 5  # hosts that have nothing to tell, by name
+PHASES = {"ca_bundle": "CA bundle", "dns": "DNS", "connect": "connect", "tls": "TLS"}
 Report = Mapping[str, Any]
 
 
 def screen(report: Report) -> RenderableType:
     """Everything that a person sees of a report."""
-    parts: list[RenderableType] = []
-    for host in report["hosts"]:
-        parts += [_headline(host), *_cost(host), "", *map(_cause, host["causes"])]
-    if not report["hosts"]:
+    hosts: Sequence[Report] = report["hosts"]
+    parts: list[RenderableType] = list(_verdict(hosts, report.get("seconds")))
+    for host in hosts:
+        if _to_tell(host):
+            parts += [_headline(host), *_cost(host), "", *map(_cause, host["causes"])]
+    fine = [host for host in hosts if not _to_tell(host)]
+    parts += [_headline(host) for host in fine[:MOST_FINE]]
+    if len(fine) > MOST_FINE:
+        parts.append(Text(f"and {len(fine) - MOST_FINE} more hosts, as well."))
+    if fine:
+        parts.append("")
+    if not hosts:
         parts += [Text("No request of requests or urllib3 was seen."), ""]
-    parts += _left(report["left_open"])
+    parts += _left(report["left_open"], report.get("left_at", ()))
     parts += [Text(f"! {warning}", style="yellow") for warning in report["warnings"]]
     return Group(*parts)
 
 
-def perfect(host: Mapping[str, Any]) -> int:
+def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[RenderableType]:
+    """What all hosts together come to, if there are several, and what would help with all."""
+    opened, owed = sum(host["opened"] for host in hosts), sum(map(perfect, hosts))
+    costs = [host["seconds_opening"] for host in hosts if host["seconds_opening"] is not None]
+    if len(hosts) > 1:
+        yield Text(
+            f"{_many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}."
+        )
+    if costs and sum(costs):
+        of = f" of {_time(lasted_s)}" if lasted_s and lasted_s > sum(costs) else ""
+        yield Text(f"{_time(sum(costs))}{of} went into opening connections.")
+        if _phase(hosts, "ca_bundle") > sum(costs) / 3 and opened > owed:
+            cure = "tuned_session() loads the CA bundle once, not for each connection."
+            yield Text(f"A good part of it is the CA bundle. → {cure}", style="cyan")
+    if hosts:
+        yield ""
+
+
+def _phase(hosts: Sequence[Report], name: str) -> float:
+    return float(sum(host.get("phases", {}).get(name, 0.0) for host in hosts))
+
+
+def perfect(host: Report) -> int:
     """How many connections ideal reuse would have opened to this host."""
     owed = sum(cause["count"] for cause in host["causes"] if cause["cause"] in OWED)
     return max(owed, 1) if host["opened"] else 0
 
 
-def _headline(host: Mapping[str, Any]) -> Text:
+def _to_tell(host: Report) -> bool:
+    """Whether more was opened than is owed."""
+    return any(cause["cause"] not in OWED for cause in host["causes"])
+
+
+def _headline(host: Report) -> Text:
     asked = _many(host["requests"], "request")
     wire = host["attempts"] - host["requests"]
     resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
     opened = f"{_many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
-    style = "green" if host["opened"] <= perfect(host) else "bold"
-    return Text.assemble((host["host"], "bold"), f"   {asked}{resent}, ", (opened, style))
+    style = "bold" if _to_tell(host) or not host["opened"] else "green"
+    silent = host["attempts"] - host["opened"] - host["reused"]
+    unanswered = f", {_many(silent, 'try')} without an answer" if silent > 0 else ""
+    return Text.assemble(
+        (host["host"], "bold"), f"   {asked}{resent}, ", (opened, style), unanswered
+    )
 
 
-def _cost(host: Mapping[str, Any]) -> list[Text]:
+def _cost(host: Report) -> list[Text]:
     seconds = host["seconds_opening"]
-    if seconds is None:
+    if not seconds:
         return []
     owed = sum(c["seconds"] or 0 for c in host["causes"] if c["cause"] in OWED)
+    shares = sorted(((_phase([host], name), words) for name, words in PHASES.items()), reverse=True)
+    parts = [f"{words} {_time(took)}" for took, words in shares if took > seconds / 20]
+    told = f" ({', '.join(parts)})" if parts else ""
     spared = f"; perfect reuse would have spared {_time(seconds - owed)}" if seconds > owed else ""
-    return [Text(f"{_time(seconds)} went into opening connections{spared}.")]
+    return [Text(f"{_time(seconds)} of opening{told}{spared}.")]
 
 
 def _cause(cause: Mapping[str, Any]) -> RenderableType:
@@ -64,28 +108,23 @@ def _cause(cause: Mapping[str, Any]) -> RenderableType:
     said = Text.assemble(means(cause["cause"]), (f"  {cause['cause']}", "dim"))
     line.add_row(f"{cause['count']} ×", said, seconds)
     owed = cause["cause"] in OWED
-    more = [(cause["evidence"], ""), (cause["cure"], "cyan")]
+    more = [(cause["evidence"], ""), (f"→ {cause['cure']}" if cause["cure"] else "", "cyan")]
     details = [Padding(Text(text, style=style), (0, 0, 0, 8)) for text, style in more if text]
     return Group(line, *([] if owed else details), "")
 
 
-def _left(left_open: int | None) -> list[RenderableType]:
+def _left(left_open: int | None, places: Sequence[str]) -> list[RenderableType]:
     if not left_open:
         return []
+    made = f" (Session made at {', '.join(places)})" if places else ""
     end = "end it: session.close(), or with."
-    return [Text(f"Left open at the end: {_many(left_open, 'connection')}; {end}")]
+    return [Text(f"Left open at the end: {_many(left_open, 'connection')}{made}; {end}")]
 
 
 def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\u202f")
+    plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}".replace(",", "\u202f")
 
 
 def _time(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def one_line(report: Report) -> str:
-    """The report in a sentence, for a log."""
-    hosts: Sequence[Mapping[str, Any]] = report["hosts"]
-    opened, owed = sum(h["opened"] for h in hosts), sum(map(perfect, hosts))
-    return f"{_many(opened, 'connection')} opened, perfect reuse: {owed}"

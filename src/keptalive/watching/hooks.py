@@ -188,7 +188,7 @@ def _put_conn(see: Observer, put_conn: Function) -> Function:
     def wrapper(self: Any, conn: Any) -> Any:
         if conn is not None and see.recorders:
             try:
-                see.gives_back(conn, self)
+                see.gives_back(conn)
             except Exception as error:  # noqa: BLE001
                 see.fault(error)
         return put_conn(self, conn)
@@ -244,8 +244,9 @@ def _connect(see: Observer, connect: Function) -> Function:
         if not see.recorders or here.in_vain is not None:
             return connect(self)
         _told(see, see.connects, self)
-        here.in_vain = in_vain = []
+        in_vain: list[tuple[str, float, str]] = []
         seconds: dict[str, float] = {}
+        here.in_vain = in_vain
         try:
             with see.phases.of_a_call() as seconds:
                 return connect(self)

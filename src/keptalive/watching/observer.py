@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import requests
+from requests import __version__ as requests_version  # type: ignore[attr-defined]
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import parse_url
 
@@ -32,7 +32,7 @@ from keptalive.watching.states import Call, Connection, Doing, Here, Owner, Pool
 
 NAME = "_keptalive_seen"  # the attribute on their objects
 # before 2.29 requests sent chunked bodies past urllib3's pools
-BYPASSES = tuple(int(part) for part in requests.__version__.split(".")[:2]) < (2, 29)
+BYPASSES = tuple(int(part) for part in requests_version.split(".")[:2]) < (2, 29)
 MOST_ERRORS = 100  # that a pool's next connections are explained by
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
@@ -155,7 +155,7 @@ class Observer:
         return state
 
     def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
-        """Those of the host that is asked; they are looked up anew only if somebody else listens."""
+        """Those of the host that is asked; looked up anew only if somebody else listens."""
         if target is not None:
             return tuple(recorder.of(target) for recorder in self.recorders)
         if pool.heard_by is not self.recorders:
@@ -206,12 +206,11 @@ class Observer:
         here, pool = self.here, state.pool
         if pool is None:
             return
-        numbers, call, first = self._numbers_of(pool, state.target), here.call, True
+        numbers, call = self._numbers_of(pool, state.target), here.call
+        first, here.again = not here.again, False
         if call is not None:
             first, call.counted = not call.counted, True
             state.place = call.place
-        if here.again:
-            here.again = False
         state.doing, state.headers = Doing.READING, response.headers
         state.served = served = state.served + 1
         if conn.sock is None:  # http.client has closed: no more will come on it
@@ -247,7 +246,7 @@ class Observer:
         state.announced = "close" in str(state.headers.get("Connection") or "").lower()
         state.unframed = not state.announced
 
-    def gives_back(self, conn: Any, pool: Any) -> None:
+    def gives_back(self, conn: Any) -> None:
         """Before urllib3 puts it into the pool, or closes it."""
         state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (Doing.ASKING, Doing.KEPT):
@@ -258,7 +257,7 @@ class Observer:
 
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
         state, connection, call = self.pool_of(pool), self.connection(conn), self.here.call
-        first = True
+        first = not self.here.again
         if call is not None:
             first, call.counted = not call.counted, True
         connection.error = type(error).__name__

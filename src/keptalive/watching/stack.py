@@ -13,9 +13,10 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 
 _DEPTH = 20  # frames, between an adapter's send and the pools
+# http.client too: urllib3 reconnects from within it
 _LIBRARIES = tuple(
     str(Path(file).parent) + "/"
-    for name in ("requests", "urllib3", "keptalive")
+    for name in ("requests", "urllib3", "http", "keptalive")
     if (file := getattr(sys.modules.get(name), "__file__", None))
 )
 

@@ -156,6 +156,12 @@ class Server:
         self.start(self._accept)
         return self
 
+    def threads_done(self, connections: int) -> None:
+        """Wait until so many of its connections, the first ones, have been played to their end."""
+        for thread in self._threads[1 : connections + 1]:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
     def start(self, work: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=work, args=args)
         self._threads.append(thread)

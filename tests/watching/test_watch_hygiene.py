@@ -1,0 +1,221 @@
+"""What a watch warns of though it opens no connection: secrets on the way, hidden failures."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from keptalive import tuned_session
+from keptalive.watching.watch import Watch, watch
+
+from ..clients.tuned.servers import (
+    PATIENCE_S,
+    Authority,
+    Peer,
+    Server,
+    answers,
+    authority,
+    tunnel,
+)
+
+SECRET = "not-to-be-told"
+
+
+@pytest.fixture(scope="module")
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return authority(tmp_path_factory.mktemp("hygiene"), "example.org")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    with ExitStack() as stack:
+        yield lambda *scripts: stack.enter_context(Server(*scripts))
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        made.trust_env = False
+        yield made
+
+
+def warnings(watched: Watch) -> list[str]:
+    report = watched.report()
+    assert SECRET not in repr(report)
+    found: list[str] = report["warnings"]
+    return found
+
+
+# -- Secrets --------------------------------------------------------------------------------------
+
+
+def redirecting(serve: Callable[..., Server]) -> tuple[Server, str]:
+    """A server that leads to another host, and that host."""
+    target = serve(answers())
+    host = f"http://localhost:{target.port}"
+    return serve(answers((302, f"Location: {host}/"))), host
+
+
+@pytest.mark.parametrize("header", ["X-Api-Key", "private-token"])
+def test_a_secret_that_a_redirect_takes_to_another_host_is_warned_of(serve, session, header):
+    first, host = redirecting(serve)
+    with watch() as watched:
+        for _ in range(2):
+            session.get(first.url, headers={header: SECRET}, timeout=PATIENCE_S)
+    assert warnings(watched) == [
+        f"A redirect from 127.0.0.1 took {header.title()} along to {host}. (2 times)"
+    ]
+
+
+def test_what_requests_takes_away_at_a_redirect_is_not_warned_of(serve, session):
+    first, _ = redirecting(serve)
+    with watch() as watched:
+        session.get(first.url, headers={"Authorization": SECRET}, timeout=PATIENCE_S)
+    assert warnings(watched) == []
+
+
+def test_a_pool_manager_that_takes_a_secret_along_is_warned_of(serve):
+    first, host = redirecting(serve)
+    with watch() as watched, urllib3.PoolManager() as pools:
+        pools.request("GET", first.url, headers={"X-Auth-Token": SECRET})
+    assert warnings(watched) == [f"A redirect from 127.0.0.1 took X-Auth-Token along to {host}."]
+
+
+def test_a_redirect_within_the_host_may_keep_its_secrets(serve, session):
+    server = serve(answers((302, "Location: /there"), (200,)))
+    with watch() as watched:
+        session.get(server.url, headers={"X-Api-Key": SECRET}, timeout=PATIENCE_S)
+    assert warnings(watched) == []
+
+
+@pytest.mark.parametrize("header", ["Authorization", "Cookie"])
+def test_a_secret_over_plain_http_is_warned_of(serve, session, header):
+    proxy = serve(answers())
+    with watch() as watched:
+        session.get(
+            "http://example.org/",
+            headers={header: SECRET},
+            proxies={"http": proxy.url},
+            timeout=PATIENCE_S,
+        )
+    assert warnings(watched) == ["Credentials were sent over plain http to http://example.org:80."]
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_a_host_elsewhere_that_is_not_verified_is_warned_of(make, serve, trusted):
+    proxy = serve(tunnel(trusted.server, answers()))
+    with watch() as watched, make() as made:
+        made.trust_env = False
+        for verify in (False, False, trusted.bundle):
+            made.get(
+                "https://example.org/",
+                proxies={"https": proxy.url},
+                verify=verify,
+                timeout=PATIENCE_S,
+            )
+    if make is requests.Session and proxy.accepted == 1:
+        pytest.skip("before 2.32, requests used one pool for all settings")
+    [said] = warnings(watched)
+    assert said == (
+        "https://example.org:443 was not verified (verify=False): whoever is in between reads it "
+        "all."
+    )
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_a_host_on_this_machine_need_not_be_verified(trusted):
+    with Server(tls=trusted.server) as server, watch() as watched:
+        requests.get(server.url, verify=False, timeout=PATIENCE_S)
+    assert warnings(watched) == []
+
+
+# -- Hidden failures ------------------------------------------------------------------------------
+
+
+def hangs_up_second(peer: Peer) -> None:
+    if peer.asked():
+        peer.answer()
+        peer.asked()
+
+
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_failures_that_retries_have_hidden_are_told(make, serve):
+    server = serve(hangs_up_second)
+    with watch() as watched, make() as made:
+        made.trust_env = False
+        if make is requests.Session:
+            made.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(2, backoff_factor=0)))
+        for _ in range(3):
+            assert made.get(server.url, timeout=PATIENCE_S).text == "ok"
+    host = server.url.rstrip("/")
+    assert warnings(watched) == [f"Retries hid 2 failures at {host}: 3 requests, 5 on the wire."]
+
+
+@pytest.mark.parametrize("kind", ["Session", "PoolManager", "pool"])
+def test_a_status_that_is_asked_for_again_is_told(kind, serve):
+    server = serve(answers((503,), (503,), (200,)))
+    retries = urllib3.Retry(2, backoff_factor=0, status_forcelist=[503])
+    with watch() as watched, ExitStack() as opened:
+        if kind == "Session":
+            made: Any = opened.enter_context(requests.Session())
+            made.mount("http://", HTTPAdapter(max_retries=retries))
+            assert made.get(server.url, timeout=PATIENCE_S).status_code == 200
+        elif kind == "PoolManager":
+            made = opened.enter_context(urllib3.PoolManager(retries=retries))
+            assert made.request("GET", server.url).status == 200
+        else:
+            made = opened.enter_context(urllib3.HTTPConnectionPool("127.0.0.1", server.port))
+            assert made.urlopen("GET", "/", retries=retries).status == 200
+    host = server.url.rstrip("/")
+    assert warnings(watched) == [f"Retries hid 2 failures at {host}: 1 request, 3 on the wire."]
+
+
+def test_redirects_hide_no_failure(serve, session):
+    server = serve(answers((302, "Location: /there"), (200,)))
+    with watch() as watched, urllib3.PoolManager() as pools:
+        session.get(server.url, timeout=PATIENCE_S)
+        pools.request("GET", server.url)
+    assert warnings(watched) == []
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that lets everybody wait: its queue is full, and nobody is served."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.2", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
+
+def test_an_address_that_is_tried_in_vain_is_told_with_the_time_it_costs(
+    silent, session, monkeypatch
+):
+    host, port = silent
+    listener = socket.create_server(("127.0.0.1", port))
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+        for address in (host, "127.0.0.1")
+    ]
+    with ExitStack() as stack:
+        server = stack.enter_context(Server(answers(), listener=listener))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: addresses)
+        watched = stack.enter_context(watch())
+        response = session.get(f"http://two.test:{port}/", timeout=(0.2, PATIENCE_S))
+        assert response.text == "ok"
+        assert server.accepted == watched.opened == 1
+        [said] = warnings(watched)
+    assert said.startswith(f"http://two.test:{port} is tried at 127.0.0.2 in vain (")
+    assert said.endswith("before another address answers: 0.2 s lost.")
