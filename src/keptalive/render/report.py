@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from keptalive.analysis.from_log import means
+from keptalive.analysis.reporting import OWED
 
-OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
 Report = Mapping[str, Any]
 
 
@@ -38,10 +38,10 @@ def perfect(host: Mapping[str, Any]) -> int:
 
 
 def _headline(host: Mapping[str, Any]) -> Text:
-    asked = _many(host["requests"], "request")
+    asked = many(host["requests"], "request")
     wire = host["attempts"] - host["requests"]
     resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
-    opened = f"{_many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
+    opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
     style = "green" if host["opened"] <= perfect(host) else "bold"
     return Text.assemble((host["host"], "bold"), f"   {asked}{resent}, ", (opened, style))
 
@@ -73,10 +73,11 @@ def _left(left_open: int | None) -> list[RenderableType]:
     if not left_open:
         return []
     end = "end it: session.close(), or with."
-    return [Text(f"Left open at the end: {_many(left_open, 'connection')}; {end}")]
+    return [Text(f"Left open at the end: {many(left_open, 'connection')}; {end}")]
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """A number and its noun: "1 connection", "2 connections"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", "\u202f")
 
 
@@ -88,4 +89,4 @@ def one_line(report: Report) -> str:
     """The report in a sentence, for a log."""
     hosts: Sequence[Mapping[str, Any]] = report["hosts"]
     opened, owed = sum(h["opened"] for h in hosts), sum(map(perfect, hosts))
-    return f"{_many(opened, 'connection')} opened, perfect reuse: {owed}"
+    return f"{many(opened, 'connection')} opened, perfect reuse: {owed}"
