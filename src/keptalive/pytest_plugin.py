@@ -260,7 +260,7 @@ class _Summary:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         from keptalive.render.in_tests import busiest, totals
 
-        terminalreporter.section("connections", "=", bold=True)
+        terminalreporter.write_sep("=", "connections", bold=True)
         width = terminalreporter.config.get_terminal_writer().fullwidth
         for line in busiest(self._tests, shown=self._shown, width=width):
             terminalreporter.write_line(line)
