@@ -1,7 +1,7 @@
 """pytest's door: the fixture `connections`, the marker of the same name, and `--connections`.
 
 It is loaded wherever keptalive is installed. So nothing of requests, urllib3 or rich is imported
-before a test asks to be watched.
+before a test asks to be watched. (PYTEST_DONT_REWRITE: it asserts nothing.)
 """
 
 from __future__ import annotations
