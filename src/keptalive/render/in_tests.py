@@ -67,7 +67,7 @@ def _what(limit: Limit, hosts: Sequence[Host]) -> str:
         return f"{total} to {len(hosts)} hosts"
     told = [f"{many(host['opened'], 'connection')} to {host['host']}" for host in hosts[:NAMED]]
     if len(hosts) > NAMED:
-        told.append(f"too many to {many(len(hosts) - NAMED, 'more host')}")
+        told.append(f"and to {many(len(hosts) - NAMED, 'more host')}")
     return ", ".join(told)
 
 
