@@ -234,13 +234,13 @@ class _Summary:
         self._shown = shown
         self._tests: dict[str, Did] = {}
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         with _watching() as seen:
             item.stash[_whole] = seen
             return (yield)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         try:
             return (yield)
@@ -253,7 +253,7 @@ class _Summary:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         did: dict[str, Any] = dict(report.user_properties)
-        if report.when == "teardown" and "connections_opened" in did:
+        if "connections_opened" in did:
             opened, reused = did["connections_opened"], did["connections_reused"]
             self._tests[report.nodeid] = opened, reused, did["connections_cause"]
 

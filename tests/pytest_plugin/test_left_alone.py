@@ -30,6 +30,29 @@ def test_unused_it_imports_nothing_of_what_it_watches(project):
     project.elsewhere("-W", "error", "--strict-markers").assert_outcomes(passed=1)
 
 
+def test_what_its_imports_warn_of_is_no_matter_of_the_project(project):
+    (project.path / "conftest.py").unlink()
+    project.write('__version__ = "99.0"', "chardet.py")  # which requests warns of
+    project.write(
+        """
+        import sys
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def _loaded_before_any_test_can_forge_modules_files_or_time():
+            assert "keptalive.watching.watch" in sys.modules
+
+        @pytest.mark.connections(at_most=0)
+        def test_it():
+            assert "chardet" in sys.modules
+        """
+    )
+    result = project.elsewhere("-W", "error", "-p", "no:benchmark")
+    result.assert_outcomes(passed=1)
+    result = project.elsewhere("-o", "filterwarnings=default", "-p", "no:benchmark")
+    result.assert_outcomes(passed=1, warnings=0)
+
+
 def test_it_can_be_left_out(project):
     result = project.run(
         """

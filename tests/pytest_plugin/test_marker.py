@@ -92,6 +92,34 @@ def test_a_marker_that_makes_no_sense_is_a_usage_error(project, arguments, wrong
     assert line == result.stderr.str().strip()
 
 
+def test_a_marker_that_conftest_sets_is_looked_at_too(project):
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\ndef pytest_collection_modifyitems(items):"
+            "\n    items[0].add_marker(pytest.mark.connections(at_most=-1))\n"
+        )
+    result = project.run("def test_it(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_what_other_plugins_do_around_the_call_is_not_the_tests(project):
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\n@pytest.hookimpl(wrapper=True)"
+            "\ndef pytest_runtest_call(item):"
+            "\n    item.funcargs['shop'].prices(['tea'])"
+            "\n    return (yield)\n"
+        )
+    result = project.run(
+        """
+        @pytest.mark.connections(at_most=0)
+        def test_it(shop):
+            pass
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_a_late_marker_that_makes_no_sense_fails_the_test_in_a_line(project):
     result = project.run(
         """
@@ -142,6 +170,32 @@ def test_a_failure_within_the_limit_is_left_alone(project):
     )
     assert "connections -" not in project.told(result)
     assert "pytest_plugin" not in project.told(result)
+
+
+def test_a_test_that_is_run_again_begins_anew(project):
+    with (project.path / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nfrom _pytest.runner import runtestprotocol"
+            "\ndef pytest_runtest_protocol(item, nextitem):"
+            "\n    runtestprotocol(item, log=False, nextitem=item)"
+            "\n    runtestprotocol(item, nextitem=nextitem)"
+            "\n    return True\n"
+        )
+    result = project.run(
+        """
+        runs = []
+
+        @pytest.mark.connections(at_most=1)
+        def test_it(url):
+            runs.append(url)
+            if len(runs) == 1:
+                prices_one_by_one(url, BASKET)
+            else:
+                raise KeyError("tea")
+        """
+    )
+    assert "KeyError" in project.told(result)
+    assert "opened" not in project.told(result)
 
 
 def test_skips_and_expected_failures_stay_what_they_are(project):
