@@ -6,6 +6,7 @@ before a test asks to be watched. (PYTEST_DONT_REWRITE: it asserts nothing.)
 
 from __future__ import annotations
 
+import argparse
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -48,8 +49,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _how_many(text: str) -> int:
-    import argparse
-
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no number: write --connections={SHOWN}")
     return int(text)
