@@ -15,7 +15,8 @@ from typing import Any
 class How(str, Enum):
     """How a kept connection was found when it was wanted again."""
 
-    FIN = "FIN"  # or TLS's close_notify: a clean end
+    FIN = "FIN"
+    TLS_CLOSE = "a TLS close"  # close_notify, with a FIN behind it or not
     RESET = "RST"
     TIMEOUT_408 = "an unsolicited 408"
     STRAY_BYTES = "stray bytes"
@@ -37,6 +38,8 @@ class Ended:
         unframed: its last response was HTTP/1.0 without keep-alive, or had no framing.
         unread: it was closed before the body of its last response had been read.
         error: what ended it, the name of an exception's type.
+        keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
+        place: where in the program its last response was asked for, if as a stream.
     """
 
     how: How
@@ -47,6 +50,8 @@ class Ended:
     unframed: bool = False
     unread: bool = False
     error: str | None = None
+    keep_alive: str | None = None
+    place: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +71,11 @@ class Opening:
         retry: the request had failed and is sent again.
         redirected: the request follows a redirect.
         answered: a response came. None while none has.
-        seconds: what opening it took, failed or not; the parts in `phases`.
+        seconds: what opening it took, failed or not.
         discarded: the pool was full when it came back.
-        place: where in the program the Session was made, or the unread response asked for.
+        place: where in the program the Session was made, as ``sync.py:12``.
+        asked_at: where the request was made.
+        left_at: where one of the responses was asked for that nobody has read.
     """
 
     host: str
@@ -86,9 +93,10 @@ class Opening:
     redirected: bool = False
     answered: bool = False
     seconds: float = 0.0
-    phases: Mapping[str, float] = field(default_factory=dict)
     discarded: bool = False
     place: str | None = None
+    asked_at: str | None = None
+    left_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,13 @@ class Traffic:
     Attributes:
         longest_survived_s: the longest idle time after which a connection still served.
         most_served: the most responses on one connection.
+        retried: tries after the first, which the program did not hear of.
+        exposed: requests with credentials that anybody on the way can read.
+        unverified: connections over TLS whose other end was not verified.
+        sent_on: secrets that a redirect took along from another host: how often, by header and
+            that host.
+        in_vain: addresses that did not answer before another one did: how often, the seconds in
+            all, and how.
     """
 
     requests: int = 0
@@ -105,6 +120,11 @@ class Traffic:
     reused: int = 0
     longest_survived_s: float = 0.0
     most_served: int = 0
+    retried: int = 0
+    exposed: int = 0
+    unverified: int = 0
+    sent_on: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    in_vain: Mapping[str, tuple[int, float, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
 
 from keptalive import tuned_session
 from keptalive.watching import observer
@@ -23,6 +24,7 @@ from keptalive.watching.watch import watch
 
 from ..clients.tuned.servers import (
     PATIENCE_S,
+    URLLIB3_1,
     Authority,
     Peer,
     Server,
@@ -292,6 +294,51 @@ def test_keyboard_interrupt_passes(serve):
     assert watched.report()["warnings"] == []
 
 
+def test_a_pool_class_of_ones_own_is_left_alone():
+    class OwnPool:
+        def __init__(self, _host: str, _port: int | None = None, **_settings: Any) -> None:
+            pass
+
+        def urlopen(self, _method: str, _url: str, **_settings: Any) -> urllib3.HTTPResponse:
+            return urllib3.HTTPResponse(status=200)
+
+    with watch() as watched, urllib3.PoolManager() as manager:
+        manager.pool_classes_by_scheme = {"http": OwnPool}
+        assert manager.urlopen("GET", "http://example.test/").status == 200
+    assert watched.report()["warnings"] == []
+
+
+def test_an_answer_without_a_connection_is_no_opening():
+    class Played(HTTPConnection):  # as vcrpy's stubs: it answers from a file
+        def connect(self) -> None:
+            pass
+
+        def request(self, *_args: Any, **_settings: Any) -> None:
+            pass
+
+        def getresponse(self, *_args: Any, **_settings: Any) -> Any:
+            return urllib3.HTTPResponse(headers={"Content-Length": "0"}, preload_content=False)
+
+    if not URLLIB3_1:
+        with watch() as watched, urllib3.HTTPConnectionPool("127.0.0.1", 9) as pool:
+            pool.ConnectionCls = Played
+            for _ in range(2):
+                assert pool.urlopen("GET", "/").status == 0
+        assert (watched.opened, watched.reused) == (0, 0)
+        assert watched.report()["warnings"] == []
+
+
+def test_what_cannot_be_replaced_leaves_everything_as_it_was(monkeypatch):
+    monkeypatch.delattr(urllib3.connectionpool, "is_connection_dropped")
+    before = [vars(owner).get(name, MISSING) for owner, name, _ in PLACES]
+    with pytest.raises(AttributeError), watch():
+        pass
+    assert before == [vars(owner).get(name, MISSING) for owner, name, _ in PLACES]
+    monkeypatch.undo()
+    with watch():
+        pass
+
+
 # -- Faults of our own --------------------------------------------------------------------------
 
 SEEN = [
@@ -326,7 +373,7 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
         raise error
 
     server, unsafe = serve(dies, tls=trusted.server), serve(answers((200, "Connection: close")))
-    proxy = serve(answers())
+    proxy, moved = serve(answers()), serve(answers((302, "Location: /"), (200,)))
     retries = urllib3.Retry(2, backoff_factor=0)
     with watch() as watched:
         monkeypatch.setattr(observer.Observer, name, fault)
@@ -337,6 +384,7 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
                 assert session.get(server.url, timeout=PATIENCE_S).text == "ok"
             with session.get(unsafe.url, stream=True, timeout=PATIENCE_S):
                 pass
+            assert len(session.get(moved.url, timeout=PATIENCE_S).history) == 1
             assert session.get("http://a.invalid/", proxies={"http": proxy.url}).text == "ok"
         with urllib3.PoolManager() as pools:
             held = pools.request("GET", unsafe.url, preload_content=False)

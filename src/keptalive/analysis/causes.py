@@ -8,6 +8,7 @@ evidence does not say, the cause is `unknown` or the plain `server-closed`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from keptalive.evidence import Ended, How, Opening, Traffic
 
 # An idle time below this tells nothing: a server that closes after each response looks the same
 SHORTEST_IDLE_S = 0.5
+_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
+CLEAN = (How.FIN, How.TLS_CLOSE)  # the server's doing, in good order
 JITTER_S = 0.1  # two waits of the same length differ by less
 
 
@@ -65,7 +68,7 @@ def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
         opening.ended.served
         for opening in openings
         if opening.ended is not None
-        and opening.ended.how is How.FIN
+        and opening.ended.how in CLEAN
         and opening.ended.idle_s is not None
         and not _too_long_idle(opening.ended, survived)
     ]
@@ -74,8 +77,16 @@ def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
     return Pattern(longest_survived_s=survived, request_limit=limit if constant else None)
 
 
+def announced_timeout_s(ends: Sequence[Ended]) -> float | None:
+    """What ``Keep-Alive: timeout=`` promised, the least of them; None where nothing did."""
+    found = (_TIMEOUT.search(ended.keep_alive or "") for ended in ends)
+    return min((float(match[1]) for match in found if match), default=None)
+
+
 def _too_long_idle(ended: Ended, longest_survived_s: float) -> bool:
-    idle_s = ended.idle_s or 0.0
+    idle_s, announced_s = ended.idle_s or 0.0, announced_timeout_s([ended])
+    if announced_s is not None and idle_s >= announced_s - JITTER_S:
+        return True
     return idle_s >= SHORTEST_IDLE_S and idle_s > longest_survived_s + JITTER_S
 
 
@@ -97,8 +108,8 @@ def _ended(test: Callable[[Ended, Pattern], bool]) -> Rule:
     return rule
 
 
-def _how(how: How) -> Rule:
-    return _ended(lambda ended, _pattern: ended.how is how)
+def _how(*hows: How) -> Rule:
+    return _ended(lambda ended, _pattern: ended.how in hows)
 
 
 def _closed_here(test: Callable[[Ended], bool]) -> Rule:
@@ -157,19 +168,17 @@ RULES: Sequence[tuple[str, Rule]] = (
     # first: a connection that reaches a limit never comes to be idle
     (
         "request-limit",
-        _ended(
-            lambda ended, pattern: ended.how is How.FIN and ended.served == pattern.request_limit
-        ),
+        _ended(lambda ended, pattern: ended.how in CLEAN and ended.served == pattern.request_limit),
     ),
     (
         "idle-timeout",
         _ended(
             lambda ended, pattern: (
-                ended.how is How.FIN and _too_long_idle(ended, pattern.longest_survived_s)
+                ended.how in CLEAN and _too_long_idle(ended, pattern.longest_survived_s)
             )
         ),
     ),
-    ("server-closed", _how(How.FIN)),
+    ("server-closed", _how(*CLEAN)),
     ("unread-body", lambda opening, _known, _pattern: opening.unread > 0),
     (
         "pool-too-small",

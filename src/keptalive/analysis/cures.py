@@ -5,12 +5,16 @@ The numbers are those of the openings that have the cause; what was not seen is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from keptalive.evidence import Ended, Opening, Traffic
+from keptalive.analysis.causes import announced_timeout_s
+from keptalive.evidence import Ended, How, Opening, Traffic
 
 SHORTEST_KNOWN_S = 0.1  # a survived idle time below this tells nothing about the server
+MOST_PLACES = 3
+PEEKED = (How.FIN, How.TLS_CLOSE, How.RESET)
 
 Openings = Sequence[Opening]
 Words = Callable[[Openings, Traffic], str]
@@ -42,13 +46,35 @@ def _span(values: Sequence[float], of: Callable[[float], str] = _seconds) -> str
 
 
 def _idle(openings: Openings, traffic: Traffic) -> str:
-    idle = [ended.idle_s for ended in _ends(openings) if ended.idle_s is not None]
+    """How long unused, where the program waited, what survived, what a look at the socket showed."""
+    ends = _ends(openings)
+    idle = [ended.idle_s for ended in ends if ended.idle_s is not None]
     if not idle:
-        return ""
-    said = f"It was found closed after {_span(idle)} unused"
+        return _peek(ends)
+    said = f"Your program lets it rest for {_span(idle)}{_at(o.asked_at for o in openings)}"
     if traffic.longest_survived_s >= SHORTEST_KNOWN_S:
         said += f"; connections survived {_seconds(traffic.longest_survived_s)}"
-    return f"{said}."
+    return f"{said}. {_peek(ends)}".strip()
+
+
+def _peek(ends: Sequence[Ended]) -> str:
+    replaced = sum(ended.how is How.REPLACED for ended in ends)
+    seen = sorted({ended.how.value for ended in ends if ended.how in PEEKED})
+    announced = sorted({ended.keep_alive for ended in ends if ended.keep_alive})
+    parts = [
+        f"The socket showed {' or '.join(seen)}." if seen else "",
+        f"max_idle replaced {replaced} of them in time." if replaced else "",
+        f"The server says Keep-Alive: {announced[0]}." if announced else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _at(places: Iterable[str | None]) -> str:
+    known = sorted({place for place in places if place})
+    if not known:
+        return ""
+    more = f" and {len(known) - MOST_PLACES} more" if len(known) > MOST_PLACES else ""
+    return f" (at {', '.join(known[:MOST_PLACES])}{more})"
 
 
 def _served(openings: Openings, _traffic: Traffic) -> str:
@@ -56,25 +82,40 @@ def _served(openings: Openings, _traffic: Traffic) -> str:
     return f"Each had served {_span(served, lambda n: f'{n:.0f}')} responses." if served else ""
 
 
-def _idle_cure(_openings: Openings, traffic: Traffic) -> str:
-    survived = traffic.longest_survived_s
-    if survived < SHORTEST_KNOWN_S:
+def _idle_cure(openings: Openings, traffic: Traffic) -> str:
+    limit_s = announced_timeout_s(_ends(openings))
+    safe_s = 0.9 * limit_s if limit_s else traffic.longest_survived_s
+    if safe_s < SHORTEST_KNOWN_S:
         return (
             "tuned_session(max_idle=T), T below the server's time, replaces it before that can "
             "meet a request; keptalive probe finds it. Or ask more often."
         )
+    safe = _rounded_down(safe_s)
     return (
-        f"tuned_session(max_idle={survived:.3g}) replaces it before the server's end can meet a "
-        f"request; to keep it instead, ask at least every {_seconds(survived)}."
+        f"tuned_session(max_idle={safe:g}) replaces it before the server's end can meet a "
+        f"request; to keep it instead, ask at least every {safe:g} s."
     )
 
 
-def _places(openings: Openings, _traffic: Traffic) -> str:
-    places = sorted({opening.place for opening in openings if opening.place})
-    if not places:
-        return ""
-    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-    return f"Sessions made at {', '.join(places[:3])}{more}."
+def _rounded_down(seconds: float) -> float:
+    """To two digits: a limit that is rounded up is none."""
+    unit = 10.0 ** (math.floor(math.log10(seconds)) - 1)
+    return math.floor(seconds / unit + 1e-9) * unit
+
+
+def _made(openings: Openings, _traffic: Traffic) -> str:
+    at = _at(opening.place for opening in openings)
+    return f"Sessions made{at}." if at else ""
+
+
+def _left(openings: Openings, _traffic: Traffic) -> str:
+    at = _at(opening.left_at or opening.place for opening in openings)
+    return f"Responses asked for as a stream{at}." if at else ""
+
+
+def _abandoned(openings: Openings, _traffic: Traffic) -> str:
+    at = _at(ended.place for ended in _ends(openings))
+    return f"Responses asked for as a stream{at}." if at else ""
 
 
 def _busy(openings: Openings, _traffic: Traffic) -> str:
@@ -100,12 +141,12 @@ ROWS: Mapping[str, Row] = {
     "first-use": Row("the first connection to this host", NOTHING, _said("Nothing: it is owed.")),
     "new-session": Row(
         "a new Session, or requests.get, began with an empty pool",
-        _places,
+        _made,
         _said("Make one Session, keep it, and use it for every request to this host."),
     ),
     "session-closed": Row(
         "the Session had been closed, and was used again",
-        _places,
+        _made,
         _said("Close it when the program has no more to ask."),
     ),
     "pool-evicted": Row(
@@ -115,12 +156,12 @@ ROWS: Mapping[str, Row] = {
     ),
     "tls-settings-differ": Row(
         "verify or cert differ from the request before, so another pool",
-        _places,
+        _made,
         _said("Use one setting for all requests of a Session."),
     ),
     "proxy-differs": Row(
         "another proxy than before, so another pool",
-        _places,
+        _made,
         _said("Use one proxy URL, spelt the same, for all requests of a Session."),
     ),
     "concurrency": Row(
@@ -133,12 +174,12 @@ ROWS: Mapping[str, Row] = {
     ),
     "unread-body": Row(
         "an earlier response was never read, so its connection never came back",
-        _places,
+        _left,
         _said("Read .content, or use the response in a with block, when stream=True."),
     ),
     "abandoned-body": Row(
         "an earlier response was closed before its body had been read",
-        _places,
+        _abandoned,
         _said("Read the rest before closing it, if it is short."),
     ),
     "failed-request": Row(

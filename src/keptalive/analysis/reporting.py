@@ -45,9 +45,11 @@ def _cause(name: str, openings: Sequence[Opening], traffic: Traffic) -> Cause:
 def report(
     *,
     source: str,
+    seconds: float,
     hosts: Sequence[Mapping[str, Any]],
     causes: Mapping[str, Sequence[Cause]],
     left_open: int,
+    left_at: Sequence[str],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """The report as JSON has it; the hosts with the most seconds of opening first."""
@@ -59,14 +61,19 @@ def report(
     return {
         "schema": SCHEMA,
         "source": source,
+        "seconds": seconds,
         "hosts": rows,
         "left_open": left_open,
+        "left_at": list(left_at),
         "warnings": list(warnings),
     }
 
 
 def merged(reports: Sequence[Mapping[str, Any]], *, source: str) -> dict[str, Any]:
-    """The reports of several processes as one: counts and seconds add up, sentences stand once."""
+    """The reports of several processes as one: what they did adds up, sentences stand once.
+
+    How long it took is how long the longest took.
+    """
     hosts: dict[str, dict[str, Any]] = {}
     for report_ in reports:
         for host in report_["hosts"]:
@@ -76,15 +83,24 @@ def merged(reports: Sequence[Mapping[str, Any]], *, source: str) -> dict[str, An
     return {
         "schema": SCHEMA,
         "source": source,
+        "seconds": max((report_["seconds"] for report_ in reports), default=0.0),
         "hosts": sorted(hosts.values(), key=lambda row: (-row["seconds_opening"], row["host"])),
         "left_open": sum(report_["left_open"] for report_ in reports),
-        "warnings": list(dict.fromkeys(w for report_ in reports for w in report_["warnings"])),
+        "left_at": _each_once(reports, "left_at"),
+        "warnings": _each_once(reports, "warnings"),
     }
+
+
+def _each_once(reports: Sequence[Mapping[str, Any]], key: str) -> list[str]:
+    return list(dict.fromkeys(line for report_ in reports for line in report_.get(key, ())))
 
 
 def _add_host(total: dict[str, Any], host: Mapping[str, Any]) -> None:
     for name in COUNTED:
         total[name] = total.get(name, 0) + host[name]
+    phases = total.setdefault("phases", {})
+    for phase, seconds in host["phases"].items():
+        phases[phase] = phases.get(phase, 0.0) + seconds
     for cause in host["causes"]:
         same = next((c for c in total["causes"] if c["cause"] == cause["cause"]), None)
         if same is None:

@@ -1,127 +1,41 @@
 """Who sees what the hooks report: states of connections, pools and owners, and evidence.
 
 The states hang on urllib3's own objects, so that they end with them. All methods may be called from
-any thread; what belongs to one request stands in a thread-local. A method may fail: the hooks then
-call `Observer.fault`, and the program never notices.
+any thread; what belongs to one request stands in a `Call`, which its thread has. A method may fail:
+the hooks then call `Observer.fault`, and the program never notices.
+
+A request on a kept connection comes by `asks`, `is_answered` and `gives_back` only, and these are
+its price: what can wait until a connection is opened is left until then.
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from requests.adapters import HTTPAdapter
+import requests
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import parse_url
 
+from keptalive.analysis import hygiene
 from keptalive.evidence import Ended, How
 from keptalive.watching.peek import how_found
-from keptalive.watching.recorder import Draft, Recorder
+from keptalive.watching.phases import Phases
+from keptalive.watching.recorder import Draft, Numbers, Recorder
+from keptalive.watching.stack import adapter_on_the_stack, place_in_program
+from keptalive.watching.states import Call, Connection, Doing, Here, Owner, Pool
 
 NAME = "_keptalive_seen"  # the attribute on their objects
-DEPTH = 20  # frames, between an adapter's send and the pools
-TAKING, ASKING, READING, LOST = "taking", "asking", "reading", "lost"
+# before 2.29 requests sent chunked bodies past urllib3's pools
+BYPASSES = tuple(int(part) for part in requests.__version__.split(".")[:2]) < (2, 29)
+MOST_ERRORS = 100  # that a pool's next connections are explained by
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
-
-
-@dataclass(slots=True)
-class Owner:
-    """Who keeps pools: an adapter of requests, or a bare PoolManager."""
-
-    number: int
-    closings: int = 0
-    place: str | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Connection:
-    """One connection object of urllib3, over all the sockets that it has.
-
-    Attributes:
-        seen_by: the observer's number; what another one saw, before this watch, is out of date.
-        since: when it was given back; None where that was not seen.
-        heard: the recorders that know of its draft.
-    """
-
-    seen_by: int
-    since: float | None = None
-    use: Use | None = None
-    idle_s: float = 0.0
-    served: int = 0
-    draft: Draft | None = None
-    heard: tuple[Recorder, ...] = ()
-    announced: bool = False
-    requested: bool = False
-    unframed: bool = False
-    unread: bool = False
-    error: str | None = None
-
-    def begins_anew(self) -> None:
-        """Another socket: what was said of the last one is past."""
-        self.served = 0
-        self.announced = self.requested = self.unframed = self.unread = False
-        self.error = None
-
-    def ended(self, how: How, now: float) -> Ended:
-        """The evidence of its end."""
-        return Ended(
-            how=how,
-            idle_s=None if self.since is None else max(0.0, now - self.since),
-            served=self.served,
-            announced=self.announced,
-            requested=self.requested,
-            unframed=self.unframed,
-            unread=self.unread,
-            error=self.error,
-        )
-
-
-class Use:
-    """A connection's time with one request: from when a thread reaches for it until it is back.
-
-    One for each, since a connection may be taken again before its last giver has turned away.
-    """
-
-    __slots__ = ("doing", "pool", "thread")
-
-    def __init__(self, pool: Pool, thread: int) -> None:
-        self.pool = pool
-        self.thread = thread
-        self.doing = TAKING
-
-
-@dataclass(slots=True)
-class Pool:
-    """One pool: where it leads, whose it is, and which of its connections are out."""
-
-    host: str
-    owner: Owner
-    tls: str
-    proxy: str | None
-    is_new: bool
-    seen_by: int
-    out: dict[Use, None] = field(default_factory=dict)
-    last_error: str | None = None
-
-
-class _Thread(threading.local):
-    """What this thread is at."""
-
-    def __init__(self) -> None:
-        self.redirected = False
-        self.depth = 0  # calls of any kind, nested
-        self.counted = False  # whether this call has been counted for its host
-        self.failed = False  # whether a try of this call has failed
-        self.found: tuple[Any, Ended] | None = None  # a dropped connection, and how it was
-        self.taken: Any = None  # the connection last taken, until it is asked
-        self.target: str | None = None  # the host that is asked, where a proxy forwards
 
 
 class Observer:
@@ -135,8 +49,10 @@ class Observer:
         self.recorders: tuple[Recorder, ...] = ()
         self.clock = clock
         self.number = next(_numbers)
-        self._open: set[weakref.ref[Any]] = set()
-        self._here = _Thread()
+        self.ticks = itertools.count(1)  # the order of things, whatever the clock says
+        self.here = Here()
+        self.phases = Phases()
+        self._open: set[Connection] = set()
 
     def fault(self, error: BaseException) -> None:
         """Tell the recorders of a fault of our own."""
@@ -147,48 +63,44 @@ class Observer:
         for recorder in self.recorders:
             recorder.warn(f"keptalive itself failed here: {said}")
 
-    def still_open(self) -> int:
-        """How many of the connections that were opened are open now."""
-        connections = [reference() for reference in list(self._open)]
-        return sum(getattr(conn, "sock", None) is not None for conn in connections)
+    def still_open(self) -> list[str | None]:
+        """Where the owners were made of the connections that are open now."""
+        open_ = [state for state in list(self._open) if state.is_open()]
+        return [state.pool.owner.place if state.pool else None for state in open_]
 
     # -- calls
 
-    def call_begins(self, *, follows: bool = False) -> bool:
-        """A call, or one within it; the second may follow a redirect. Says what held before."""
-        here = self._here
-        before = here.redirected
-        if here.depth == 0:
-            here.counted = here.failed = here.redirected = False
-            here.found = here.taken = None
-        elif follows:
-            here.redirected = True
-        here.depth += 1
-        return before
+    def call(self, by: Any, url: Any, *, stream: Any) -> Call:
+        """A request of the program's begins."""
+        call = Call(by, next(self.ticks), url)
+        if stream:
+            call.place = place_in_program()
+        return call
 
-    def call_ends(self, before: bool) -> None:
-        here = self._here
-        here.depth -= 1
-        here.redirected = before
+    def follows(self, call: Call, url: Any, headers: Any) -> None:
+        """A redirect is followed: what secrets go along?"""
+        origin, target = parse_url(str(call.url)).host, parse_url(str(url))
+        if not target.host or not origin or target.host == origin:
+            return
+        host = _address(target.scheme or "http", target.host, target.port)
+        for header in hygiene.secrets_in(headers or {}):
+            for recorder in self.recorders:
+                recorder.of(host).sent_on[header, origin] += 1
 
-    def forwards(self, url: str) -> str | None:
-        """A proxy is asked for this URL; says what was asked before."""
-        here = self._here
-        before = here.target
-        target = parse_url(url)
-        if target.scheme and target.host:
-            here.target = _address(target.scheme, target.host, target.port)
-        return before
-
-    def forwarded(self, before: str | None) -> None:
-        self._here.target = before
+    def tries_again(self, pool: Any, response: Any) -> None:
+        """After a failure, or a response that calls for it; a redirect is no retry."""
+        if pool is None or (response is not None and response.get_redirect_location()):
+            return
+        self.here.again = True
+        for numbers in self._numbers_of(self.pool_of(pool), None):
+            numbers.retried += 1
 
     # -- owners and pools
 
     def owner_of(self, keeper: Any) -> Owner:
         """The state of an adapter or a PoolManager."""
         owner = getattr(keeper, NAME, None)
-        if owner is None:
+        if type(owner) is not Owner:
             owner = Owner(next(_numbers))
             setattr(keeper, NAME, owner)
         return owner
@@ -206,84 +118,233 @@ class Observer:
         return repr([str(context.get(name)) for name in names])
 
     def pool_made(self, manager: Any, pool: Any, tls: str) -> None:
+        if not isinstance(pool, HTTPConnectionPool):
+            return  # a class of somebody's own, in `pool_classes_by_scheme`
         owner = self.owner_of(adapter_on_the_stack() or manager)
         setattr(pool, NAME, self._pool(pool, owner, tls, is_new=True))
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
         host = _address(pool.scheme, pool.host, pool.port)
-        return Pool(host, owner, tls, _without_login(pool.proxy), is_new, self.number)
+        return Pool(
+            of=weakref.ref(pool),
+            host=host,
+            owner=owner,
+            tls=tls,
+            proxy=_without_login(pool.proxy),
+            is_new=is_new,
+            seen_by=self.number,
+            exposed=pool.scheme == "http" and (pool.proxy is not None or hygiene.is_exposed(host)),
+        )
 
-    def pool_of(self, pool: Any) -> Pool:
-        """The state of a pool; one that was there before the watch is taken as it is."""
+    def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
+        """The state of a pool, which has just made so many connections; an old one is as it is."""
         state = pool.__dict__.get(NAME)
         if type(state) is not Pool or state.seen_by != self.number:
             known = state if type(state) is Pool else None
             owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
             tls = known.tls if known else ""
-            state = self._pool(pool, owner, tls, is_new=pool.num_connections == 0)
+            state = self._pool(pool, owner, tls, is_new=pool.num_connections <= made)
             setattr(pool, NAME, state)
         return state
 
     def connection(self, conn: Any) -> Connection:
         """The state of a connection."""
         state = conn.__dict__.get(NAME)
-        if state is None or state.seen_by != self.number:
-            state = conn.__dict__[NAME] = Connection(self.number)
-        return state  # type: ignore[no-any-return]
+        if type(state) is not Connection or state.seen_by != self.number:
+            state = conn.__dict__[NAME] = Connection(self.number, id(conn))
+        return state
 
-    # -- connections
+    def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
+        """Those of the host that is asked; they are looked up anew only if somebody else listens."""
+        if target is not None:
+            return tuple(recorder.of(target) for recorder in self.recorders)
+        if pool.heard_by is not self.recorders:
+            pool.numbers = tuple(recorder.of(pool.host) for recorder in self.recorders)
+            pool.heard_by = self.recorders
+        return pool.numbers
+
+    # -- a request on a connection
+
+    def asks(self, pool: Any, conn: Any, url: str, headers: Any) -> Connection:
+        """Before a request is sent, and the connection opened if it has to be."""
+        state = self.connection(conn)
+        home = state.pool
+        if home is None:
+            home = self._belongs(conn, state, self.pool_of(pool))
+        state.doing, state.thread = Doing.ASKING, threading.get_ident()
+        self.here.asking = state
+        since = state.since
+        state.idle_s = 0.0 if since is None else self.clock() - since
+        if home.proxy is not None:
+            self._forwards(state, url)
+        if home.exposed and headers:
+            self._exposes(home, state.target, headers)
+        return state
+
+    def _forwards(self, state: Connection, url: str) -> None:
+        """A proxy is asked for a whole URL, unless it is asked for a tunnel."""
+        target = parse_url(url)
+        if target.scheme is None or target.host is None:
+            return
+        state.target = _address(target.scheme, target.host, target.port)
+        if state.draft is not None and not state.draft.answered:
+            state.draft.host = state.target
+
+    def _belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
+        state.pool = pool
+        state.reference = weakref.ref(conn, partial(_gone, self._open, state))
+        pool.known.add(state)
+        return pool
+
+    def _exposes(self, pool: Pool, target: str | None, headers: Any) -> None:
+        if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(headers):
+            for numbers in self._numbers_of(pool, target):
+                numbers.exposed += 1
+
+    def is_answered(self, conn: Any, state: Connection, asked: Any, response: Any) -> None:
+        """The head of a response is there; ``asked`` are the headers of the request."""
+        here, pool = self.here, state.pool
+        if pool is None:
+            return
+        numbers, call, first = self._numbers_of(pool, state.target), here.call, True
+        if call is not None:
+            first, call.counted = not call.counted, True
+            state.place = call.place
+        if here.again:
+            here.again = False
+        state.doing, state.headers = Doing.READING, response.headers
+        state.served = served = state.served + 1
+        if conn.sock is None:  # http.client has closed: no more will come on it
+            self._closes_after_it(state, asked)
+        draft = state.draft
+        if draft is not None and not state.connected:
+            pass  # it came from somewhere else: a recording, say
+        elif draft is not None and served == 1:
+            self._first_answer(state, draft, numbers)
+        else:
+            for count in numbers:
+                count.reused += 1
+                if state.idle_s > count.longest_survived_s:
+                    count.longest_survived_s = state.idle_s
+        for count in numbers:
+            count.requests += first
+            count.attempts += 1
+            if served > count.most_served:
+                count.most_served = served
+
+    def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
+        """What was opened has come to something."""
+        draft.answered = True
+        for count, recorder in zip(numbers, self.recorders, strict=False):
+            if recorder in state.heard:
+                count.opened += 1
+                count.reopened += draft.again
+                if recorder.on_opening is not None:
+                    recorder.on_opening()
+
+    def _closes_after_it(self, state: Connection, asked: Any) -> None:
+        state.requested = "close" in str((asked or {}).get("Connection") or "").lower()
+        state.announced = "close" in str(state.headers.get("Connection") or "").lower()
+        state.unframed = not state.announced
+
+    def gives_back(self, conn: Any, pool: Any) -> None:
+        """Before urllib3 puts it into the pool, or closes it."""
+        state = self.connection(conn)
+        if BYPASSES and state.pool is not None and state.doing in (Doing.ASKING, Doing.KEPT):
+            self.is_answered(conn, state, None, _Unseen)
+        state.doing = Doing.KEPT
+        state.since = self.clock()
+        state.returned = next(self.ticks)
+
+    def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
+        state, connection, call = self.pool_of(pool), self.connection(conn), self.here.call
+        first = True
+        if call is not None:
+            first, call.counted = not call.counted, True
+        connection.error = type(error).__name__
+        state.errors = [*state.errors, connection.error][-MOST_ERRORS:]
+        state.known.discard(connection)
+        draft = connection.draft
+        if draft is not None and draft.pool_is_new and not draft.answered:
+            state.is_new = True  # nothing has come of it yet
+        for numbers in self._numbers_of(state, connection.target):
+            numbers.requests += first
+            numbers.attempts += 1
+
+    # -- how connections end
 
     def found_dropped(self, conn: Any) -> None:
+        state, call = self.connection(conn), self.here.call
+        state.found = state.ended(how_found(getattr(conn, "sock", None)), self.clock())
+        if call is not None:
+            call.replaced = state  # unless it reconnects: urllib3 1.26 has a new one for a tunnel
+
+    def closes(self, conn: Any, *, by_error: BaseException | None) -> None:
+        """Before it does; the error is that of reading a body, if that is what closes it."""
         state = self.connection(conn)
-        how = how_found(getattr(conn, "sock", None))
-        self._here.found = conn, state.ended(how, self.clock())
+        if state.doing is Doing.READING and conn.sock is not None:
+            if by_error is None:
+                state.unread = True
+            else:
+                state.error = type(by_error).__name__
+            state.doing = Doing.LOST
+
+    def replaces(self, conn: Any) -> None:
+        """A pool closes a connection that it has just taken: dropped, or kept for too long."""
+        state, call = self.connection(conn), self.here.call
+        if state.found is None and conn.sock is not None and call is not None:
+            state.found = state.ended(How.REPLACED, self.clock())
+            call.replaced = state
+
+    def discards(self, pool: Any, conn: Any) -> None:
+        """There is no room for it in the pool, unless the pool is closed."""
+        state = self.connection(conn)
+        if state.pool is not None:
+            state.pool.known.discard(state)
+            state.pool.discarded = next(self.ticks)
+        kept_before = state.served > 1
+        if state.draft and conn.sock is not None and pool.pool is not None and not kept_before:
+            state.draft.discarded = True
+
+    # -- how they are opened
 
     def made(self, pool: Any, conn: Any) -> None:
-        here, state = self._here, self.pool_of(pool)
-        ended, replaced = None, here.taken
-        if here.found is not None:  # urllib3 1.26 makes a new object for a dropped tunnel
-            ended = here.found[1]
-        elif replaced is not None and replaced.sock is None:
-            # It was alive when it was taken, and closed on this side before it was used
-            before = self.connection(replaced)
-            ended = before.ended(How.REPLACED, self.clock())
-            self.connection(conn).use = before.use
-        elif state.last_error is not None:
-            ended = Ended(how=How.UNKNOWN, error=state.last_error)
-        self._opens(state, conn, ended, again=False)
-
-    def takes(self, pool: Any) -> Use:
-        """Before a thread has got a connection of this pool, or waits for one."""
-        state = self.pool_of(pool)
-        use = Use(state, threading.get_ident())
-        state.out[use] = None
-        return use
-
-    def taken(self, conn: Any, use: Use) -> None:
-        here, state = self._here, use.pool
-        found = here.found
-        if found is not None:
-            here.found = None
-            if found[0] is conn:
-                self._opens(state, conn, found[1], again=True)
-        here.taken = conn
+        """A pool that had no connection has made one; it is not open yet."""
+        state, call = self.pool_of(pool, made=1), self.here.call
         connection = self.connection(conn)
-        connection.use = use
-        use.doing = ASKING
-        since = connection.since
-        connection.idle_s = 0.0 if since is None else max(0.0, self.clock() - since)
-        if not here.counted:
-            here.counted = True
-            for recorder in self.recorders:
-                recorder.of(here.target or state.host).requests += 1
+        self._belongs(conn, connection, state)
+        connection.doing, connection.thread = Doing.ASKING, threading.get_ident()
+        before = call.replaced if call is not None else None
+        if before is not None and call is not None:
+            call.replaced = None
+            state.known.discard(before)  # only now: meanwhile its place was taken
+            ended = before.found
+        else:
+            ended = Ended(how=How.UNKNOWN, error=state.errors.pop()) if state.errors else None
+        self._opens(connection, ended, again=False)
 
-    def _opens(self, pool: Pool, conn: Any, ended: Ended | None, *, again: bool) -> None:
-        here, thread = self._here, threading.get_ident()
-        out = list(pool.out)
-        lost = [c for c in out if c.doing == LOST]
-        unread = [c for c in out if c.doing == READING and c.thread == thread]
+    def connects(self, conn: Any) -> None:
+        """Before it does; if it was open before, it is opened again."""
+        state, call = self.connection(conn), self.here.call
+        if call is not None and call.replaced is state:
+            call.replaced = None
+        if state.pool is None or not (state.connected or state.found or state.draft is None):
+            return
+        ended = state.found or state.ended(How.CLOSED_HERE, self.clock())
+        self._opens(state, ended, again=True)
+
+    def _opens(self, connection: Connection, ended: Ended | None, *, again: bool) -> None:
+        pool, call, thread = connection.pool, self.here.call, threading.get_ident()
+        if pool is None:
+            return
+        out = [other for other in pool.out() if other is not connection]
+        unread = [c for c in out if c.doing is Doing.LOST or _is_left(c, thread)]
+        busy = len(out) - len(unread)
+        if call is not None:  # or was, when this call wanted one
+            busy += sum(c.returned > call.began for c in pool.known.difference(out))
+            busy += pool.discarded > call.began
         draft = Draft(
-            host=here.target or pool.host,
+            host=connection.target or pool.host,
             owner=pool.owner.number,
             thread=thread,
             pool_is_new=pool.is_new,
@@ -291,120 +352,71 @@ class Observer:
             tls=pool.tls,
             proxy=pool.proxy,
             ended=ended,
-            busy=sum(c.doing != LOST and c.thread != thread for c in out),
-            unread=len(lost) + len(unread),
+            busy=busy,
+            unread=len(unread),
             again=again,
-            retry=here.failed and not pool.is_new,
-            redirected=here.redirected,
+            retry=self.here.again and not pool.is_new,
+            redirected=call is not None and call.redirected,
             place=pool.owner.place,
+            asked_at=place_in_program(),
+            left_at=next((c.place for c in unread if c.place), None),
         )
-        if lost and ended is None:
-            pool.out.pop(lost[0], None)  # it accounts for one connection, this one
-        pool.is_new, pool.last_error = False, None
-        connection = self.connection(conn)
+        lost = next((c for c in unread if c.doing is Doing.LOST), None)
+        if lost is not None and ended is None:
+            pool.known.discard(lost)  # it accounts for one connection, this one
+        pool.is_new = False
         connection.begins_anew()
         connection.draft, connection.heard = draft, self.recorders
         for recorder in self.recorders:
             recorder.add(draft)
 
-    def has_connected(self, conn: Any, took: float) -> None:
-        """It took so many seconds, whether or not it succeeded."""
-        draft = self.connection(conn).draft
-        if draft is not None:
-            draft.seconds += took
-            for recorder in self.recorders:
-                recorder.of(draft.host).seconds_opening += took
-        self._open.add(weakref.ref(conn, self._open.discard))
-
-    def asks(self, pool: Any, conn: Any, headers: Any) -> None:
-        self._here.taken = None
-        connection = self.connection(conn)
-        said = headers.get("Connection") if headers is not None else None
-        connection.requested = said is not None and "close" in str(said).lower()
-        if pool.scheme == "http" and headers is not None and "Authorization" in headers:
-            self._hygiene(self._here.target or self.pool_of(pool).host)
-
-    def _hygiene(self, host: str) -> None:
-        if not host.startswith(("http://127.", "http://localhost", "http://[::1]")):
-            for recorder in self.recorders:
-                recorder.warn(f"Credentials were sent over plain http to {host}.")
-
-    def is_answered(self, pool: Any, conn: Any, headers: Any) -> None:
-        here, connection = self._here, self.connection(conn)
-        use = connection.use
-        if use is not None:
-            use.doing = READING
-            state = use.pool
-        else:
-            state = self.pool_of(pool)
-        draft = connection.draft if connection.served == 0 else None
-        if draft is not None:
-            draft.answered = True
-        here.failed = False
-        connection.served += 1
-        if conn.sock is None:  # http.client has closed: no more will come on it
-            said = str((headers or {}).get("Connection") or "").lower()
-            connection.announced = "close" in said
-            connection.unframed = not connection.announced
-        host = here.target or state.host
-        for recorder in self.recorders:
-            numbers = recorder.of(host)
-            numbers.attempts += 1
-            if draft is None:
-                numbers.reused += 1
-                if connection.idle_s > numbers.longest_survived_s:
-                    numbers.longest_survived_s = connection.idle_s
-            elif recorder in connection.heard:
-                numbers.opened += 1
-                numbers.reopened += draft.again
-            if connection.served > numbers.most_served:
-                numbers.most_served = connection.served
-
-    def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
-        state, connection, here = self.pool_of(pool), self.connection(conn), self._here
-        here.failed, here.taken = True, None
-        connection.error = state.last_error = type(error).__name__
-        self.is_over(connection.use)
-        draft = connection.draft
-        if draft is not None and draft.pool_is_new and not draft.answered:
-            state.is_new = True  # nothing has come of it yet
-        for recorder in self.recorders:
-            recorder.of(here.target or state.host).attempts += 1
-
-    def closes(self, conn: Any, *, by_error: BaseException | None) -> None:
-        """Before it does; the error is that of reading a body, if that is what closes it."""
-        connection = conn.__dict__.get(NAME)
-        if connection is None or connection.seen_by != self.number:
+    def has_connected(
+        self, conn: Any, phases: Mapping[str, float], in_vain: list[tuple[str, float, str]]
+    ) -> None:
+        """It took so many seconds, by phase, whether or not it succeeded."""
+        state = self.connection(conn)
+        if state.pool is None and self.here.asking is not None:
+            state = self.here.asking  # one within it, that does the work
+        state.connected = True
+        self._open.add(state)
+        draft = state.draft
+        if draft is None:
             return
-        use = connection.use
-        if use is not None and use.doing == READING and conn.sock is not None:
-            if by_error is None:
-                connection.unread = True
-            else:
-                connection.error = type(by_error).__name__
-            use.doing = LOST
+        took = sum(phases.values())
+        unverified = (
+            draft.host.startswith("https:")
+            and conn.sock is not None
+            and not getattr(conn, "is_verified", True)
+            and hygiene.is_elsewhere(draft.host)
+        )
+        draft.seconds += took
+        for recorder in self.recorders:
+            numbers = recorder.of(draft.host)
+            numbers.seconds_opening += took
+            numbers.unverified += unverified
+            numbers.add_phases(phases)
+            if conn.sock is not None:
+                numbers.add_in_vain(in_vain)
 
-    def gives_back(self, pool: Any, conn: Any) -> Use | None:
-        """Before urllib3 puts it into the pool, or closes it."""
-        connection = self.connection(conn)
-        use = connection.use
-        if use is not None and use.doing == ASKING:
-            # requests 2.28 sends chunked bodies past urllib3's pool
-            self._here.taken = None
-            self.is_answered(pool, conn, None)
-        connection.since = self.clock()
-        return use
 
-    def is_over(self, use: Use | None) -> None:
-        if use is not None:
-            use.pool.out.pop(use, None)
+class _Unseen:
+    """Stands for a response that did not come by."""
 
-    def discards(self, pool: Any, conn: Any) -> None:
-        """There is no room for it in the pool, unless the pool is closed."""
-        connection = self.connection(conn)
-        kept_before = connection.served > 1
-        if connection.draft and conn.sock is not None and pool.pool is not None and not kept_before:
-            connection.draft.discarded = True
+    status = 0
+    headers: Mapping[str, str] = {}
+
+
+def _gone(open_: set[Connection], state: Connection, _reference: weakref.ref[Any]) -> None:
+    """Its object is no more. A response that nobody has read may have been its last holder."""
+    open_.discard(state)
+    if state.doing is Doing.READING:
+        state.doing, state.identity = Doing.LOST, 0
+    elif state.pool is not None and state.doing is not Doing.LOST:
+        state.pool.known.discard(state)
+
+
+def _is_left(connection: Connection, thread: int) -> bool:
+    return connection.doing is Doing.READING and connection.thread == thread
 
 
 def _address(scheme: str, host: str, port: int | None) -> str:
@@ -417,34 +429,3 @@ def _without_login(proxy: Any) -> str | None:
         return None
     login = f" with login {hash(proxy.auth):x}" if proxy.auth else ""  # salted by the process
     return f"{proxy._replace(auth=None)}{login}"
-
-
-_LIBRARIES = tuple(
-    str(Path(file).parent) + "/"
-    for name in ("requests", "urllib3", "keptalive")
-    if (file := getattr(sys.modules.get(name), "__file__", None))
-)
-
-
-def adapter_on_the_stack() -> Any:
-    """The adapter of requests that is sending just now on this thread, if one is."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
-    for _ in range(DEPTH):
-        if frame.f_code.co_name == "send":
-            sender = frame.f_locals.get("self")
-            if isinstance(sender, HTTPAdapter):
-                return sender
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return None
-
-
-def place_in_program() -> str | None:
-    """The nearest line on the stack that is neither ours nor requests' nor urllib3's."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
-    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

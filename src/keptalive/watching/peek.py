@@ -45,7 +45,7 @@ def _within_tls(sock: ssl.SSLSocket) -> How:
         return How.RESET
     except OSError:  # an end without close_notify among them
         return How.FIN
-    return _of_bytes(waiting) if waiting else How.FIN  # none: close_notify
+    return _of_bytes(waiting) if waiting else How.TLS_CLOSE
 
 
 def _of_bytes(waiting: bytes) -> How:

@@ -12,13 +12,15 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.response import HTTPResponse
+
+from keptalive.watching.patching import replaced
 
 REST = "rest"
 
@@ -36,6 +38,9 @@ PLACES: tuple[tuple[Any, str, str], ...] = (
 )
 
 
+OPENING = frozenset({"dns", "connect", "tls", "ca_bundle"})
+
+
 class _Thread(threading.local):
     """The phases that this thread is in, the innermost last, and what each has taken."""
 
@@ -46,7 +51,7 @@ class _Thread(threading.local):
 
 
 class Phases:
-    """Times the phases of calls, on whatever thread they are made; made by `timing`."""
+    """Times the phases of calls, on whatever thread they are made; who works within `timing`."""
 
     def __init__(self) -> None:
         self._here = _Thread()
@@ -92,24 +97,18 @@ class Phases:
 
 
 @contextmanager
-def timing() -> Iterator[Phases]:
-    """Time the phases of requests' and urllib3's calls for the length of a `with` block."""
-    phases = Phases()
-    with ExitStack() as stack:
-        for owner, name, phase in PLACES:
-            stack.enter_context(_replaced(owner, name, phases, phase))
-        yield phases
+def timing(phases: Phases | None = None, wanted: Container[str] | None = None) -> Iterator[Phases]:
+    """Time the phases of requests' and urllib3's calls for the length of a `with` block.
 
-
-@contextmanager
-def _replaced(owner: Any, name: str, phases: Phases, phase: str) -> Iterator[None]:
-    inherited = name not in vars(owner)  # an own copy would shadow the base's for good
-    before = getattr(owner, name)
-    setattr(owner, name, phases.timed(phase, before))
-    try:
-        yield
-    finally:
-        if inherited:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
+    Args:
+        phases: who is to time them; somebody new if it is None.
+        wanted: the phases to tell apart, all if it is None; the others are part of the rest.
+    """
+    timed = phases or Phases()
+    places = [
+        (owner, name, functools.partial(timed.timed, phase))
+        for owner, name, phase in PLACES
+        if wanted is None or phase in wanted
+    ]
+    with replaced(places):
+        yield timed

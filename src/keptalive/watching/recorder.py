@@ -7,11 +7,13 @@ Memory grows with the connections that are opened, never with the requests on th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keptalive.evidence import Ended, Opening, Traffic
 
 OPENINGS_KEPT = 20_000
+ADDRESSES_KEPT = 8  # of one host
 
 
 @dataclass(slots=True)
@@ -32,9 +34,10 @@ class Draft:
     retry: bool
     redirected: bool
     place: str | None
+    asked_at: str | None
+    left_at: str | None
     answered: bool = False
     seconds: float = 0.0
-    phases: dict[str, float] = field(default_factory=dict)
     discarded: bool = False
 
     def done(self) -> Opening:
@@ -53,17 +56,41 @@ class Numbers:
     reused: int = 0
     longest_survived_s: float = 0.0
     most_served: int = 0
+    retried: int = 0
+    exposed: int = 0
+    unverified: int = 0
+    sent_on: Counter[tuple[str, str]] = field(default_factory=Counter)
+    in_vain: dict[str, tuple[int, float, str]] = field(default_factory=dict)
     seconds_opening: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+
+    def add_phases(self, seconds: Mapping[str, float]) -> None:
+        """Add what opening one connection took, by phase."""
+        for phase, took in seconds.items():
+            self.phases[phase] = self.phases.get(phase, 0.0) + took
+
+    def add_in_vain(self, tried: Iterable[tuple[str, float, str]]) -> None:
+        """Add the addresses that did not answer, what each took, and how it failed."""
+        for address, took, error in tried:
+            if address in self.in_vain or len(self.in_vain) < ADDRESSES_KEPT:
+                count, seconds, _ = self.in_vain.get(address, (0, 0.0, ""))
+                self.in_vain[address] = count + 1, seconds + took, error
 
     def traffic(self) -> Traffic:
         """As it stands now."""
-        return Traffic(**{name: getattr(self, name) for name in Traffic.__slots__})
+        values = {name: getattr(self, name) for name in Traffic.__slots__}
+        return Traffic(**{**values, "sent_on": dict(self.sent_on), "in_vain": dict(self.in_vain)})
 
 
 class Recorder:
-    """Gathers what the `Observer` sees, for one watch."""
+    """Gathers what the `Observer` sees, for one watch.
+
+    Attributes:
+        on_opening: is called after each connection that was opened, once it has answered.
+    """
 
     def __init__(self) -> None:
+        self.on_opening: Callable[[], None] | None = None
         self.drafts: list[Draft] = []
         self.dropped_drafts = 0
         self.numbers: dict[str, Numbers] = {}

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from keptalive.watching.patching import replaced
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
@@ -39,19 +41,13 @@ class SocketWitness:
 def watching() -> Iterator[SocketWitness]:
     """Count the connections opened from here on, until the block ends."""
     witness = SocketWitness()
-    inherited = "connect" not in vars(socket.socket)
-    before = socket.socket.connect
 
-    def connect(self: socket.socket, address: Any, /) -> None:
-        before(self, address)
-        witness.saw(self)
+    def wrapper(before: Callable[..., Any]) -> Callable[..., Any]:
+        def connect(self: socket.socket, address: Any, /) -> None:
+            before(self, address)
+            witness.saw(self)
 
-    socket.socket.connect = connect  # type: ignore[method-assign, assignment]
-    try:
+        return connect
+
+    with replaced([(socket.socket, "connect", wrapper)]):
         yield witness
-    finally:
-        if inherited:
-            # socket.socket inherits it from the C class; an own copy would shadow that for good
-            del socket.socket.connect
-        else:
-            socket.socket.connect = before  # type: ignore[method-assign]

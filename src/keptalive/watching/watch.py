@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from keptalive.analysis.hygiene import sentences
 from keptalive.analysis.reporting import causes_of, report
 from keptalive.watching.hooks import observed
 from keptalive.watching.observer import Observer
@@ -23,7 +24,9 @@ class Watch:
     def __init__(self, recorder: Recorder, observer: Observer) -> None:
         self._recorder = recorder
         self._observer = observer
-        self._left_open: int | None = None
+        self._began = time.perf_counter()
+        self._lasted_s: float | None = None
+        self._left_open: list[str | None] | None = None
 
     @property
     def opened(self) -> int:
@@ -36,13 +39,15 @@ class Watch:
         return sum(numbers.reused for numbers in self._recorder.numbers.values())
 
     def report(self) -> dict[str, Any]:
-        """Hosts, causes, costs and cures, as documented in docs/reports.md."""
+        """Hosts, causes, costs and cures, as documented in docs/causes.md."""
         recorder = self._recorder
-        traffic = {host: numbers.traffic() for host, numbers in recorder.numbers.items()}
-        openings = [draft.done() for draft in recorder.drafts]
-        warnings = [
+        numbers = dict(recorder.numbers)  # requests go on meanwhile
+        traffic = {host: of.traffic() for host, of in numbers.items()}
+        openings = [draft.done() for draft in list(recorder.drafts)]
+        warnings = [line for host, of in traffic.items() for line in sentences(host, of)]
+        warnings += [
             f"{sentence} ({times} times)" if times > 1 else sentence
-            for sentence, times in recorder.warnings.items()
+            for sentence, times in dict(recorder.warnings).items()
         ]
         if recorder.dropped_drafts:
             warnings.append(
@@ -51,24 +56,41 @@ class Watch:
             )
         return report(
             source="watch",
+            seconds=self._seconds(),
             hosts=[
-                {"host": host, **{name: getattr(numbers, name) for name in NUMBERS}}
-                for host, numbers in recorder.numbers.items()
+                {
+                    "host": host,
+                    **{name: getattr(of, name) for name in NUMBERS},
+                    "phases": dict(of.phases),
+                }
+                for host, of in numbers.items()
             ],
             causes=causes_of(openings, traffic),
             left_open=self.left_open(),
+            left_at=sorted({place for place in self._left_at() if place}),
             warnings=warnings,
         )
 
     def left_open(self) -> int:
         """Connections that are open now, or were when the watch ended."""
+        return len(self._left_at())
+
+    def _left_at(self) -> list[str | None]:
         if self._left_open is not None:
             return self._left_open
         return self._observer.still_open()
 
+    def on_opening(self, call: Callable[[], None]) -> None:
+        """Have this called after each connection that is opened, on the thread that did it."""
+        self._recorder.on_opening = call
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began if self._lasted_s is None else self._lasted_s
+
     def end(self) -> None:
-        """Remember what is still open."""
-        self._left_open = self.left_open()
+        """Remember how long it was, and what is still open."""
+        self._lasted_s = self._seconds()
+        self._left_open = self._left_at()
 
 
 class _Watching:

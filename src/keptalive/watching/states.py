@@ -1,0 +1,173 @@
+"""What is remembered of owners, pools, connections and calls while somebody watches.
+
+Nothing here refers to an object of urllib3's but weakly, or for the length of a call: urllib3
+closes sockets when their owners are collected, and that must happen when it would without us.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from keptalive.evidence import Ended, How
+from keptalive.watching.recorder import Draft, Numbers, Recorder
+
+
+class Doing(Enum):
+    """What a connection is at."""
+
+    ASKING = "a request is on its way"
+    READING = "the response is with the program"
+    KEPT = "back in its pool, or just being taken from it"
+    LOST = "closed before its response had been read, and not given back"
+
+
+@dataclass(slots=True)
+class Owner:
+    """Who keeps pools: an adapter of requests, or a bare PoolManager."""
+
+    number: int
+    closings: int = 0
+    place: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """One pool: where it leads, whose it is, and the connections that it has.
+
+    Attributes:
+        of: the pool itself.
+        exposed: what is sent can be read on the way.
+        known: the connections that were opened and are not known to be gone.
+        errors: what ended those whose places have not been filled.
+        discarded: the tick at which one found no room, the last time.
+        heard_by: the recorders that ``numbers`` are of.
+    """
+
+    of: weakref.ref[Any]
+    host: str
+    owner: Owner
+    tls: str
+    proxy: str | None
+    is_new: bool
+    seen_by: int
+    exposed: bool
+    known: set[Connection] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
+    discarded: int = 0
+    heard_by: tuple[Recorder, ...] = ()
+    numbers: tuple[Numbers, ...] = ()
+
+    def out(self) -> list[Connection]:
+        """The connections that are not in the pool's queue just now."""
+        pool = self.of()
+        waiting = getattr(getattr(pool, "pool", None), "queue", ())
+        inside = {id(conn) for conn in list(waiting) if conn is not None}
+        return [one for one in list(self.known) if one.identity not in inside]
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One connection object of urllib3, over all the sockets that it has.
+
+    Attributes:
+        seen_by: the observer's number; what another one saw, before this watch, is out of date.
+        identity: the object's `id`.
+        since: when it was given back; None where that was not seen.
+        returned: the tick at which it was.
+        found: how it was found when it was wanted again, until another socket is in its place.
+        heard: the recorders that know of its draft.
+        target: the host that is asked, where a proxy forwards.
+        place: where in the program its last response was asked for, if as a stream.
+        headers: of its last response.
+    """
+
+    seen_by: int
+    identity: int
+    pool: Pool | None = None
+    reference: weakref.ref[Any] | None = None
+    doing: Doing = Doing.KEPT
+    thread: int = 0
+    since: float | None = None
+    returned: int = 0
+    idle_s: float = 0.0
+    served: int = 0
+    found: Ended | None = None
+    draft: Draft | None = None
+    connected: bool = False
+    heard: tuple[Recorder, ...] = ()
+    announced: bool = False
+    requested: bool = False
+    unframed: bool = False
+    unread: bool = False
+    error: str | None = None
+    target: str | None = None
+    place: str | None = None
+    headers: Any = None
+
+    def is_open(self) -> bool:
+        """Whether it has a socket now."""
+        conn = self.reference() if self.reference is not None else None
+        return getattr(conn, "sock", None) is not None
+
+    def begins_anew(self) -> None:
+        """Another socket: what was said of the last one is past."""
+        self.served = 0
+        self.announced = self.requested = self.unframed = self.unread = self.connected = False
+        self.error = self.found = self.headers = None
+
+    def ended(self, how: How, now: float) -> Ended:
+        """The evidence of its end."""
+        return Ended(
+            how=how,
+            idle_s=None if self.since is None else max(0.0, now - self.since),
+            served=self.served,
+            announced=self.announced,
+            requested=self.requested,
+            unframed=self.unframed,
+            unread=self.unread,
+            error=self.error,
+            keep_alive=self.headers.get("Keep-Alive") if self.headers is not None else None,
+            place=self.place,
+        )
+
+
+class Call:
+    """One request of the program's, with all its tries and redirects.
+
+    Attributes:
+        by: the Session or PoolManager that was asked; one within itself follows a redirect.
+        began: the tick at which it did.
+        place: where in the program, if the response is to be a stream.
+        url: what was asked, for what a redirect may not be sent.
+        counted: whether it has been counted for its host.
+        replaced: a connection that was taken and is of no use, until one is opened in its place.
+    """
+
+    # On the class until they change: a call seldom has more to remember
+    redirected = counted = False
+    replaced: Connection | None = None
+    place: str | None = None
+
+    def __init__(self, by: Any, began: int, url: Any) -> None:
+        self.by = by
+        self.began = began
+        self.url = url
+
+
+class Here(threading.local):
+    """What this thread is at.
+
+    Attributes:
+        asking: the connection that was asked last.
+        again: its last try has failed, and another follows.
+        in_vain: while it connects, the addresses that do not answer.
+    """
+
+    again = False
+    asking: Connection | None = None
+    call: Call | None = None
+    in_vain: list[tuple[str, float, str]] | None = None
