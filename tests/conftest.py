@@ -8,6 +8,9 @@ import pytest
 
 from keptalive.clients.environment import neutral
 
+pytest_plugins = ["pytester"]
+collect_ignore = ["data"]  # programs and a project for tests to run
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _neutral_environment() -> Iterator[None]:

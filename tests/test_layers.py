@@ -21,7 +21,9 @@ MAY_IMPORT = {name: set() for name in FLOOR} | {
 PRINTING = {"print", "sys.stdout.write"}
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
-MAY_PRINT = {"lookalike/child.py"} | {name for name in SOURCES if name.startswith("cli/")}
+MAY_PRINT = {"pytest_plugin.py", "lookalike/child.py"} | {
+    name for name in SOURCES if name.startswith("cli/")
+}
 
 
 def part(name: str) -> str:

@@ -1,4 +1,7 @@
-"""Are your HTTP connections kept alive? Measure it, see why not, keep it from regressing."""
+"""Are your HTTP connections kept alive? Measure it, see why not, keep it from regressing.
+
+PYTEST_DONT_REWRITE: else pytest, whose plugin this is too, warns where it was imported before.
+"""
 
 from typing import TYPE_CHECKING, Any
 

@@ -10,6 +10,7 @@ from keptalive.analysis.cures import ROWS
 from keptalive.evidence import Cause, Opening, Traffic
 
 SCHEMA = 1
+OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
 COUNTED = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
 
 

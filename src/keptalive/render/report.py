@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from keptalive.analysis.from_log import means
+from keptalive.analysis.reporting import OWED
 
-OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
 MOST_FINE = 5  # hosts that have nothing to tell, by name
 PHASES = {"ca_bundle": "CA bundle", "dns": "DNS", "connect": "connect", "tls": "TLS"}
 Report = Mapping[str, Any]
@@ -47,7 +47,7 @@ def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[Render
     costs = [host["seconds_opening"] for host in hosts if host["seconds_opening"] is not None]
     if len(hosts) > 1:
         yield Text(
-            f"{_many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}."
+            f"{many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}."
         )
     if costs and sum(costs):
         of = f" of {_time(lasted_s)}" if lasted_s and lasted_s > sum(costs) else ""
@@ -75,13 +75,13 @@ def _to_tell(host: Report) -> bool:
 
 
 def _headline(host: Report) -> Text:
-    asked = _many(host["requests"], "request")
+    asked = many(host["requests"], "request")
     wire = host["attempts"] - host["requests"]
     resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
-    opened = f"{_many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
+    opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
     style = "bold" if _to_tell(host) or not host["opened"] else "green"
     silent = host["attempts"] - host["opened"] - host["reused"]
-    unanswered = f", {_many(silent, 'try')} without an answer" if silent > 0 else ""
+    unanswered = f", {many(silent, 'try')} without an answer" if silent > 0 else ""
     return Text.assemble(
         (host["host"], "bold"), f"   {asked}{resent}, ", (opened, style), unanswered
     )
@@ -118,10 +118,11 @@ def _left(left_open: int | None, places: Sequence[str]) -> list[RenderableType]:
         return []
     made = f" (Session made at {', '.join(places)})" if places else ""
     end = "end it: session.close(), or with."
-    return [Text(f"Left open at the end: {_many(left_open, 'connection')}{made}; {end}")]
+    return [Text(f"Left open at the end: {many(left_open, 'connection')}{made}; {end}")]
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
+    """A number and its noun: "1 connection", "2 connections"."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}".replace(",", "\u202f")
 

@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from requests import __version__ as requests_version  # type: ignore[attr-defined]
+from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import parse_url
 
@@ -106,6 +107,8 @@ class Observer:
         return owner
 
     def mounted(self, adapter: Any) -> None:
+        if not isinstance(adapter, HTTPAdapter):
+            return  # it keeps no pools, and has no room for us perhaps
         owner = self.owner_of(adapter)
         if owner.place is None:
             owner.place = place_in_program()

@@ -25,8 +25,17 @@ class Doing(Enum):
     LOST = "closed before its response had been read, and not given back"
 
 
+class _Unpickled:
+    """What hangs on other people's objects goes with them into no pickle and no copy."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+
 @dataclass(slots=True)
-class Owner:
+class Owner(_Unpickled):
     """Who keeps pools: an adapter of requests, or a bare PoolManager."""
 
     number: int
@@ -35,7 +44,7 @@ class Owner:
 
 
 @dataclass(slots=True, eq=False)
-class Pool:
+class Pool(_Unpickled):
     """One pool: where it leads, whose it is, and the connections that it has.
 
     Attributes:
@@ -70,7 +79,7 @@ class Pool:
 
 
 @dataclass(slots=True, eq=False)
-class Connection:
+class Connection(_Unpickled):
     """One connection object of urllib3, over all the sockets that it has.
 
     Attributes:

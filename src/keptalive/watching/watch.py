@@ -97,14 +97,17 @@ class _Watching:
     """The one observer of this process, for as long as anybody watches."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._locks = {os.getpid(): threading.Lock()}
         self._stack = ExitStack()
         self._observer: Observer | None = None
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._forked)
 
-    def _forked(self) -> None:
-        self._lock = threading.Lock()  # another thread, which is not here, may have held it
+    @property
+    def _lock(self) -> threading.Lock:
+        """One for each process: a thread that is not in a fork's child may have held the parent's.
+
+        Not renewed by a handler after the fork, for another handler may need it before.
+        """
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     def enter(self, recorder: Recorder, clock: Callable[[], float]) -> Observer:
         with self._lock:

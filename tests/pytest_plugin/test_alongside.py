@@ -1,0 +1,101 @@
+"""With other plugins, and a project's own settings: benchmark, xdist, the project as a whole."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from keptalive.lookalike.process import Lookalike
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "pytest.md").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("-n2", "--dist", "loadscope"), ("-n1",)], ids=len)
+def test_a_project_is_held_to_its_limits(project, options):
+    shutil.copytree(ROOT / "tests/data/shopclient/tests", project.path / "tests")
+    result = project.elsewhere(*options)
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["FAILED tests/test_shop.py::test_prices_come_one_by_one - *"])
+    assert "opened 3 connections to http://SHOP, at most 1 allowed\n" in project.told(result)
+
+
+def test_xdist_shows_a_marker_that_makes_no_sense_as_the_tests_failure(project):
+    project.run("@pytest.mark.connections(at_most=-1)\ndef test_it(): pass", "--collect-only")
+    result = project.elsewhere("-n1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["test_it.py::test_it: the marker connections(at_most=-1): at_most is a whole number, *"]
+    )
+
+
+# -- pytest-benchmark ----------------------------------------------------------------------------
+
+BENCHMARKED = """
+    @pytest.mark.connections(at_most=1)
+    def test_marked(shop, benchmark):
+        benchmark.pedantic(shop.prices, [BASKET], rounds=3)
+
+    def test_with_the_fixture(shop, benchmark, connections):
+        benchmark.pedantic(shop.prices, [BASKET], rounds=3)
+        connections.assert_opened(exactly=0)
+
+    def test_unwatched(shop, benchmark):
+        benchmark.pedantic(shop.prices, [BASKET], rounds=3)
+"""
+
+
+def test_a_benchmark_is_told_what_it_opened(project):
+    result = project.run(BENCHMARKED, "--benchmark-json=told.json")
+    result.assert_outcomes(passed=3)
+    benchmarks = json.loads((project.path / "told.json").read_text())["benchmarks"]
+    assert {b["name"]: b["extra_info"] for b in benchmarks} == {
+        "test_marked": {"connections": {"opened": 1, "reused": 5, "reopened": 0}},
+        "test_with_the_fixture": {"connections": {"opened": 0, "reused": 6, "reopened": 0}},
+        "test_unwatched": {},
+    }
+
+
+@pytest.mark.parametrize("option", ["--benchmark-disable", "--benchmark-only"])
+def test_a_benchmark_may_be_off(project, option):
+    project.run(BENCHMARKED, option).assert_outcomes(passed=3)
+
+
+def test_nobody_needs_pytest_benchmark(project):
+    result = project.run(
+        """
+        @pytest.fixture
+        def benchmark():
+            return "a fixture of that name"
+
+        @pytest.mark.connections(at_most=1)
+        def test_it(shop, benchmark):
+            shop.prices(BASKET)
+        """,
+        "-p",
+        "no:benchmark",
+    )
+    result.assert_outcomes(passed=1)
+
+
+# -- The page of the documentation ---------------------------------------------------------------
+
+
+def test_what_the_page_shows_is_what_its_examples_print(project):
+    fixture, marker = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    failure, summary = re.findall(r"^```\n([^`]+)^```", PAGE, re.MULTILINE)
+    with Lookalike.start(["keep-alive"]) as lookalike:
+        address = lookalike.url("keep-alive").removeprefix("https://")
+        project.write(fixture.replace("api.github.com", address), "test_fixture.py")
+        project.write(marker.replace("api.github.com", address), "test_marker.py")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
+            result = project.again("--connections")
+    shown = result.stdout.str().replace(address, "api.github.com:443")
+    assert failure in shown
+    assert summary in shown
+    result.assert_outcomes(passed=1, failed=1)

@@ -1,0 +1,121 @@
+"""`--connections`: which tests opened the most."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+SHOPPING = """
+    def test_one_by_one(url):
+        prices_one_by_one(url, [*BASKET, "sugar"])
+
+    def test_keeps_its_connection(shop):
+        shop.prices(BASKET)
+
+    def test_uses_a_kept_one(shop):
+        shop.prices(BASKET)
+
+    @pytest.fixture
+    def basket(url):
+        prices_one_by_one(url, ["tea"])
+        yield BASKET
+        prices_one_by_one(url, ["tea"])
+
+    def test_leaves_it_to_its_fixtures(basket):
+        pass
+
+    def test_buys_nothing():
+        pass
+"""
+
+HEADINGS = "opened  reused  dearest cause  test"
+ROWS = [
+    "     3       0  new-session    test_it.py::test_one_by_one",
+    "     2       0  new-session    test_it.py::test_leaves_it_to_its_fixtures",
+    "     1       1  first-use      test_it.py::test_keeps_its_connection",
+]
+TOTAL = "6 connections opened, 3 responses on a kept one, by 4 tests."
+
+
+def summary(result: pytest.RunResult) -> list[str]:
+    """The lines beneath its title, to the last of the report."""
+    lines = result.stdout.str().splitlines()
+    return lines[lines.index(f"{' connections ':=^80}") + 1 : -1]
+
+
+def test_the_tests_that_opened_most_come_first_with_their_dearest_cause(project):
+    result = project.run(SHOPPING, "--connections")
+    assert [HEADINGS, *ROWS, TOTAL] == summary(result)
+    result.assert_outcomes(passed=5)
+
+
+def test_workers_of_xdist_tell_the_same(project):
+    project.run(SHOPPING, "--collect-only")
+    result = project.elsewhere("--connections", "-n2", "--dist", "loadscope", "-W", "error")
+    assert [HEADINGS, *ROWS, TOTAL] == summary(result)
+    result.assert_outcomes(passed=5)
+
+
+@pytest.mark.parametrize(("option", "rows"), [("=2", ROWS[:2]), ("=1", ROWS[:1]), ("=0", ROWS)])
+def test_as_many_as_are_asked_for_are_shown(project, option, rows):
+    assert [HEADINGS, *rows, TOTAL] == summary(project.run(SHOPPING, f"--connections{option}"))
+
+
+def test_what_is_no_number_is_a_usage_error(project):
+    result = project.again("--connections", "tests")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'tests' is no number: write --connections=10"])
+
+
+def test_where_nothing_was_asked_it_says_so(project):
+    result = project.run("def test_it(): pass", "--connections")
+    assert summary(result) == ["No test got an answer through requests or urllib3."]
+
+
+def test_unasked_for_nothing_is_shown(project):
+    assert " connections " not in project.told(project.run(SHOPPING))
+
+
+def test_long_names_lose_their_beginning_at_80_columns(project):
+    name = f"test_{'very_' * 20}long"
+    result = project.run(f"def {name}(shop):\n    shop.prices(BASKET)\n", "--connections")
+    row = summary(result)[1]
+    assert (len(row), row[:32], row[-10:]) == (80, "     1       1  first-use      …", "_very_long")
+
+
+def test_colours_are_pytests(project):
+    plain = project.run(SHOPPING, "--connections").stdout.str()
+    coloured = project.again("--connections", "--color=yes").stdout.str()
+    assert ("\x1b" in plain, f"\x1b[1m{TOTAL}\x1b[0m" in coloured) == (False, True)
+
+
+def test_junits_xml_has_the_numbers_of_each_test_that_asked(project):
+    project.run(SHOPPING, "--connections", "--junit-xml=junit.xml", "-W", "error")
+    found = {
+        case.get("name"): [(p.get("name"), p.get("value")) for p in case.iter("property")]
+        for case in ElementTree.parse(project.path / "junit.xml").iter("testcase")
+    }
+    assert found["test_keeps_its_connection"] == [
+        ("connections_opened", "1"),
+        ("connections_reused", "1"),
+        ("connections_reopened", "0"),
+        ("connections_cause", "first-use"),
+    ]
+    assert found["test_buys_nothing"] == []
+
+
+def test_junits_xml_is_as_it_was_where_no_summary_is_wanted(project, refused):
+    project.run(
+        """
+        @pytest.mark.connections(at_most=1)
+        def test_it(url):
+            prices_one_by_one(url, BASKET)
+        """,
+        "--junit-xml=junit.xml",
+    )
+    root = ElementTree.parse(project.path / "junit.xml")
+    assert list(root.iter("property")) == []
+    [failure] = root.iter("failure")
+    assert refused in re.sub(r"127\.0\.0\.1:\d+", "SHOP", failure.text)
