@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keptalive.analysis.from_log import means
+from keptalive.analysis.log_causes import means, members_of
 
 OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
 Report = Mapping[str, Any]
@@ -37,12 +37,20 @@ def perfect(host: Mapping[str, Any]) -> int:
     return max(owed, 1) if host["opened"] else 0
 
 
+def _perfect_at_most(host: Mapping[str, Any]) -> int:
+    """The same, if every cause that a log leaves open is one that is owed, where it may be."""
+    maybe: int = sum(c["count"] for c in host["causes"] if {*members_of(c["cause"])} & {*OWED})
+    return max(maybe, perfect(host))
+
+
 def _headline(host: Mapping[str, Any]) -> Text:
     asked = _many(host["requests"], "request")
     wire = host["attempts"] - host["requests"]
     resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
-    opened = f"{_many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
-    style = "green" if host["opened"] <= perfect(host) else "bold"
+    least, most = perfect(host), _perfect_at_most(host)
+    ideal = f"{least}" if least == most else f"{least} to {most}"
+    opened = f"{_many(host['opened'], 'connection')} opened, perfect reuse: {ideal}"
+    style = "green" if host["opened"] <= least else "bold"
     return Text.assemble((host["host"], "bold"), f"   {asked}{resent}, ", (opened, style))
 
 

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 PAUSE_S = 0.2  # between two looks at a log that has not grown
 _BLOCK = 256 * 1024
+_NO_TEXT = bytes({*range(32), 127} - set(b"\t\n\r\f\b\x1b"))
 
 
 def decoded(pieces: Iterator[bytes], damaged: Callable[[], None]) -> Iterator[bytes]:
@@ -24,6 +25,12 @@ def decoded(pieces: Iterator[bytes], damaged: Callable[[], None]) -> Iterator[by
         decoder = codecs.getincrementaldecoder("utf-16")("replace")
         return (decoder.decode(piece).encode("utf-8", "replace") for piece in pieces)
     return pieces
+
+
+def is_binary(piece: bytes) -> bool:
+    """Whether this is no text, in whatever encoding: more than one byte in a hundred controls."""
+    text = piece[:_BLOCK].lstrip(b"\0")  # a log that was truncated under its writer has a hole
+    return len(text) - len(text.translate(None, _NO_TEXT)) > len(text) / 100
 
 
 def _with_head(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -106,12 +113,13 @@ class Source:
         """What is in the file, and comes into it, until another takes its place or it shrinks."""
         while True:
             # first asked, then read: what was written before the end is part of it
-            self._over = until()
+            over = until()
             yield from _pieces(file)
-            if self._over:
-                return
             if self._replaced(file):
                 yield from _pieces(file)  # what came between the last look and the rotation
+                return
+            if over:
+                self._over = True
                 return
             self._wait(PAUSE_S)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from keptalive.watching.debug_log.clock import TIME, Clock
+from keptalive.watching.debug_log.files import is_binary
 from keptalive.watching.debug_log.lanes import Found, Lanes
 from keptalive.watching.debug_log.messages import (
     NAME,
@@ -37,6 +38,7 @@ class Tally:
     skipped: int = 0
     bytes: int = 0
     ended_early: bool = False
+    binary: bool = False
 
 
 class Finder:
@@ -53,6 +55,8 @@ class Finder:
         """Whole lines, many at a time. One that is too long is an empty one, and skipped."""
         rest, too_long = b"", False
         for piece in pieces:
+            if not self._tally.bytes:
+                self._tally.binary = is_binary(piece)
             self._tally.bytes += len(piece)
             if too_long:
                 end = piece.find(b"\n")

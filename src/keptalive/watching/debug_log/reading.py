@@ -19,7 +19,8 @@ class Reading(Tally):
 
     ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines`` those of its pools, whether
     or not they tell of an event; ``skipped`` those of them that are cut off or cannot be read.
-    ``ended_early`` says that a compressed log is damaged, or has no end.
+    ``ended_early`` says that a compressed log is damaged, or has no end; ``binary`` that what is
+    read does not begin as text does.
     """
 
     def __init__(
@@ -41,6 +42,11 @@ class Reading(Tally):
 
     def __next__(self) -> Seen:
         return next(self._seen)
+
+    @property
+    def name(self) -> str:
+        """What to call the log."""
+        return self._source.name
 
     @property
     def tells_threads(self) -> bool:
