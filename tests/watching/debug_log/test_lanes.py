@@ -102,6 +102,13 @@ def test_workers_with_names_of_their_own_have_lanes_since_that_explains_the_orde
     assert log.tells_threads
 
 
+def test_a_thread_keeps_its_lane_however_many_others_come_and_go():
+    threads = [f"Thread-{n}" if n % 500 else "MainThread" for n in range(20_000)]
+    found = lanes(*[f"[{thread}] " for thread in threads])
+    assert {found[n] for n in range(0, 20_000, 500)} == {1}
+    assert len(set(found)) == 20_000 - 40 + 1
+
+
 def test_a_log_without_a_word_of_threads_is_one_lane_and_says_so():
     log = reading(f"DEBUG:urllib3.connectionpool:{STARTED}\n" * 3)
     assert {1} == {one.event.thread for one in log}

@@ -83,7 +83,9 @@ class Lanes:
         self.all_told = True
         self._origins: dict[int, Origin] = {}
         self._numbers: dict[tuple[int, ...], int] = {}
+        self._older: dict[tuple[int, ...], int] = {}
         self._formats: dict[int, _Format] = {}
+        self._learned = False
         self._next = itertools.count(1)
 
     def origin(self, prefix: bytes) -> Origin:
@@ -101,11 +103,13 @@ class Lanes:
     def _format(self, origin: Origin) -> _Format:
         words = len(origin.words)
         if words not in self._formats:
-            self._formats[words] = _Format(words)
+            self._formats[words], self._learned = _Format(words), False
         return self._formats[words]
 
     def learn(self, found: list[Found]) -> None:
         """Look at the next lines for what tells them apart, before their lanes are asked for."""
+        if self._learned:
+            return
         changing = set()
         for _, _, origin, what in found:
             form = self._format(origin)
@@ -116,17 +120,25 @@ class Lanes:
             self._origins.clear()
             for _, _, origin, _ in found:
                 origin.lane = None
+        # until a prefix has another number of words
+        self._learned = not any(form.learning for form in self._formats.values())
 
     def lane(self, origin: Origin) -> int:
         """The number of those whose lines these are."""
         if origin.lane is None:
             form = self._format(origin)
             key = (*origin.who, 0, *(origin.words[place] for place in form.telling))
-            if key not in self._numbers:
-                if len(self._numbers) >= REMEMBERED:
-                    self._numbers.clear()
-                self._numbers[key] = next(self._next)
-            origin.lane = self._numbers[key]
+            origin.lane = self._number(key)
             told = origin.threaded or (form.sure and form.telling != ())
             self.all_told = self.all_told and told
         return origin.lane
+
+    def _number(self, key: tuple[int, ...]) -> int:
+        """Who has been seen of late keeps its number, however many come and go meanwhile."""
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._older.pop(key, None) or next(self._next)
+            if len(self._numbers) >= REMEMBERED:
+                self._numbers, self._older = {}, self._numbers
+            self._numbers[key] = number
+        return number

@@ -27,6 +27,7 @@ from keptalive.watching.debug_log.origins import EVIDENT, LONGEST_PREFIX, Origin
 from keptalive.watching.debug_log.records import JSON, Record, record_of
 
 _LONGEST_LINE = 256 * 1024
+_NO_PART = b"\0\xef\xbb\xbf"  # of a line: a hole before it, a byte order mark
 
 
 @dataclass
@@ -158,7 +159,7 @@ class Finder:
     ) -> Found | None:
         """The message with its origin; None if it is somebody else's, or cannot be placed."""
         start, end, what = message
-        prefix = text[max(0, start - LONGEST_PREFIX) : start].lstrip(b"\0\xef\xbb\xbf")
+        prefix = text[max(0, start - LONGEST_PREFIX) : start].lstrip(_NO_PART)
         at_s = None
         if timed := TIME.search(prefix):
             at_s = self._clock.seconds(timed)
@@ -179,15 +180,18 @@ class Finder:
         return line, at_s, origin, what
 
     def _is_urllib3s(self, what: What, origin: Origin) -> bool:
+        kind = what.kind
         self._names_itself = self._names_itself or origin.named
-        if what.kind == "starting":
+        if kind == "answered":  # as most are
+            return True
+        if kind == "starting":
             if what.port is not None:
                 self._tells_ports.add(origin.source)
             # what tells ports once does so always: here it was cut off
             return what.port is not None or origin.source not in self._tells_ports
-        if what.kind == "old answer":  # which a server's access log has as well
+        if kind == "old answer":  # which a server's access log has as well
             return origin.named
-        if what.kind == "status":  # words that anybody may use
+        if kind == "status":  # words that anybody may use
             return origin.named or not self._names_itself
         return True
 

@@ -148,7 +148,6 @@ class _Needle(NamedTuple):
 
     text: bytes
     read: Callable[[bytes, int], Message | None]
-    around: re.Pattern[bytes] | None = None  # where others have the same text, what follows
 
 
 NEEDLES = (
@@ -156,11 +155,17 @@ NEEDLES = (
     _Needle(b"Resetting dropped connection: ", _resetting),
     _Needle(b"Connection pool is full, discarding connection: ", _discarding),
     _Needle(b" after connection broken by ", _retrying),
-    _Needle(b"://", _answered, re.compile(_PLACED)),
+    _Needle(b"://", _answered),
     _Needle(b"Retry: ", _retry),
 )
 UNMISTAKABLE = 5  # so many of them are urllib3's even if the rest cannot be read
 SLOTS = 8  # a position and the needle found there are one number, for numbers sort fast
+_STARTS, _RESETS, _DISCARDS, _BREAKS, _ANSWERS, _RETRIES = range(6)  # their places
+# For a long text `bytes.find` is fastest, for a short one a pattern that begins with its letters;
+# and others than urllib3 have "://" as well, so what follows is looked at too
+_LONG = (_STARTS, _DISCARDS, _BREAKS)
+_AT_PLACES = re.compile(rb"://(?=" + _PLACED.removeprefix(rb"://") + rb")")
+_AT_RE = re.compile(rb"Re(?:(setting dropped connection: )|try: )")
 NAME_NEEDLE = b".connectionpool"
 NAMED = re.compile(rb"urllib3(?:_future)?(?:\._async)?\.connectionpool(?![\w.])")
 NAME = re.compile(rb"(?:\w[\w.]{0,80}\.)?" + NAMED.pattern)
@@ -182,11 +187,14 @@ def looks_cut(line: bytes) -> bool:
 def hits_in(block: bytes) -> list[int]:
     """Where in a block what urllib3 says may be, in order."""
     hits: list[int] = []
-    for slot, (text, _, around) in enumerate(NEEDLES):
+    for slot in _LONG:
+        text = NEEDLES[slot].text
         position = block.find(text)
         while position >= 0:
-            if around is None or around.match(block, position):
-                hits.append(position * SLOTS + slot)
+            hits.append(position * SLOTS + slot)
             position = block.find(text, position + 1)
+    hits += [found.start() * SLOTS + _ANSWERS for found in _AT_PLACES.finditer(block)]
+    for found in _AT_RE.finditer(block):
+        hits.append(found.start() * SLOTS + (_RETRIES if found[1] is None else _RESETS))
     hits.sort()
     return hits

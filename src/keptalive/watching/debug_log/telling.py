@@ -61,17 +61,21 @@ class Teller:
         if what.kind == "old answer":
             return self._old_answer(lane, what.number)
         if what.kind == "resetting" and self._hosts:
-            self._opening[lane] = str(what.host)
+            self._opens(lane, str(what.host))
         return _event(lane, what)
 
     def _start(self, lane: int, what: What) -> PoolEvent | Discarding:
         host = str(what.host)
-        for memory in (self._hosts, self._opening):
-            if len(memory) >= REMEMBERED:
-                memory.clear()
+        if len(self._hosts) >= REMEMBERED:
+            self._hosts.clear()
         self._hosts[host] = what._replace(port=DEFAULT_PORTS[what.scheme])
-        self._opening[lane] = host
+        self._opens(lane, host)
         return _event(lane, self._hosts[host])
+
+    def _opens(self, lane: int, host: str) -> None:
+        if len(self._opening) >= REMEMBERED:
+            self._opening.clear()
+        self._opening[lane] = host
 
     def _old_answer(self, lane: int, status: int) -> PoolEvent | Discarding | None:
         """Whose answer it is: what this lane is opening, or the only host that there is."""
