@@ -130,7 +130,7 @@ def test_threads_that_are_not_told_apart_are_told_by_their_hosts_and_it_is_said(
     told = report(*events, told=False)
     assert counts(told) == (3, 3, 2, 0, 1)
     assert counts(told, "https://b:443") == (1, 1, 1, 0, 0)
-    assert told["warnings"][0].startswith("1 connections were opened while others were")
+    assert told["warnings"][0].startswith("Connections opened while others were: 1.")
     assert "Next: %(threadName)s in its format." in told["warnings"][0]
 
 

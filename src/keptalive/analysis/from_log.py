@@ -35,7 +35,10 @@ _PROCESSES_KEPT = 64  # of a host
 _AT_ONCE_KEPT = 64  # openings at once on a lane whose threads are not told apart
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OF_NEW_POOLS = (*FIRSTS, NEW_POOL, NEW_POOL_OR_RUN)
-CANNOT = "Which of several causes it was, a log cannot tell: keptalive run PROGRAM can."
+CANNOT = (
+    "A log cannot tell which of several causes it was: --json names them, keptalive run PROGRAM "
+    "finds it."
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -253,8 +256,8 @@ class LogLedger:
             doubts.append(f"Attempts to open a connection that had no answer: {unanswered}.")
         if self._mixed:
             doubts.append(
-                f"{self._mixed} connections were opened while others were, and the log does not "
-                "tell threads apart: some may have failed. Next: %(threadName)s in its format."
+                f"Connections opened while others were: {self._mixed}. The log does not tell "
+                "threads apart, so some may have failed. Next: %(threadName)s in its format."
             )
         if self._beyond.attempts:
             doubts.append(

@@ -40,10 +40,7 @@ _NEW_POOL = (
     "proxy-differs",
 )
 _BUSY = ("concurrency", "unread-body", "failed-request", "idle-timeout")  # by a Session's max_idle
-_KEEP = (
-    "Make one Session, keep it, and use it for every request; for more than 10 hosts: "
-    "tuned_session(hosts=N)."
-)
+_KEEP = "Keep one Session for all requests; for more than 10 hosts: tuned_session(hosts=N)."
 
 SETS: dict[str, Remaining] = {
     FIRST_HERE: Remaining((FIRST, "redirect"), ROWS[FIRST].means, "Ask for the final address."),
@@ -54,19 +51,21 @@ SETS: dict[str, Remaining] = {
     ),
     DROPPED_AT_ONCE: Remaining(
         (*_CLOSED_AT_ONCE, *_CLOSED_HERE, *_OF_THE_SERVER, *_RARE),
-        'closed right after a response: "Resetting dropped connection"',
-        'Look at the response before it: "Connection: close", HTTP/1.0, or a body not read.',
+        'found closed at once: "Resetting dropped connection"',
+        'See the response before: "Connection: close", HTTP/1.0, or not read to its end?',
     ),
-    NEW_POOL: Remaining(_NEW_POOL, "a new pool, or an emptied one, was asked", _KEEP),
+    NEW_POOL: Remaining(
+        _NEW_POOL, "a new, empty pool, as a new Session or requests.get has it", _KEEP
+    ),
     NEW_POOL_OR_RUN: Remaining(
         (*_NEW_POOL, FIRST),
-        "a new pool, or an emptied one, was asked",
+        "a new, empty pool, as a new Session or requests.get has it",
         _KEEP,
     ),
     BUSY: Remaining(
         _BUSY,
         "the pool had no free connection",
-        "Owed where threads share it. Else read each response: .content, or with.",
+        "Owed if threads share it; else read each response: .content, or with.",
     ),
     NEW: Remaining(
         (*_NEW_POOL, *_BUSY, FIRST),
@@ -76,7 +75,7 @@ SETS: dict[str, Remaining] = {
     FULL: Remaining(
         ("pool-too-small", *_BUSY),
         "the pool had no free connection",
-        "tuned_session(threads=N), or HTTPAdapter(pool_maxsize=N), N the number of threads.",
+        "tuned_session(threads=N), or HTTPAdapter(pool_maxsize=N), for N threads.",
     ),
 }
 
