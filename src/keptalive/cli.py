@@ -243,7 +243,10 @@ def _followed(log: str) -> dict[str, Any]:
     with explaining.until_ctrl_c() as until:
         if _seen(narrator):
             narrator.print(f"Following {log}: Ctrl-C ends it.", style="dim", soft_wrap=True)
-        return explaining.explained(log, until=until)
+        report = explaining.explained(log, until=until)
+        if _seen(narrator):
+            narrator.print()  # behind the terminal's ^C
+        return report
 
 
 # -- serve ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from keptalive.watching.debug_log.clock import TIME
 from keptalive.watching.debug_log.messages import REMEMBERED, What
-from keptalive.watching.debug_log.origins import Origin, origin_of
+from keptalive.watching.debug_log.origins import Origin, Origins
 
 _SAMPLE = 4096  # lines from which a format is learned
 
@@ -81,6 +81,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self.all_told = True
+        self._known = Origins()
         self._origins: dict[int, Origin] = {}
         self._numbers: dict[tuple[int, ...], int] = {}
         self._older: dict[tuple[int, ...], int] = {}
@@ -97,7 +98,7 @@ class Lanes:
         if origin is None:
             if len(self._origins) >= REMEMBERED:
                 self._origins.clear()
-            origin = self._origins[hash(prefix)] = origin_of(prefix)
+            origin = self._origins[hash(prefix)] = self._known.of(prefix)
         return origin
 
     def _format(self, origin: Origin) -> _Format:

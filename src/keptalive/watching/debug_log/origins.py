@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from keptalive.watching.debug_log.messages import NAME
+from keptalive.watching.debug_log.messages import NAME, REMEMBERED
 from keptalive.watching.pool_log import LOGGER
 
 LONGEST_PREFIX = 1024
@@ -44,6 +45,8 @@ _KNOWN = re.compile(
     + rb"\b(?:\(\))?(?::\d+)?|(?i:\b(?:debug|info|warn(?:ing)?|error)\b)"
 )
 _COLOUR = re.compile(rb"\x1b\[[\d;]*[A-Za-z]")
+_DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0" * 10)
+_AS_LONG_AS_AN_IDENT = b"0" * 15
 _BETWEEN = re.compile(rb"""[\s|\[\](){}<>,;"'=]+""")
 
 
@@ -63,23 +66,80 @@ class Origin:
     lane: int | None = None
 
 
-def origin_of(prefix: bytes) -> Origin:
-    """What this prefix, its time left out, tells."""
-    text = _COLOUR.sub(b"", prefix[-LONGEST_PREFIX:].rpartition(b"\r")[2])
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where, in all prefixes that differ in their digits only, is what makes an origin."""
+
+    source: str
+    named: bool
+    threaded: bool
+    process: tuple[int, int] | None
+    who: tuple[tuple[int, int], ...]
+    words: tuple[tuple[int, int] | None, ...]  # None for what stands in every line of urllib3's
+
+    def origin(self, text: bytes) -> Origin:
+        process = self.process
+        return Origin(
+            source=self.source,
+            named=self.named,
+            process=int(text[process[0] : process[1]]) if process else None,
+            threaded=self.threaded,
+            who=tuple([hash(text[start:end]) for start, end in self.who]),
+            words=[hash(text[at[0] : at[1]]) if at else 0 for at in self.words],
+        )
+
+
+class Origins:
+    """Tells the origin of each prefix; most differ from one seen before in their digits only."""
+
+    def __init__(self) -> None:
+        self._layouts: dict[int, _Layout] = {}  # by hashes: there may be secrets in a prefix
+
+    def of(self, prefix: bytes) -> Origin:
+        """What this prefix, its time left out, tells."""
+        text = prefix[-LONGEST_PREFIX:].rpartition(b"\r")[2]
+        if b"\x1b" in text:
+            text = _COLOUR.sub(b"", text)
+        plain = text.translate(_DIGITS_ALIKE)
+        if _AS_LONG_AS_AN_IDENT in plain:  # which is known by its digits
+            return _layout(text).origin(text)
+        key = hash(plain)
+        layout = self._layouts.get(key)
+        if layout is None:
+            if len(self._layouts) >= REMEMBERED:
+                self._layouts.clear()
+            layout = self._layouts[key] = _layout(text)
+        return layout.origin(text)
+
+
+def _layout(text: bytes) -> _Layout:
     names = NAME.findall(text)
     process, threaded = None, False
-    who: list[int] = []
+    who: list[tuple[int, int]] = []
     for found in EVIDENT.finditer(text):
-        groups = {name: value for name, value in found.groupdict().items() if value}
-        who += map(hash, groups.values())
-        process = next((int(groups[n]) for n in _PROCESS_GROUPS if n in groups), process)
+        groups = {name: found.span(name) for name, value in found.groupdict().items() if value}
+        who += groups.values()
+        process = next((groups[n] for n in _PROCESS_GROUPS if n in groups), process)
         threaded = threaded or any(name in groups for name in _THREAD_GROUPS)
-    words = _BETWEEN.split(_KNOWN.sub(b" ~ ", EVIDENT.sub(b" ~ ", text)))[:_MOST_WORDS]
-    return Origin(
+    masked = _KNOWN.sub(_mask, EVIDENT.sub(_mask, text))
+    return _Layout(
         source=names[-1].decode() if names else LOGGER,
         named=bool(names),
-        process=process,
         threaded=threaded,
+        process=process,
         who=tuple(who),
-        words=[hash(word) for word in words],
+        words=tuple(_words(masked)),
     )
+
+
+def _mask(found: re.Match[bytes]) -> bytes:
+    """A word of its own, as long as what was found."""
+    return b" " + b"~" * (len(found[0]) - 2) + b" "
+
+
+def _words(masked: bytes) -> Iterator[tuple[int, int] | None]:
+    begin = 0
+    between = [gap.span() for gap in _BETWEEN.finditer(masked)][: _MOST_WORDS - 1]
+    for start, end in [*between, (len(masked), len(masked))]:
+        yield None if masked[begin:start].strip(b"~") == b"" else (begin, start)
+        begin = end
