@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.watching.debug_log.logs import STARTED, one
+from tests.watching.debug_log.logs import STARTED, one, seen
 
 AT = 1795359845.123  # 2026-11-22 15:04:05.123 UTC
 
@@ -61,6 +61,18 @@ def test_what_is_no_time_in_json_is_none(ts):
 )
 def test_a_process_is_told_where_it_is_evident(prefix):
     assert one(f"{prefix}{STARTED}\n").process == 123
+
+
+def test_a_number_that_is_as_long_as_a_threads_does_not_hide_one_that_follows():
+    prefixes = ("123 999999999999999 ", "123 140234567890123 ", "7 140234567890123 ")
+    found = seen("".join(f"{prefix}{STARTED}\n" for prefix in prefixes))
+    assert [one.process for one in found] == [None, 123, 7]
+
+
+def test_prefixes_that_differ_in_digits_only_have_their_own_processes_and_lanes():
+    found = seen("".join(f"{n} [pid {n % 3 + 10}] x{n}: {STARTED}\n" for n in range(9)))
+    assert [one.process for one in found] == [10, 11, 12] * 3
+    assert [one.event.thread for one in found] == [1, 2, 3] * 3
 
 
 @pytest.mark.parametrize(

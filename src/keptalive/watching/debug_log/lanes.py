@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from keptalive.watching.debug_log.clock import TIME
@@ -81,7 +82,7 @@ class Lanes:
 
     def __init__(self) -> None:
         self.all_told = True
-        self._known = Origins()
+        self._known = Origins(self._wanted)
         self._origins: dict[int, Origin] = {}
         self._numbers: dict[tuple[int, ...], int] = {}
         self._older: dict[tuple[int, ...], int] = {}
@@ -100,6 +101,10 @@ class Lanes:
                 self._origins.clear()
             origin = self._origins[hash(prefix)] = self._known.of(prefix)
         return origin
+
+    def _wanted(self, words: int) -> Iterable[int]:
+        form = self._formats.get(words)
+        return range(words) if form is None or form.learning else form.telling
 
     def _format(self, origin: Origin) -> _Format:
         words = len(origin.words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from keptalive.watching.debug_log.messages import NAME, REMEMBERED
@@ -77,22 +77,31 @@ class _Layout:
     who: tuple[tuple[int, int], ...]
     words: tuple[tuple[int, int] | None, ...]  # None for what stands in every line of urllib3's
 
-    def origin(self, text: bytes) -> Origin:
+    def origin(self, text: bytes, places: Iterable[int]) -> Origin:
         process = self.process
+        words = [0] * len(self.words)
+        for place in places:
+            if at := self.words[place]:
+                words[place] = hash(text[at[0] : at[1]])
         return Origin(
             source=self.source,
             named=self.named,
             process=int(text[process[0] : process[1]]) if process else None,
             threaded=self.threaded,
             who=tuple([hash(text[start:end]) for start, end in self.who]),
-            words=[hash(text[at[0] : at[1]]) if at else 0 for at in self.words],
+            words=words,
         )
 
 
 class Origins:
-    """Tells the origin of each prefix; most differ from one seen before in their digits only."""
+    """Tells the origin of each prefix; most differ from one seen before in their digits only.
 
-    def __init__(self) -> None:
+    Args:
+        wanted: which words matter, by their place, of so many.
+    """
+
+    def __init__(self, wanted: Callable[[int], Iterable[int]]) -> None:
+        self._wanted = wanted
         self._layouts: dict[int, _Layout] = {}  # by hashes: there may be secrets in a prefix
 
     def of(self, prefix: bytes) -> Origin:
@@ -102,14 +111,17 @@ class Origins:
             text = _COLOUR.sub(b"", text)
         plain = text.translate(_DIGITS_ALIKE)
         if _AS_LONG_AS_AN_IDENT in plain:  # which is known by its digits
-            return _layout(text).origin(text)
+            return self._told(_layout(text), text)
         key = hash(plain)
         layout = self._layouts.get(key)
         if layout is None:
             if len(self._layouts) >= REMEMBERED:
                 self._layouts.clear()
             layout = self._layouts[key] = _layout(text)
-        return layout.origin(text)
+        return self._told(layout, text)
+
+    def _told(self, layout: _Layout, text: bytes) -> Origin:
+        return layout.origin(text, self._wanted(len(layout.words)))
 
 
 def _layout(text: bytes) -> _Layout:
