@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from keptalive.analysis.log_causes import name_of
+from keptalive.errors import UsageError
+from keptalive.explaining import explained
 
 LOG = """\
 2026-11-22 15:04:05,000 DEBUG MainThread urllib3.connectionpool: Starting new HTTPS connection (1): api.example.com:443
@@ -36,10 +43,11 @@ def test_a_log_is_explained_as_far_as_it_tells(log):
     shown = said.stdout.decode()
     assert (said.returncode, said.stderr) == (0, b"")
     assert "https://api.example.com:443   2 requests, 2 connections opened" in shown
-    assert "1 ×  the connection had been unused, and was closed" in shown
-    assert "It had been unused for 79.9 s to 79.9 s" in shown
-    assert "A log cannot tell which: keptalive run PROGRAM does." in shown
+    assert '1 ×  found closed: "Resetting dropped connection"  dropped' in shown
+    assert "It had been unused for 79.9 s." in shown
+    assert shown.count("! A log cannot tell which of several causes it was") == 1
     assert "SECRET" not in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_json_is_the_same_from_a_file_from_gzip_and_from_standard_input(log, tmp_path):
@@ -54,32 +62,178 @@ def test_json_is_the_same_from_a_file_from_gzip_and_from_standard_input(log, tmp
     assert numbers == (2, 2, 1, 0)
     assert reports[0]["source"] == "log"
     assert [cause["cause"] for cause in host["causes"]] == [
+        name_of("dropped"),
         "first-use",
-        "dropped: idle-timeout, server-reset or close-announced",
     ]
+
+
+HOW = (
+    'Next: logging.getLogger("urllib3").setLevel("DEBUG") where the program sets up its logging, '
+    "or keptalive run PROGRAM."
+)
+NOISE = b"INFO shop: order is paid\n" * 3
 
 
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
-        (b"", "has no line of urllib3's pool log"),
-        (b"something else\n" * 3, "has no line of urllib3's pool log among its 3"),
-        (bytes(range(256)) * 100, "has no line of urllib3's pool log"),
+        (b"", f"is empty.\n{HOW}"),
+        (gzip.compress(b""), f"is empty.\n{HOW}"),
+        (NOISE, f"has no line of urllib3's pool log among its 3.\n{HOW}"),
+        (b"\0" * 5000 + NOISE, f"has no line of urllib3's pool log among its 3.\n{HOW}"),
+        (
+            NOISE.decode().encode("utf-16"),
+            f"has no line of urllib3's pool log among its 3.\n{HOW}",
+        ),
+        (
+            "Größe: 3 €, привет\n".encode() * 9,
+            f"has no line of urllib3's pool log among its 9.\n{HOW}",
+        ),
+        (
+            bytes(range(256)) * 100,
+            "is no log but a binary file.\nNext: name a debug log, text or gzip.",
+        ),
+        (
+            Path(sys.executable).read_bytes()[:1_000_000],
+            "is no log but a binary file.\nNext: name a debug log, text or gzip.",
+        ),
+        (
+            gzip.compress(LOG.encode())[:15],
+            "is a damaged gzip file.\nNext: name one that gzip -t finds whole.",
+        ),
     ],
+    ids=["empty", "empty gzip", "noise", "hole", "utf-16", "utf-8", "bytes", "program", "damaged"],
 )
-def test_a_log_without_urllib3s_lines_says_how_to_have_them(tmp_path, contents, said):
+def test_what_has_nothing_to_explain_is_called_what_it_is(tmp_path, contents, said):
     path = tmp_path / "other.log"
     path.write_bytes(contents)
+    with pytest.raises(UsageError) as failed:
+        explained(str(path))
+    assert (failed.value.exit_code, str(failed.value)) == (2, f"{path} {said}")
+
+
+def test_what_has_nothing_to_explain_is_two_lines_and_a_code(tmp_path):
+    path = tmp_path / "other.log"
+    path.write_bytes(NOISE)
     answer = explain(path)
-    told = answer.stderr.decode()
     assert (answer.returncode, answer.stdout) == (2, b"")
-    assert said in told
-    assert 'Next: logging.getLogger("urllib3").setLevel(logging.DEBUG)' in told
+    said = f"{path} has no line of urllib3's pool log among its 3."
+    assert answer.stderr.decode() == f"keptalive: {said}\n{HOW}\n"
 
 
-@pytest.mark.parametrize("place", ["", "missing.log"])
-def test_what_cannot_be_read_is_one_line(tmp_path, place):
-    answer = explain(tmp_path / place)
+def test_standard_input_without_anything_is_called_so():
+    answer = explain("-")
     assert answer.returncode == 2
-    assert answer.stderr.decode().startswith("keptalive: The log cannot be read: ")
-    assert answer.stderr.count(b"\n") == 1
+    assert answer.stderr.decode() == f"keptalive: standard input is empty.\n{HOW}\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--follow"], ["--json"]])
+@pytest.mark.parametrize(
+    ("place", "why"), [("", "Is a directory"), ("missing.log", "No such file or directory")]
+)
+def test_what_cannot_be_read_is_one_line(tmp_path, place, why, options):
+    answer = explain(tmp_path / place, *options)
+    assert (answer.returncode, answer.stdout) == (2, b"")
+    said = f"keptalive: The log cannot be read: {tmp_path / place}: {why}.\n"
+    assert answer.stderr.decode() == said
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may read everything")
+def test_what_may_not_be_read_is_one_line(log):
+    log.chmod(0)
+    answer = explain(log)
+    assert answer.returncode == 2
+    assert answer.stderr.decode().endswith("Permission denied.\n")
+
+
+def test_a_gzip_file_that_breaks_off_is_told_as_far_as_it_goes(tmp_path):
+    path = tmp_path / "debug.log.gz"
+    packed = gzip.compress(LOG.encode() + os.urandom(50_000).hex().encode())
+    path.write_bytes(packed[:-3000])
+    answer = explain(path, "--json")
+    report = json.loads(answer.stdout)
+    assert (answer.returncode, answer.stderr) == (0, b"")
+    assert report["hosts"][0]["opened"] == 2
+    assert report["warnings"][0] == (
+        "The compressed log is damaged, or has no end: the rest is missing."
+    )
+
+
+def test_of_many_hosts_the_screen_shows_the_first_and_json_all(tmp_path):
+    path = tmp_path / "many.log"
+    path.write_text(
+        "".join(
+            f"urllib3.connectionpool: Starting new HTTP connection (1): h{n}:80\n"
+            f'urllib3.connectionpool: http://h{n}:80 "GET / HTTP/1.1" 200 1\n'
+            for n in range(50)
+        )
+    )
+    shown = explain(path).stdout.decode()
+    assert shown.count("   1 request, 1 connection opened") == 20
+    assert "! 30 more hosts, 30 connections opened: --json tells of them." in shown
+    assert len(json.loads(explain(path, "--json").stdout)["hosts"]) == 50
+
+
+def test_connections_that_threads_may_have_needed_are_not_held_against_the_program(tmp_path):
+    path = tmp_path / "threads.log"
+    stamp = "2026-11-22 15:04:05,000 DEBUG Thread-{} urllib3.connectionpool:"
+    path.write_text(
+        "".join(
+            f"{stamp.format(n)} Starting new HTTPS connection ({n}): h:443\n" for n in range(1, 9)
+        )
+        + "".join(f'{stamp.format(n)} https://h:443 "GET / HTTP/1.1" 200 1\n' for n in range(1, 9))
+    )
+    shown = explain(path).stdout.decode()
+    assert "8 requests, 8 connections opened, perfect reuse: 1 to 8" in shown
+
+
+# -- Following -----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
+def test_a_log_is_followed_through_its_rotation_until_ctrl_c_and_a_terminal_says_so(log):
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "keptalive", "explain", "--follow", "--json", str(log)]
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
+    os.close(theirs)
+    with process, os.fdopen(ours, "rb", buffering=0) as terminal:
+        seen = b""
+        while b"Ctrl-C ends it." not in seen:
+            seen += terminal.read(4096)
+        assert f"Following {log}".encode() in seen
+        wait_until_open(log, process)
+        log.rename(log.with_suffix(".1"))
+        with log.with_suffix(".1").open("a") as old:
+            old.write(LOG.splitlines(keepends=True)[-1])
+        log.write_text(LOG.splitlines(keepends=True)[-1])
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(said)["hosts"][0]["requests"] == 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
+def test_where_no_terminal_is_following_says_nothing(log):
+    command = [sys.executable, "-m", "keptalive", "explain", "--follow", str(log)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        wait_until_open(log, process)  # by then it listens to Ctrl-C
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, b"")
+    assert b"2 requests, 2 connections opened" in said
+
+
+def wait_until_open(file: Path, process: subprocess.Popen[bytes]) -> None:
+    while not any(file.samefile(one) for one in opened_by(process.pid)):
+        assert process.poll() is None
+
+
+def opened_by(pid: int) -> list[Path]:
+    """The files that a process has open just now."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            found.append(link.readlink())
+    return [file for file in found if file.exists()]

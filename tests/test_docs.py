@@ -15,6 +15,7 @@ import pytest
 
 from keptalive import tuned_session
 from keptalive.analysis.cures import ROWS
+from keptalive.analysis.log_causes import SETS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
 from keptalive.plans import Plan, read_plan
@@ -67,6 +68,14 @@ def test_the_page_of_scenarios_has_them_all() -> None:
 def test_the_page_of_causes_has_them_all() -> None:
     named = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M)
     assert [(cause, row.means) for cause, row in ROWS.items()] == named[: len(ROWS)]
+
+
+def test_the_page_of_causes_has_the_sets_that_a_log_leaves_open() -> None:
+    named = re.findall(
+        r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M
+    )
+    sets = [(kind, one.means, ", ".join(one.members)) for kind, one in SETS.items()]
+    assert sets == named
 
 
 def cli_page() -> str:

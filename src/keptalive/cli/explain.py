@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext, suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from keptalive.analysis.from_log import LogLedger
-from keptalive.errors import UsageError
+from keptalive import explaining
 from keptalive.render import report as report_screen
-from keptalive.watching import debug_log
 
 
 def explain(
@@ -30,37 +27,21 @@ def explain(
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
     """
-    report = _explained(log, follow=follow)
+    report = _followed(log) if follow and log != "-" else explaining.explained(log)
     if as_json:
         sys.stdout.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     else:
-        Console(highlight=False, markup=False).print(report_screen.screen(report))
+        screen = report_screen.screen(explaining.for_screen(report))
+        Console(highlight=False, markup=False).print(screen)
 
 
-def _explained(log: str, *, follow: bool) -> dict[str, object]:
-    reading = debug_log.read(log, until=(lambda: False) if follow else None)
-    ledger = LogLedger()
-    with suppress(KeyboardInterrupt) if follow else nullcontext():
-        for seen in reading:
-            if isinstance(seen.event, debug_log.Discarding):
-                ledger.discarding(seen.event.host)
-            else:
-                ledger.record(seen.event, seen.at_s)
-    if not reading.urllib3_lines:
-        raise UsageError(
-            f"{log} has no line of urllib3's pool log among its {reading.lines}.\n"
-            'Next: logging.getLogger("urllib3").setLevel(logging.DEBUG) in the program, or run it '
-            "under keptalive run."
-        )
-    return ledger.report(warnings=_doubts(reading))
-
-
-def _doubts(reading: debug_log.Reading) -> list[str]:
-    doubts = []
-    if reading.skipped:
-        doubts.append(f"{reading.skipped} lines of urllib3's could not be read.")
-    if reading.ended_early:
-        doubts.append("The compressed log is damaged, or has no end: the rest is missing.")
-    if not reading.tells_threads:
-        doubts.append("The log does not tell threads apart: what they did at once may be mixed up.")
-    return doubts
+def _followed(log: str) -> dict[str, Any]:
+    narrator = Console(stderr=True, highlight=False, markup=False)
+    seen = narrator.is_terminal and not narrator.is_dumb_terminal
+    with explaining.until_ctrl_c() as until:
+        if seen:
+            narrator.print(f"Following {log}: Ctrl-C ends it.", style="dim", soft_wrap=True)
+        report = explaining.explained(log, until=until)
+        if seen:
+            narrator.print()  # behind the terminal's ^C
+        return report

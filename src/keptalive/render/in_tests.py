@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
-from keptalive.analysis.from_log import means
 from keptalive.analysis.limits import Host, Limit, beyond
+from keptalive.analysis.log_causes import means
 from keptalive.analysis.reporting import OWED
 from keptalive.render.report import many
 

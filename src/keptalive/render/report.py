@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keptalive.analysis.from_log import means
+from keptalive.analysis.log_causes import means, members_of
 from keptalive.analysis.reporting import OWED
 
 MOST_FINE = 5  # hosts that have nothing to tell, by name
@@ -69,6 +69,12 @@ def perfect(host: Report) -> int:
     return max(owed, 1) if host["opened"] else 0
 
 
+def _perfect_at_most(host: Report) -> int:
+    """The same, if every cause that a log leaves open is one that is owed, where it may be."""
+    maybe: int = sum(c["count"] for c in host["causes"] if {*members_of(c["cause"])} & {*OWED})
+    return max(maybe, perfect(host))
+
+
 def _to_tell(host: Report) -> bool:
     """Whether more was opened than is owed."""
     return any(cause["cause"] not in OWED for cause in host["causes"])
@@ -78,7 +84,9 @@ def _headline(host: Report) -> Text:
     asked = many(host["requests"], "request")
     wire = host["attempts"] - host["requests"]
     resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
-    opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {perfect(host)}"
+    least, most = perfect(host), _perfect_at_most(host)
+    ideal = f"{least}" if least == most else f"{least} to {most}"
+    opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {ideal}"
     style = "bold" if _to_tell(host) or not host["opened"] else "green"
     silent = host["attempts"] - host["opened"] - host["reused"]
     unanswered = f", {many(silent, 'try')} without an answer" if silent > 0 else ""

@@ -1,0 +1,100 @@
+"""Explaining a debug log: it is read to its end, or followed, and told as a report."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+
+from keptalive.analysis.from_log import LogLedger
+from keptalive.analysis.log_causes import kind_of
+from keptalive.errors import UsageError
+from keptalive.watching import debug_log
+
+HOSTS_SHOWN = 20
+HOW_TO_LOG = (
+    'Next: logging.getLogger("urllib3").setLevel("DEBUG") where the program sets up its logging, '
+    "or keptalive run PROGRAM."
+)
+
+
+@contextmanager
+def until_ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Says whether Ctrl-C was pressed in this block; a second one is a KeyboardInterrupt again.
+
+    So what was written until then is read to its end.
+    """
+    pressed = []
+
+    def press(_signal: int, _frame: object) -> None:
+        pressed.append(True)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def explained(log: str, *, until: Callable[[], bool] | None = None) -> dict[str, Any]:
+    """The report of a log: a path, or "-" for standard input.
+
+    Args:
+        log: where it is.
+        until: follow it, until this says that it is over.
+
+    Raises:
+        UsageError: it cannot be read, or has nothing of urllib3's pools.
+    """
+    reading = debug_log.read(log, until=until)
+    ledger = LogLedger()
+    # a pipe may be waited for meanwhile, which only a second Ctrl-C ends
+    with nullcontext() if until is None else suppress(KeyboardInterrupt):
+        _record(reading, ledger)
+    if not reading.urllib3_lines:
+        raise UsageError(nothing_in(reading))
+    return ledger.report(warnings=_doubts(reading))
+
+
+def _record(reading: debug_log.Reading, ledger: LogLedger) -> None:
+    for event, _, at_s, process, _ in reading:
+        if isinstance(event, debug_log.Discarding):
+            ledger.discarding(event.thread, event.host)
+        else:
+            ledger.record(event, at_s, process=process, told=reading.tells_threads)
+
+
+def for_screen(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with fewer words: of a set of causes its kind, of a great many hosts the first."""
+    shown, rest = report["hosts"][:HOSTS_SHOWN], report["hosts"][HOSTS_SHOWN:]
+    hosts = [
+        {**host, "causes": [{**c, "cause": kind_of(c["cause"])} for c in host["causes"]]}
+        for host in shown
+    ]
+    opened = sum(host["opened"] for host in rest)
+    more = f"{len(rest)} more hosts, {opened} connections opened: --json tells of them."
+    return {**report, "hosts": hosts, "warnings": [*[more] * bool(rest), *report["warnings"]]}
+
+
+def nothing_in(reading: debug_log.Reading) -> str:
+    """Why there is nothing to explain, and what to do."""
+    if not reading.bytes and not reading.ended_early:
+        return f"{reading.name} is empty.\n{HOW_TO_LOG}"
+    if reading.ended_early and not reading.lines:
+        return f"{reading.name} is a damaged gzip file.\nNext: name one that gzip -t finds whole."
+    if reading.binary:
+        return f"{reading.name} is no log but a binary file.\nNext: name a debug log, text or gzip."
+    return (
+        f"{reading.name} has no line of urllib3's pool log among its {reading.lines}.\n{HOW_TO_LOG}"
+    )
+
+
+def _doubts(reading: debug_log.Reading) -> list[str]:
+    doubts = []
+    if reading.skipped:
+        doubts.append(f"Lines of urllib3's that could not be read: {reading.skipped}.")
+    if reading.ended_early:
+        doubts.append("The compressed log is damaged, or has no end: the rest is missing.")
+    return doubts

@@ -1,0 +1,88 @@
+"""Reading a log from its first byte to its last event."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from keptalive.errors import UsageError
+from keptalive.watching.debug_log.files import Source, decoded
+from keptalive.watching.debug_log.lanes import Lanes
+from keptalive.watching.debug_log.lines import Finder, Tally
+from keptalive.watching.debug_log.telling import Seen, Teller
+
+
+class Reading(Tally):
+    """Iterates over what urllib3's lines in one log tell; the counts are those so far.
+
+    ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines`` those of its pools, whether
+    or not they tell of an event; ``skipped`` those of them that are cut off or cannot be read.
+    ``ended_early`` says that a compressed log is damaged, or has no end; ``binary`` that what is
+    read does not begin as text does.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        *,
+        until: Callable[[], bool] | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__()
+        self._source = Source(source, until, wait)
+        self._lanes = Lanes()
+        self._finder = Finder(self, self._lanes)
+        self._teller = Teller(self, self._lanes)
+        self._seen = self._read()
+
+    def __iter__(self) -> Iterator[Seen]:
+        return self._seen
+
+    def __next__(self) -> Seen:
+        return next(self._seen)
+
+    @property
+    def name(self) -> str:
+        """What to call the log."""
+        return self._source.name
+
+    @property
+    def tells_threads(self) -> bool:
+        """Whether every event so far is known to be from another thread than another lane's.
+
+        If not, then what two threads did at once may be in one lane.
+        """
+        return self.urllib3_lines > 0 and self._lanes.all_told
+
+    def _read(self) -> Iterator[Seen]:
+        try:
+            for pieces in self._source.files():
+                for block in self._finder.blocks(decoded(pieces, self._damaged)):
+                    yield from self._teller.told(self._finder.found(block))
+        except OSError as error:
+            raise UsageError(
+                f"The log cannot be read: {self._source.name}: {error.strerror or error}."
+            ) from error
+
+    def _damaged(self) -> None:
+        self.ended_early = True
+
+
+def read(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    until: Callable[[], bool] | None = None,
+    wait: Callable[[float], None] = time.sleep,
+) -> Reading:
+    """Read a debug log: a path, "-" for standard input, or a binary stream; gzip is unpacked.
+
+    With ``until`` a path is followed, through rotations, until that says that it is over: it is
+    asked whenever the end is reached, and after it said so what is left is read. ``wait`` is given
+    the seconds to wait in between.
+
+    Raises:
+        UsageError: while iterating, if the log cannot be read.
+    """
+    return Reading(source, until=until, wait=wait)
