@@ -159,13 +159,15 @@ def _new_pool(see: Observer, new_pool: Function) -> Function:
 
 
 def _make_request(see: Observer, make_request: Function) -> Function:
+    here = see.here
+
     @functools.wraps(make_request)
     def wrapper(self: Any, conn: Any, *args: Any, **settings: Any) -> Any:
         if not see.recorders:
             return make_request(self, conn, *args, **settings)
-        state, headers = None, settings.get("headers")
+        state, call, headers = None, here.call, settings.get("headers")
         try:
-            state = see.asks(self, conn, args[1] if len(args) > 1 else "", headers)
+            state = see.asks(self, conn, args[1] if len(args) > 1 else "", headers, call)
         except Exception as error:  # noqa: BLE001
             see.fault(error)
         try:
@@ -175,7 +177,7 @@ def _make_request(see: Observer, make_request: Function) -> Function:
             raise
         if state is not None:
             try:
-                see.is_answered(conn, state, headers, response)
+                see.is_answered(conn, state, headers, response, call)
             except Exception as error:  # noqa: BLE001
                 see.fault(error)
         return response
@@ -226,7 +228,7 @@ def _prepare_proxy(see: Observer, prepare: Function) -> Function:
     def wrapper(self: Any, conn: Any) -> Any:
         if not see.recorders:
             return prepare(self, conn)
-        _told(see, see.asks, self, conn, "", None)
+        _told(see, see.asks, self, conn, "", None, see.here.call)
         try:
             return prepare(self, conn)
         except BaseException as error:
@@ -279,7 +281,7 @@ def _address(see: Observer, connect: Function) -> Function:
 def _close(see: Observer, close: Function) -> Function:
     @functools.wraps(close)
     def wrapper(self: Any) -> Any:
-        if see.recorders and NAME in self.__dict__:
+        if see.recorders and hasattr(self, NAME):
             _told(see, _closes, see, self)
         return close(self)
 

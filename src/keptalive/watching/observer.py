@@ -29,7 +29,17 @@ from keptalive.watching.peek import how_found
 from keptalive.watching.phases import Phases
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 from keptalive.watching.stack import adapter_on_the_stack, place_in_program
-from keptalive.watching.states import Call, Connection, Doing, Here, Owner, Pool
+from keptalive.watching.states import (
+    ASKING,
+    KEPT,
+    LOST,
+    READING,
+    Call,
+    Connection,
+    Here,
+    Owner,
+    Pool,
+)
 
 NAME = "_keptalive_seen"  # the attribute on their objects
 # before 2.29 requests sent chunked bodies past urllib3's pools
@@ -92,7 +102,7 @@ class Observer:
         """After a failure, or a response that calls for it; a redirect is no retry."""
         if pool is None or (response is not None and response.get_redirect_location()):
             return
-        self.here.again = True
+        (self.here.call or self.here).again = True
         for numbers in self._numbers_of(self.pool_of(pool), None):
             numbers.retried += 1
 
@@ -141,7 +151,7 @@ class Observer:
 
     def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
         """The state of a pool, which has just made so many connections; an old one is as it is."""
-        state = pool.__dict__.get(NAME)
+        state = getattr(pool, NAME, None)
         if type(state) is not Pool or state.seen_by != self.number:
             known = state if type(state) is Pool else None
             owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
@@ -152,9 +162,10 @@ class Observer:
 
     def connection(self, conn: Any) -> Connection:
         """The state of a connection."""
-        state = conn.__dict__.get(NAME)
+        state = getattr(conn, NAME, None)
         if type(state) is not Connection or state.seen_by != self.number:
-            state = conn.__dict__[NAME] = Connection(self.number, id(conn))
+            state = Connection(self.number, id(conn))
+            setattr(conn, NAME, state)
         return state
 
     def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
@@ -168,14 +179,15 @@ class Observer:
 
     # -- a request on a connection
 
-    def asks(self, pool: Any, conn: Any, url: str, headers: Any) -> Connection:
+    def asks(self, pool: Any, conn: Any, url: str, headers: Any, call: Call | None) -> Connection:
         """Before a request is sent, and the connection opened if it has to be."""
         state = self.connection(conn)
         home = state.pool
         if home is None:
             home = self._belongs(conn, state, self.pool_of(pool))
-        state.doing, state.thread = Doing.ASKING, threading.get_ident()
-        self.here.asking = state
+        state.doing, state.thread = ASKING, threading.get_ident()
+        if call is not None:
+            call.asking = state
         since = state.since
         state.idle_s = 0.0 if since is None else self.clock() - since
         if home.proxy is not None:
@@ -204,17 +216,23 @@ class Observer:
             for numbers in self._numbers_of(pool, target):
                 numbers.exposed += 1
 
-    def is_answered(self, conn: Any, state: Connection, asked: Any, response: Any) -> None:
+    def is_answered(
+        self, conn: Any, state: Connection, asked: Any, response: Any, call: Call | None
+    ) -> None:
         """The head of a response is there; ``asked`` are the headers of the request."""
-        here, pool = self.here, state.pool
+        pool = state.pool
         if pool is None:
             return
-        numbers, call = self._numbers_of(pool, state.target), here.call
-        first, here.again = not here.again, False
-        if call is not None:
-            first, call.counted = not call.counted, True
+        numbers = pool.numbers
+        if state.target is not None or pool.heard_by is not self.recorders:
+            numbers = self._numbers_of(pool, state.target)
+        if call is None:
+            first, self.here.again = not self.here.again, False
+        else:
+            first = not call.counted
+            call.counted, call.again = True, False
             state.place = call.place
-        state.doing, state.headers = Doing.READING, response.headers
+        state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
         if conn.sock is None:  # http.client has closed: no more will come on it
             self._closes_after_it(state, asked)
@@ -224,10 +242,7 @@ class Observer:
         elif draft is not None and served == 1:
             self._first_answer(state, draft, numbers)
         else:
-            for count in numbers:
-                count.reused += 1
-                if state.idle_s > count.longest_survived_s:
-                    count.longest_survived_s = state.idle_s
+            self._reused(state, numbers)
         for count in numbers:
             count.requests += first
             count.attempts += 1
@@ -237,12 +252,20 @@ class Observer:
     def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
         """What was opened has come to something."""
         draft.answered = True
+        if state.pool is not None:
+            state.pool.has_answered = True
         for count, recorder in zip(numbers, self.recorders, strict=False):
             if recorder in state.heard:
                 count.opened += 1
                 count.reopened += draft.again
                 if recorder.on_opening is not None:
                     recorder.on_opening()
+
+    def _reused(self, state: Connection, numbers: tuple[Numbers, ...]) -> None:
+        for count in numbers:
+            count.reused += 1
+            if state.idle_s > count.longest_survived_s:
+                count.longest_survived_s = state.idle_s
 
     def _closes_after_it(self, state: Connection, asked: Any) -> None:
         state.requested = "close" in str((asked or {}).get("Connection") or "").lower()
@@ -252,22 +275,23 @@ class Observer:
     def gives_back(self, conn: Any) -> None:
         """Before urllib3 puts it into the pool, or closes it."""
         state = self.connection(conn)
-        if BYPASSES and state.pool is not None and state.doing in (Doing.ASKING, Doing.KEPT):
-            self.is_answered(conn, state, None, _Unseen)
-        state.doing = Doing.KEPT
+        if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
+            self.is_answered(conn, state, None, _Unseen, self.here.call)
+        state.doing = KEPT
         state.since = self.clock()
         state.returned = next(self.ticks)
 
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
         state, connection, call = self.pool_of(pool), self.connection(conn), self.here.call
-        first = not self.here.again
-        if call is not None:
+        if call is None:
+            first = not self.here.again
+        else:
             first, call.counted = not call.counted, True
         connection.error = type(error).__name__
         state.errors = [*state.errors, connection.error][-MOST_ERRORS:]
         state.known.discard(connection)
         draft = connection.draft
-        if draft is not None and draft.pool_is_new and not draft.answered:
+        if draft is not None and draft.pool_is_new and not state.has_answered:
             state.is_new = True  # nothing has come of it yet
         for numbers in self._numbers_of(state, connection.target):
             numbers.requests += first
@@ -284,12 +308,12 @@ class Observer:
     def closes(self, conn: Any, *, by_error: BaseException | None) -> None:
         """Before it does; the error is that of reading a body, if that is what closes it."""
         state = self.connection(conn)
-        if state.doing is Doing.READING and conn.sock is not None:
+        if state.doing is READING and conn.sock is not None:
             if by_error is None:
                 state.unread = True
             else:
                 state.error = type(by_error).__name__
-            state.doing = Doing.LOST
+            state.doing = LOST
 
     def replaces(self, conn: Any) -> None:
         """A pool closes a connection that it has just taken: dropped, or kept for too long."""
@@ -315,7 +339,7 @@ class Observer:
         state, call = self.pool_of(pool, made=1), self.here.call
         connection = self.connection(conn)
         self._belongs(conn, connection, state)
-        connection.doing, connection.thread = Doing.ASKING, threading.get_ident()
+        connection.doing, connection.thread = ASKING, threading.get_ident()
         before = call.replaced if call is not None else None
         if before is not None and call is not None:
             call.replaced = None
@@ -340,7 +364,7 @@ class Observer:
         if pool is None:
             return
         out = [other for other in pool.out() if other is not connection]
-        unread = [c for c in out if c.doing is Doing.LOST or _is_left(c, thread)]
+        unread = [c for c in out if c.doing is LOST or _is_left(c, thread)]
         busy = len(out) - len(unread)
         if call is not None:  # or was, when this call wanted one
             busy += sum(c.returned > call.began for c in pool.known.difference(out))
@@ -357,13 +381,13 @@ class Observer:
             busy=busy,
             unread=len(unread),
             again=again,
-            retry=self.here.again and not pool.is_new,
+            retry=(call or self.here).again and not pool.is_new,
             redirected=call is not None and call.redirected,
             place=pool.owner.place,
             asked_at=place_in_program(),
             left_at=next((c.place for c in unread if c.place), None),
         )
-        lost = next((c for c in unread if c.doing is Doing.LOST), None)
+        lost = next((c for c in unread if c.doing is LOST), None)
         if lost is not None and ended is None:
             pool.known.discard(lost)  # it accounts for one connection, this one
         pool.is_new = False
@@ -376,9 +400,9 @@ class Observer:
         self, conn: Any, phases: Mapping[str, float], in_vain: list[tuple[str, float, str]]
     ) -> None:
         """It took so many seconds, by phase, whether or not it succeeded."""
-        state = self.connection(conn)
-        if state.pool is None and self.here.asking is not None:
-            state = self.here.asking  # one within it, that does the work
+        state, call = self.connection(conn), self.here.call
+        if state.pool is None and call is not None and call.asking is not None:
+            state = call.asking  # one within it, that does the work
         state.connected = True
         self._open.add(state)
         draft = state.draft
@@ -411,14 +435,14 @@ class _Unseen:
 def _gone(open_: set[Connection], state: Connection, _reference: weakref.ref[Any]) -> None:
     """Its object is no more. A response that nobody has read may have been its last holder."""
     open_.discard(state)
-    if state.doing is Doing.READING:
-        state.doing, state.identity = Doing.LOST, 0
-    elif state.pool is not None and state.doing is not Doing.LOST:
+    if state.doing is READING:
+        state.doing, state.identity = LOST, 0
+    elif state.pool is not None and state.doing is not LOST:
         state.pool.known.discard(state)
 
 
 def _is_left(connection: Connection, thread: int) -> bool:
-    return connection.doing is Doing.READING and connection.thread == thread
+    return connection.doing is READING and connection.thread == thread
 
 
 def _address(scheme: str, host: str, port: int | None) -> str:

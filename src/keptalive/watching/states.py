@@ -25,6 +25,10 @@ class Doing(Enum):
     LOST = "closed before its response had been read, and not given back"
 
 
+# Looked up on their class, each would cost a warm request more than all else here
+ASKING, READING, KEPT, LOST = Doing.ASKING, Doing.READING, Doing.KEPT, Doing.LOST
+
+
 class _Unpickled:
     """What hangs on other people's objects goes with them into no pickle and no copy."""
 
@@ -50,6 +54,7 @@ class Pool(_Unpickled):
     Attributes:
         of: the pool itself.
         exposed: what is sent can be read on the way.
+        has_answered: on one of its connections at least.
         known: the connections that were opened and are not known to be gone.
         errors: what ended those whose places have not been filled.
         discarded: the tick at which one found no room, the last time.
@@ -64,6 +69,7 @@ class Pool(_Unpickled):
     is_new: bool
     seen_by: int
     exposed: bool
+    has_answered: bool = False
     known: set[Connection] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
     discarded: int = 0
@@ -98,7 +104,7 @@ class Connection(_Unpickled):
     identity: int
     pool: Pool | None = None
     reference: weakref.ref[Any] | None = None
-    doing: Doing = Doing.KEPT
+    doing: Doing = KEPT
     thread: int = 0
     since: float | None = None
     returned: int = 0
@@ -153,11 +159,14 @@ class Call:
         place: where in the program, if the response is to be a stream.
         url: what was asked, for what a redirect may not be sent.
         counted: whether it has been counted for its host.
+        asking: the connection that was asked last.
+        again: its last try has failed, and another follows.
         replaced: a connection that was taken and is of no use, until one is opened in its place.
     """
 
     # On the class until they change: a call seldom has more to remember
-    redirected = counted = False
+    redirected = counted = again = False
+    asking: Connection | None = None
     replaced: Connection | None = None
     place: str | None = None
 
@@ -171,12 +180,11 @@ class Here(threading.local):
     """What this thread is at.
 
     Attributes:
-        asking: the connection that was asked last.
-        again: its last try has failed, and another follows.
+        call: the request of the program's that it makes.
+        again: where there is none, a try has failed, and another follows.
         in_vain: while it connects, the addresses that do not answer.
     """
 
     again = False
-    asking: Connection | None = None
     call: Call | None = None
     in_vain: list[tuple[str, float, str]] | None = None
