@@ -359,6 +359,8 @@ class Observer:
                 numbers.reopened += draft.again
             if connection.served > numbers.most_served:
                 numbers.most_served = connection.served
+            if draft is not None and recorder.on_opening is not None:
+                recorder.on_opening()
 
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
         state, connection, here = self.pool_of(pool), self.connection(conn), self._here

@@ -7,6 +7,7 @@ Memory grows with the connections that are opened, never with the requests on th
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from keptalive.evidence import Ended, Opening, Traffic
@@ -68,6 +69,7 @@ class Recorder:
         self.dropped_drafts = 0
         self.numbers: dict[str, Numbers] = {}
         self.warnings: Counter[str] = Counter()
+        self.on_opening: Callable[[], None] | None = None
 
     def of(self, host: str) -> Numbers:
         """The numbers of this host."""

@@ -35,6 +35,10 @@ class Watch:
         """Responses that came on a kept connection."""
         return sum(numbers.reused for numbers in self._recorder.numbers.values())
 
+    def on_opening(self, call: Callable[[], None]) -> None:
+        """Call this after the first response on each new connection, on the asking thread."""
+        self._recorder.on_opening = call
+
     def report(self) -> dict[str, Any]:
         """Hosts, causes, costs and cures, as documented in docs/reports.md."""
         recorder = self._recorder

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from keptalive.watching.inject.importing import when_imported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from keptalive.watching.watch import Watch
@@ -25,6 +26,11 @@ class Within:
         self._stack = ExitStack()
         self._watch: Watch | None = None
         self._trouble: str | None = None
+        self._note: Callable[[], None] = lambda: None
+
+    def on_change(self, note: Callable[[], None]) -> None:
+        """Have notes taken at new connections: never on the path of a request on a kept one."""
+        self._note = note
 
     def after_fork(self) -> None:
         """What the parent did is the parent's."""
@@ -53,6 +59,7 @@ class Within:
 
         if self._watch is None or anew:
             self._watch = self._stack.enter_context(watch())
+            self._watch.on_opening(self._note)
 
 
 def begin() -> Within:
