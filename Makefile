@@ -15,7 +15,7 @@ help:
 	@echo 'For those who work on keptalive, some minutes each:'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
-	@echo "make foreign       requests' own tests with the tuned adapter, without network (Linux)"
+	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (Linux)"
 	@echo
 	@echo 'make clean   removes .venv and what tools have left behind'
 
