@@ -6,6 +6,7 @@ the process ends. After a fork the child has a report of its own, on connections
 
 from __future__ import annotations
 
+import _thread
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ class Within:
         self._watch: Watch | None = None
         self._trouble: str | None = None
         self._note: Callable[[], None] = lambda: None
+        self._noting: int | None = None  # the thread that takes a note just now
 
     def on_change(self, note: Callable[[], None]) -> None:
         """Have notes taken at new connections: never on the path of a request on a kept one."""
@@ -38,12 +40,20 @@ class Within:
             self._stack.pop_all()  # not left: the hooks stay, for the next watch
             self._begin(anew=True)
 
+    def _take_note(self) -> None:
+        self._noting = _thread.get_ident()
+        self._note()
+        self._noting = None
+
     def report(self) -> dict[str, Any]:
         """As `keptalive.watch`; empty if nothing was to be seen."""
         if self._watch is None:
             warnings = [self._trouble] if self._trouble else []
             return {"hosts": [], "left_open": 0, "warnings": warnings}
-        return self._watch.report()
+        report = self._watch.report()
+        if self._noting == _thread.get_ident():
+            report["left_open"] = 0  # they are in use, and that is not how it ends
+        return report
 
     def start(self, module: ModuleType) -> None:
         """Requests or urllib3 has been imported, whole."""
@@ -59,7 +69,7 @@ class Within:
 
         if self._watch is None or anew:
             self._watch = self._stack.enter_context(watch())
-            self._watch.on_opening(self._note)
+            self._watch.on_opening(self._take_note)
 
 
 def begin() -> Within:

@@ -38,7 +38,7 @@ def ask(url):
         session.get(url + "/user", headers={"Authorization": "Bearer lookalike-token"})
 
 if __name__ == "__main__":
-    with multiprocessing.get_context("spawn").Pool(2) as pool:  # terminates its workers
+    with multiprocessing.get_context("spawn").Pool(2) as pool:  # terminates those that are late
         pool.map(ask, [sys.argv[1]] * 4)
 """
 
@@ -76,7 +76,7 @@ def test_a_killed_program_tells_of_all_connections_that_it_opened(how, asked):
     ran, accepted = asked(ASKS + dies)
     assert (ran.exit_code, accepted) == (128 + number, 3)
     (report,) = ran.reports
-    assert (report["ended"], opened(report)) == (None, 3)
+    assert (report["ended"], opened(report), report["report"]["left_open"]) == (None, 3, 0)
     (warning,) = ran.warnings
     assert "was killed before the end" in warning
 
@@ -85,7 +85,6 @@ def test_workers_that_a_pool_terminates_tell_of_all_connections_that_they_opened
     ran, accepted = asked(POOL)
     assert (ran.exit_code, accepted) == (0, 4)
     assert sum(map(opened, ran.reports)) == 4
-    assert "killed before the end" in ran.warnings[0]
 
 
 def test_a_program_that_ends_by_itself_was_not_killed(asked):
