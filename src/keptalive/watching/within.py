@@ -63,6 +63,8 @@ class Within:
             self._begin()
         except ImportError as error:
             self._trouble = f"urllib3 is used without requests, and not watched: {error}"
+        except Exception as error:  # noqa: BLE001 - these are not the modules that we know
+            self._trouble = f"{module.__name__} is not watched: {type(error).__name__}: {error}"
 
     def _begin(self, *, anew: bool = False) -> None:
         from keptalive.watching.watch import watch  # imports requests, which may lead here again

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -30,6 +32,8 @@ from .running import (
         (["plain.txt"], "plain.txt is neither a command nor a Python script"),
         (["./plain.txt"], "./plain.txt is neither a command nor a Python script"),
         (["./no-interpreter"], "./no-interpreter cannot be started: what its first line asks for"),
+        (["a\nb.py"], r"There is no 'a\nb.py'"),
+        (["a" * 5000], f"{'a' * 80} cannot be looked for: File name too long"),
         (["./no-format"], "./no-format cannot be started: Exec format error"),
     ],
 )
@@ -59,9 +63,11 @@ def test_what_cannot_be_run_gets_one_line_and_a_next_step(command, said, capfd):
         ("timeit.no_such", "There is no module timeit.no_such"),
         ("xml", "xml is a package without __main__"),
         ("", "There is no module to run"),
+        ("wrong", r"wrong\.py, line 1: invalid syntax"),
     ],
 )
 def test_a_module_that_cannot_be_run(name, said):
+    Path("wrong.py").write_text("for for\n")
     with pytest.raises(UsageError, match=said):
         watched(name, module=True)
 
@@ -71,6 +77,27 @@ def test_a_missing_module_is_found_out_without_running_its_package():
     Path("loud/__init__.py").write_text("raise SystemExit('ran')")
     with pytest.raises(UsageError, match=r"There is no module loud\.x"):
         watched("loud.x", module=True)
+
+
+def test_a_working_directory_that_is_gone_is_said():
+    Path("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    with pytest.raises(UsageError, match=r"x\.py cannot be looked for: No such file or directory"):
+        watched("x.py")
+
+
+def test_a_script_may_have_the_name_of_an_option(capfd):
+    Path("-x.py").write_text("import sys; print(sys.argv)")
+    assert watched("-x.py", "-y").exit_code == 0
+    assert capfd.readouterr().out == "['-x.py', '-y']\n"
+
+
+def test_what_can_be_read_once_only_is_left_to_the_program(capfd):
+    os.mkfifo("script.py")
+    Thread(target=lambda: Path("script.py").write_text("print('fine')"), daemon=True).start()
+    assert watched("script.py").exit_code == 0
+    assert capfd.readouterr().out == "fine\n"
 
 
 def test_a_console_script_beside_our_python_needs_no_activated_environment(monkeypatch):

@@ -40,7 +40,13 @@ def run(command: Sequence[str], *, module: bool = False, watcher: str) -> Ran:
     Raises:
         UsageError: nothing like that can be run.
     """
-    words = module_words(command) if module else command_words(command)
+    try:
+        words = module_words(command) if module else command_words(command)
+    except OSError as error:  # a name that is too long, a working directory that is gone
+        raise UsageError(
+            f"{command[0]:.80} cannot be looked for: {error.strerror}. "
+            "Next: check the path, and the working directory."
+        ) from None
     source = folder_of(watcher.partition(".")[0])
     try:
         folder = Path(tempfile.mkdtemp(prefix="keptalive-run-"))  # 0700

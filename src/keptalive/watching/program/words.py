@@ -9,10 +9,12 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
 from keptalive.errors import UsageError
+
+_COMPILED = (".pyc", *EXTENSION_SUFFIXES)
 
 
 def module_words(command: Sequence[str]) -> list[str]:
@@ -31,6 +33,8 @@ def module_words(command: Sequence[str]) -> list[str]:
             f"{name} is a package without __main__, so it cannot be run. "
             f"Next: name a module within it, as in -m {name}.MODULE."
         )
+    if spec.submodule_search_locations is None:
+        _check_script(Path(spec.origin or ""))
     return [sys.executable, "-m", *command]
 
 
@@ -86,7 +90,7 @@ def command_words(command: Sequence[str]) -> list[str]:
         raise _missing(name, looks_like_script)
     if looks_like_script or (not os.access(path, os.X_OK) and _is_pythons(path)):
         _check_script(path)
-        return [sys.executable, *command]
+        return [sys.executable, *(["--"] if name.startswith("-") else []), *command]
     if os.sep not in name or not os.access(path, os.X_OK):
         raise UsageError(
             f"{name} is neither a command nor a Python script. "
@@ -101,6 +105,7 @@ def _on_path(name: str) -> str | None:
 
 
 def _missing(name: str, looks_like_script: bool) -> UsageError:
+    name = name if name.isprintable() else repr(name)
     if looks_like_script or os.sep in name:
         return UsageError(f"There is no {name} in {Path.cwd()}. Next: check the path.")
     if name.isidentifier() and _found_module(name) is not None:
@@ -119,7 +124,7 @@ def _is_pythons(path: Path) -> bool:
 
 def _check_script(path: Path) -> None:
     """Find out before the run what Python would say at its start."""
-    if path.suffix == ".pyc" or zipfile.is_zipfile(path):
+    if not path.is_file() or path.suffix in _COMPILED or zipfile.is_zipfile(path):
         return
     try:
         text = path.read_bytes()
