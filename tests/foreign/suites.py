@@ -69,8 +69,13 @@ SUITES = (
         tests="test",
         requirements="pyproject.toml",
         extras="socks,h2,brotli,zstd",
-        # it needs pytest's cache, and watches memory alone
-        options=("-p", "no:memray"),
+        options=(
+            # it needs pytest's cache, and looks at memory alone
+            *("-p", "no:memray"),
+            # without us too it may wait for ever: where one of its threads fails, the lock that the
+            # others wait for is never released
+            *("-k", "not test_http2_probe_blocked_per_thread"),
+        ),
         least_passed=1500,
         least_seen={"watched": 500},
         treatments=(WATCHED,),
