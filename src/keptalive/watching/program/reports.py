@@ -106,7 +106,7 @@ def _of_the_killed(interims: Sequence[Mapping[str, Any] | None]) -> Iterator[str
     noted = [_who(one) for one in interims if one is not None]
     if noted:
         yield (
-            f"{_these(noted)} killed before the end: "
+            f"{_these(noted)} killed before the end, or kept from reporting it: "
             "what came after the last new connection is not counted"
         )
     if silent := len(interims) - len(noted):
