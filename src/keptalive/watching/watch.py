@@ -42,11 +42,12 @@ class Watch:
     def report(self) -> dict[str, Any]:
         """Hosts, causes, costs and cures, as documented in docs/reports.md."""
         recorder = self._recorder
-        traffic = {host: numbers.traffic() for host, numbers in recorder.numbers.items()}
-        openings = [draft.done() for draft in recorder.drafts]
+        all_numbers = dict(recorder.numbers)  # other threads may add hosts meanwhile
+        traffic = {host: numbers.traffic() for host, numbers in all_numbers.items()}
+        openings = [draft.done() for draft in list(recorder.drafts)]
         warnings = [
             f"{sentence} ({times} times)" if times > 1 else sentence
-            for sentence, times in recorder.warnings.items()
+            for sentence, times in dict(recorder.warnings).items()
         ]
         if recorder.dropped_drafts:
             warnings.append(
@@ -57,7 +58,7 @@ class Watch:
             source="watch",
             hosts=[
                 {"host": host, **{name: getattr(numbers, name) for name in NUMBERS}}
-                for host, numbers in recorder.numbers.items()
+                for host, numbers in all_numbers.items()
             ],
             causes=causes_of(openings, traffic),
             left_open=self.left_open(),

@@ -9,6 +9,7 @@ import pytest
 
 from .running import (
     code,
+    connects,
     watched,
 )
 
@@ -30,6 +31,13 @@ def test_a_fault_of_the_watcher_is_a_warning_and_no_more(watcher, said, capfd):
     assert (ran.exit_code, ran.reports, ran.processes_without_report) == (0, (), 1)
     (warning,) = ran.warnings
     assert said in warning
+
+
+def test_a_note_that_fails_leaves_the_one_before():
+    text = "import calls, os; calls.connect(2); os.kill(os.getpid(), 9)"
+    ran = code(text, watcher="counting.start_once")
+    assert connects(ran) == [1]
+    assert len(ran.warnings) == 1  # that it was killed
 
 
 def test_a_report_that_never_comes_delays_the_end_by_a_second_at_most():

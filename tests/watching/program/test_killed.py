@@ -81,6 +81,29 @@ def test_a_killed_program_tells_of_all_connections_that_it_opened(how, asked):
     assert "was killed before the end" in warning
 
 
+THREADS = """
+import os, sys, threading
+import requests
+
+def ask():
+    for _ in range(10):
+        with requests.Session() as session:
+            session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
+
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_notes_that_threads_take_at_once_are_no_trouble(asked):
+    ran, accepted = asked(THREADS)
+    assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())
+    ran, accepted = asked(THREADS + "os.kill(os.getpid(), 9)")
+    (report,) = ran.reports
+    assert 0 < opened(report) <= accepted == 80
+
+
 def test_workers_that_a_pool_terminates_tell_of_all_connections_that_they_opened(asked):
     ran, accepted = asked(POOL)
     assert (ran.exit_code, accepted) == (0, 4)

@@ -83,7 +83,7 @@ class Share:
             return
         try:
             if self.ready:
-                self._write(how, REPORT)
+                self._write(how, REPORT, self._reported_or_null())
             else:  # ended while we started: it has done nothing that we could have missed
                 os.unlink(self.path + STARTED)
         except (Exception, SystemExit):  # noqa: BLE001, S110 - counted as a process without one
@@ -96,8 +96,8 @@ class Share:
         if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
             return
         try:  # noqa: SIM105 - contextlib is not loaded yet
-            self._write(None, INTERIM)
-        except (Exception, SystemExit):  # noqa: BLE001, S110 - there will be a final one
+            self._write(None, INTERIM, self._reported())
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - the last note stays
             pass
         self._noting_s += time.perf_counter() - began
 
@@ -202,14 +202,15 @@ class Share:
 
     # -- The report ------------------------------------------------------------------------------
 
-    def _write(self, how: str | None, kind: str) -> None:
-        report = "null"
+    def _reported_or_null(self) -> str:
         if self.watcher is not None:
             try:
-                report = self._reported()
+                return self._reported()
             except (Exception, SystemExit) as error:  # noqa: BLE001
-                report = "null"
                 self._warn("no report", error)
+        return "null"
+
+    def _write(self, how: str | None, kind: str, report: str) -> None:
         contents = {
             "pid": self.pid,
             "parent": os.getppid(),
