@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .running import (
-    PROGRAMS,
-)
+from .running import PROGRAMS
 
 
 @pytest.fixture(autouse=True)

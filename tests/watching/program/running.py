@@ -14,7 +14,7 @@ PROGRAMS = Path(__file__).parent.parent.parent / "data" / "programs"
 PYTHONS = [
     found
     for version in ("3.10", "3.12", "3.13")
-    for found in sorted(Path("/root/.pyenv/versions").glob(f"{version}.*/bin/python"))
+    for found in sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     or [shutil.which(f"python{version}")]
     if found
 ]

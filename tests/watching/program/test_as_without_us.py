@@ -11,15 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import (
-    PROGRAMS,
-    code,
-    connects,
-    on_terminal,
-    until,
-    watched,
-    whole,
-)
+from .running import PROGRAMS, code, connects, on_terminal, until, watched, whole
 
 
 @pytest.mark.parametrize("how", ["script", "module", "folder", "zip"])

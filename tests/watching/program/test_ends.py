@@ -6,12 +6,7 @@ import signal
 
 import pytest
 
-from .running import (
-    code,
-    connects,
-    ended,
-    whole,
-)
+from .running import code, connects, ended, whole
 
 
 @pytest.mark.parametrize(

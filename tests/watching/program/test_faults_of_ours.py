@@ -7,11 +7,7 @@ import time
 
 import pytest
 
-from .running import (
-    code,
-    connects,
-    watched,
-)
+from .running import code, connects, watched
 
 
 @pytest.mark.parametrize(

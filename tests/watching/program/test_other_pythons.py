@@ -12,13 +12,7 @@ import pytest
 
 import keptalive
 
-from .running import (
-    PROGRAMS,
-    PYTHONS,
-    connects,
-    watched,
-    whole,
-)
+from .running import PROGRAMS, PYTHONS, connects, watched, whole
 
 
 @pytest.mark.parametrize("python", PYTHONS, ids=str)
@@ -53,7 +47,7 @@ def test_we_run_on_every_python_that_we_support(python, method, tmp_path, capfd,
 
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.9"])
 def test_an_older_python_runs_unwatched_and_that_is_said(version, capfd):
-    found = sorted(Path("/root/.pyenv/versions").glob(f"{version}.*/bin/python"))
+    found = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     if not found:
         pytest.skip(f"there is no Python {version} here")
     ran = watched(found[0], "-B", "-c", "print('fine')")

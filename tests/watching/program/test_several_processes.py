@@ -13,15 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import (
-    PROGRAMS,
-    PYTHONS,
-    code,
-    connects,
-    ended,
-    watched,
-    whole,
-)
+from .running import PROGRAMS, PYTHONS, code, connects, ended, watched, whole
 
 
 def test_a_fork_reports_its_own_share_only():

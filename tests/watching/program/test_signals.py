@@ -8,13 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import (
-    PROGRAMS,
-    code,
-    driven,
-    on_terminal,
-    until,
-)
+from .running import PROGRAMS, code, driven, on_terminal, until
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ import pytest
 
 from keptalive.errors import UsageError
 
-from .running import (
-    watched,
-)
+from .running import watched
 
 
 @pytest.mark.parametrize(
