@@ -15,7 +15,7 @@ help:
 	@echo 'For those who work on keptalive, some minutes each:'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
-	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (Linux)"
+	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
 	@echo "make soak          the long agreement of four counts, on urllib3 2 and 1.26; memory (20 minutes)"
 	@echo
 	@echo 'make clean   removes .venv and what tools have left behind'
