@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: help bench test check costs side-by-side foreign clean
+.PHONY: help bench test check costs side-by-side foreign soak clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
@@ -15,7 +15,8 @@ help:
 	@echo 'For those who work on keptalive, some minutes each:'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
-	@echo "make foreign       requests' own tests with the tuned adapter, without network (Linux)"
+	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
+	@echo "make soak          the long agreement of four counts, on urllib3 2 and 1.26; memory (20 minutes)"
 	@echo
 	@echo 'make clean   removes .venv and what tools have left behind'
 
@@ -39,8 +40,17 @@ side-by-side: .venv/installed-peers .venv-niquests/installed
 foreign: .venv/installed-dev
 	$(BIN)/python tests/foreign/compare_suites.py
 
+# How many requests: make soak SOAK=5000 SOAK_MEMORY=20000 is a short one
+SOAK ?= 100000
+SOAK_MEMORY ?= 1000000
+
+soak: .venv/installed-dev .venv-urllib3-1/installed
+	KEPTALIVE_SOAK=$(SOAK) $(BIN)/pytest -qs tests/watching/test_agreement.py
+	KEPTALIVE_SOAK=$(SOAK) .venv-urllib3-1/bin/pytest -qs tests/watching/test_agreement.py
+	KEPTALIVE_SOAK=$(SOAK_MEMORY) $(BIN)/pytest -qs bench/test_watch_overhead.py -k asks_for_long
+
 clean:
-	rm -rf .venv .venv-niquests .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	rm -rf .venv .venv-niquests .venv-urllib3-1 .mypy_cache .ruff_cache .pytest_cache .benchmarks
 
 .venv/pyvenv.cfg:
 	@test -n '$(PYTHON)' || { echo 'keptalive needs Python 3.10 or newer on the PATH'; exit 2; }
@@ -70,4 +80,10 @@ endef
 .venv-niquests/installed:
 	$(PYTHON) -m venv .venv-niquests
 	.venv-niquests/bin/python -m pip install --quiet --disable-pip-version-check niquests
+	@touch $@
+
+.venv-urllib3-1/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-urllib3-1
+	.venv-urllib3-1/bin/python -m pip install --quiet --disable-pip-version-check \
+	  -e '.[dev]' 'urllib3<2'
 	@touch $@

@@ -165,12 +165,14 @@ def test_of_many_hosts_the_screen_shows_the_first_and_json_all(tmp_path):
         "".join(
             f"urllib3.connectionpool: Starting new HTTP connection (1): h{n}:80\n"
             f'urllib3.connectionpool: http://h{n}:80 "GET / HTTP/1.1" 200 1\n'
+            f"urllib3.connectionpool: Resetting dropped connection: h{n}\n"
+            f'urllib3.connectionpool: http://h{n}:80 "GET / HTTP/1.1" 200 1\n'
             for n in range(50)
         )
     )
     shown = explain(path).stdout.decode()
-    assert shown.count("   1 request, 1 connection opened") == 20
-    assert "! 30 more hosts, 30 connections opened: --json tells of them." in shown
+    assert shown.count("   2 requests, 2 connections opened") == 20
+    assert "! 30 more hosts, 60 connections opened: --json tells of them." in shown
     assert len(json.loads(explain(path, "--json").stdout)["hosts"]) == 50
 
 

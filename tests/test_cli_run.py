@@ -93,6 +93,7 @@ def test_a_program_without_requests_has_nothing_to_report(tmp_path, lookalike):
         (["."], "is a folder without __main__.py"),
         (["-m", "nosuch"], "There is no module nosuch"),
         (["--json", "no/such/folder.json", "hello.py"], "cannot be written"),
+        (["--json", ".", "hello.py"], ". cannot be written: Is a directory"),
         ([], "Missing argument"),
     ],
 )
@@ -104,3 +105,67 @@ def test_what_cannot_be_run_is_one_line_and_exit_code_2(tmp_path, lookalike, arg
     assert ran.stderr.startswith("keptalive: ")
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_disk_that_is_full_at_the_end_costs_the_file_and_not_the_report(tmp_path, lookalike):
+    (tmp_path / "hello.py").write_text("print('hello')")
+    ran = keptalive("run", "--json", "/dev/full", "hello.py", cwd=tmp_path, lookalike=lookalike)
+    assert (ran.returncode, ran.stdout) == (2, "hello\n")
+    assert "No request of requests or urllib3 was seen." in ran.stderr
+    assert "/dev/full cannot be written: No space left on device. Next: --json FILE." in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_requests_that_is_none_is_not_watched_and_that_is_told_once(tmp_path, lookalike):
+    (tmp_path / "lib/requests").mkdir(parents=True)  # not the one that can be watched
+    (tmp_path / "lib/requests/__init__.py").write_text("")
+    (tmp_path / "lib/requests/adapters.py").write_text("HTTPAdapter = object")
+    (tmp_path / "hello.py").write_text(
+        "import sys; sys.path.insert(0, 'lib'); import requests, urllib3; print('hello')"
+    )
+    ran = keptalive("run", "--json", "r.json", "hello.py", cwd=tmp_path, lookalike=lookalike)
+    assert (ran.returncode, ran.stdout) == (0, "hello\n")
+    (warning,) = json.loads((tmp_path / "r.json").read_text())["warnings"]
+    assert warning.startswith("requests is not watched: AttributeError")
+
+
+PROGRAMS = Path(__file__).parent / "data" / "programs"
+WAITS = """
+import os, sys, time
+import requests
+
+with requests.Session() as session:
+    session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        if "handle" in sys.argv:
+            sys.exit(4)
+        raise
+"""
+
+
+@pytest.mark.parametrize(("handles", "exit_code"), [([], 130), (["handle"], 4)])
+def test_ctrl_c_on_a_terminal_ends_the_program_and_the_report_comes(
+    tmp_path, lookalike, handles, exit_code
+):
+    (tmp_path / "waits.py").write_text(WAITS)
+    command = [sys.executable, "-m", "keptalive", "run", "waits.py", lookalike.url(SCENARIO)]
+    with subprocess.Popen(
+        [sys.executable, PROGRAMS / "terminal.py", *command, *handles],
+        cwd=tmp_path,
+        env={**os.environ, "REQUESTS_CA_BUNDLE": str(lookalike.ca_bundle), "NO_COLOR": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"ready\r\n"
+        running.stdin.write(b"\x03")
+        running.stdin.flush()
+        shown = running.stdout.read().decode()
+    assert running.returncode == exit_code
+    assert shown.count("Traceback") == (0 if handles else 1)  # the program's own
+    assert "keptalive: interrupted" not in shown
+    assert "1 request, 1 connection opened, perfect reuse: 1" in shown

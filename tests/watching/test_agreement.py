@@ -1,6 +1,7 @@
 """Four who count connections, each in its own way, never disagree, whatever was asked of whom.
 
-``KEPTALIVE_SOAK=100000 pytest tests/watching/test_agreement.py`` asks that many requests.
+``KEPTALIVE_SOAK=100000 pytest -s tests/watching/test_agreement.py`` asks that many requests;
+``make soak`` does, on either line of urllib3.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from rich.progress import track
 
 from keptalive import tuned_session
 from keptalive.analysis.ledger import count
@@ -153,5 +155,6 @@ def one_round(lookalike: Lookalike, bundle: str, seed: int) -> None:
 
 
 def test_watch_sockets_server_and_pool_log_count_alike(lookalike, bundle):
-    for seed in range(-(-REQUESTS // ROUND)):
+    rounds = range(-(-REQUESTS // ROUND))
+    for seed in track(rounds, f"urllib3 {urllib3.__version__}", auto_refresh=False):
         one_round(lookalike, bundle, seed)

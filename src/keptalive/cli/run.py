@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -37,23 +39,25 @@ def run(
     are watched too. The report goes to standard error, when the program has ended.
     """
     if json_file is not None:
-        _check_writable(json_file)
+        with _writing(json_file), json_file.open("a"):
+            pass  # found out before the program runs
     ran = running.run(program, module=module, watcher="keptalive.watching.within.begin")
     seen = [one["report"] for one in ran.reports if one["report"] is not None]
     report = merged(seen, source="run")
-    report["warnings"] += [*ran.warnings, *(w for one in ran.reports for w in one["warnings"])]
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    report["warnings"] += ran.warnings
     narrator = Console(stderr=True, highlight=False, markup=False)
     narrator.print()
     narrator.print(report_screen.screen(report))
+    if json_file is not None:
+        with _writing(json_file):
+            json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     raise typer.Exit(ran.exit_code)
 
 
-def _check_writable(file: Path) -> None:
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
     try:
-        with file.open("a"):
-            pass
+        yield
     except OSError as error:
         raise UsageError(
             f"{file} cannot be written: {error.strerror}. Next: --json FILE."

@@ -236,6 +236,11 @@ class Observer:
         state.served = served = state.served + 1
         if conn.sock is None:  # http.client has closed: no more will come on it
             self._closes_after_it(state, asked)
+        for count in numbers:
+            count.requests += first
+            count.attempts += 1
+            if served > count.most_served:
+                count.most_served = served
         draft = state.draft
         if draft is not None and not state.connected:
             pass  # it came from somewhere else: a recording, say
@@ -243,11 +248,6 @@ class Observer:
             self._first_answer(state, draft, numbers)
         else:
             self._reused(state, numbers)
-        for count in numbers:
-            count.requests += first
-            count.attempts += 1
-            if served > count.most_served:
-                count.most_served = served
 
     def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
         """What was opened has come to something."""

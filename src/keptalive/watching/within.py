@@ -6,6 +6,7 @@ the process ends. After a fork the child has a report of its own, on connections
 
 from __future__ import annotations
 
+import _thread
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from keptalive.watching.inject.importing import when_imported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from keptalive.watching.watch import Watch
@@ -25,19 +27,37 @@ class Within:
         self._stack = ExitStack()
         self._watch: Watch | None = None
         self._trouble: str | None = None
+        self._note: Callable[[], None] = lambda: None
+        self._noting: int | None = None  # the thread that takes a note just now
+
+    def on_change(self, note: Callable[[], None]) -> None:
+        """Have notes taken at new connections: never on the path of a request on a kept one."""
+        self._note = note
 
     def after_fork(self) -> None:
         """What the parent did is the parent's."""
         if self._watch is not None:
-            self._stack.pop_all()  # not left: the hooks stay, for the next watch
+            parents, self._stack = self._stack, ExitStack()
             self._begin(anew=True)
+            parents.close()  # only now: so the hooks stay
+
+    def _take_note(self) -> None:
+        self._noting = _thread.get_ident()
+        self._note()
+        self._noting = None
 
     def report(self) -> dict[str, Any]:
         """As `keptalive.watch`; empty if nothing was to be seen."""
         if self._watch is None:
             warnings = [self._trouble] if self._trouble else []
-            return {"hosts": [], "left_open": 0, "warnings": warnings}
-        return self._watch.report()
+            return {"seconds": 0.0, "hosts": [], "left_open": 0, "warnings": warnings}
+        report = self._watch.report()
+        if self._noting == _thread.get_ident():
+            report["left_open"], report["left_at"] = (
+                0,
+                [],
+            )  # they are in use, and that is not how it ends
+        return report
 
     def start(self, module: ModuleType) -> None:
         """Requests or urllib3 has been imported, whole."""
@@ -47,12 +67,15 @@ class Within:
             self._begin()
         except ImportError as error:
             self._trouble = f"urllib3 is used without requests, and not watched: {error}"
+        except Exception as error:  # noqa: BLE001 - these are not the modules that we know
+            self._trouble = f"{module.__name__} is not watched: {type(error).__name__}: {error}"
 
     def _begin(self, *, anew: bool = False) -> None:
         from keptalive.watching.watch import watch  # imports requests, which may lead here again
 
         if self._watch is None or anew:
             self._watch = self._stack.enter_context(watch())
+            self._watch.on_opening(self._take_note)
 
 
 def begin() -> Within:

@@ -49,6 +49,22 @@ class Faulty:
         raise ValueError("no report today")
 
 
+class Once(Counter):
+    """Has a first report and no other."""
+
+    def report(self):
+        if self.connects != 1:
+            raise RuntimeError("no report but the first")
+        return super().report()
+
+
+def start_once():
+    global _now
+    sys.addaudithook(_hear)
+    _now = Once()
+    return _now
+
+
 def not_json():
     counter = Faulty()
     counter.report = lambda: {"x": object()}

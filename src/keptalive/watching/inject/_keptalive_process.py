@@ -36,7 +36,8 @@ SOURCE = "KEPTALIVE_SOURCE"  # where the watcher's package is, for those who do 
 # How the files in that folder end; they begin with the process id and a dash
 STARTED, INTERIM, REPORT, UNWATCHED = ".started", ".interim", ".json", ".unwatched"
 
-_INTERIM_SHARE = 0.05  # of the time may go into interim reports
+# Interim reports may take this many seconds, and this share of the time
+_INTERIM_S, _INTERIM_SHARE = 0.1, 0.02
 _PATIENCE_S = 1.0  # for a report in a place where its locks may be held, and never released
 
 _exit, _execv, _execve = os._exit, os.execv, os.execve
@@ -62,7 +63,7 @@ class Share:
         self.source = source
         self.watcher: Any = None
         self.active = self.ready = False
-        self._next_note = 0.0
+        self._began = self._noting_s = 0.0
         self.pid = 0
 
     def attach(self) -> None:
@@ -82,29 +83,29 @@ class Share:
             return
         try:
             if self.ready:
-                self._write(how, REPORT)
+                self._write(how, REPORT, self._reported_or_null())
             else:  # ended while we started: it has done nothing that we could have missed
                 os.unlink(self.path + STARTED)
         except (Exception, SystemExit):  # noqa: BLE001, S110 - counted as a process without one
             pass
 
     def note(self) -> None:
-        """Write an interim report, unless the last was too short ago for what it cost."""
+        """Write an interim report, unless they have taken too much of the time already."""
         began = time.perf_counter()
-        if not self.ready or began < self._next_note or self.pid != os.getpid():
+        allowed = _INTERIM_S + _INTERIM_SHARE * (began - self._began)
+        if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
             return
         try:  # noqa: SIM105 - contextlib is not loaded yet
-            self._write(None, INTERIM)
-        except (Exception, SystemExit):  # noqa: BLE001, S110 - there will be a final one
+            self._write(None, INTERIM, self._reported())
+        except (Exception, SystemExit):  # noqa: BLE001, S110 - the last note stays
             pass
-        now = time.perf_counter()
-        self._next_note = now + (now - began) / _INTERIM_SHARE
+        self._noting_s += time.perf_counter() - began
 
     # -- Beginnings ------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self.active = self.ready = False
-        self._next_note = 0.0
+        self._began, self._noting_s = time.perf_counter(), 0.0
         self.pid = os.getpid()
         self.warnings: list[str] = []
         self.path = os.path.join(self.folder, f"{self.pid}-{time.time_ns():x}")
@@ -201,14 +202,15 @@ class Share:
 
     # -- The report ------------------------------------------------------------------------------
 
-    def _write(self, how: str | None, kind: str) -> None:
-        report = "null"
+    def _reported_or_null(self) -> str:
         if self.watcher is not None:
             try:
-                report = self._reported()
+                return self._reported()
             except (Exception, SystemExit) as error:  # noqa: BLE001
-                report = "null"
                 self._warn("no report", error)
+        return "null"
+
+    def _write(self, how: str | None, kind: str, report: str) -> None:
         contents = {
             "pid": self.pid,
             "parent": os.getppid(),

@@ -1,0 +1,150 @@
+"""From what somebody wants to run to the words that start it, or one line that says why not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import warnings
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
+from pathlib import Path
+
+from keptalive.errors import UsageError
+
+_COMPILED = (".pyc", *EXTENSION_SUFFIXES)
+
+
+def module_words(command: Sequence[str]) -> list[str]:
+    """This Python, -m, and the module with its arguments."""
+    if not command or not command[0]:
+        raise UsageError("There is no module to run. Next: keptalive run -m MODULE [ARGS].")
+    name = command[0]
+    spec = _found_module(name)
+    if spec is None:
+        raise UsageError(
+            f"There is no module {name} for {sys.executable}. Next: install it there, or name the "
+            f"interpreter that has it: keptalive run /path/to/python -m {name}."
+        )
+    if spec.submodule_search_locations is not None and _found_module(f"{name}.__main__") is None:
+        raise UsageError(
+            f"{name} is a package without __main__, so it cannot be run. "
+            f"Next: name a module within it, as in -m {name}.MODULE."
+        )
+    if spec.submodule_search_locations is None:
+        _check_script(Path(spec.origin or ""))
+    return [sys.executable, "-m", *command]
+
+
+def _found_module(name: str) -> ModuleSpec | None:
+    """Find a module as ``python -m`` would from here, running no code of its packages."""
+    paths: list[str] | None = None
+    spec: ModuleSpec | None = None
+    parts = name.split(".")
+    for count in range(1, len(parts) + 1):
+        parent, spec = spec, _found_in(".".join(parts[:count]), paths)
+        if spec is None:
+            # packages may extend their __path__ as they run: then Python itself is to judge
+            return parent if parent is not None and _extends_its_path(parent) else None
+        if spec.submodule_search_locations is None:
+            return spec if count == len(parts) else None
+        paths = list(spec.submodule_search_locations)
+    return spec
+
+
+def _found_in(name: str, paths: list[str] | None) -> ModuleSpec | None:
+    if paths is None and (spec := PathFinder.find_spec(name, [str(Path.cwd())])) is not None:
+        return spec
+    for finder in sys.meta_path:
+        with suppress(ImportError, AttributeError):
+            if (spec := finder.find_spec(name, paths)) is not None:
+                return spec
+    return None
+
+
+def _extends_its_path(package: ModuleSpec) -> bool:
+    try:
+        return "__path__" in Path(package.origin or "").read_text(errors="replace")
+    except OSError:
+        return False
+
+
+def command_words(command: Sequence[str]) -> list[str]:
+    """The command as it is, or this Python in front of a script."""
+    if not command or not command[0]:
+        raise UsageError("There is nothing to run. Next: keptalive run SCRIPT [ARGS].")
+    name = command[0]
+    path = Path(name)
+    looks_like_script = path.suffix in (".py", ".pyw", ".pyc", ".pyz")
+    if os.sep not in name and not looks_like_script and (found := _on_path(name)):
+        return [found, *command[1:]]
+    if path.is_dir():
+        if not (path / "__main__.py").is_file():
+            raise UsageError(
+                f"{name} is a folder without __main__.py. Next: name the script in it."
+            )
+        return [sys.executable, *command]
+    if not path.exists():
+        raise _missing(name, looks_like_script)
+    if looks_like_script or (not os.access(path, os.X_OK) and _is_pythons(path)):
+        _check_script(path)
+        return [sys.executable, *(["--"] if name.startswith("-") else []), *command]
+    if os.sep not in name or not os.access(path, os.X_OK):
+        raise UsageError(
+            f"{name} is neither a command nor a Python script. "
+            f"Next: chmod +x and ./{path.name}, or keptalive run python {name}."
+        )
+    return list(command)
+
+
+def _on_path(name: str) -> str | None:
+    # a virtual environment that is not activated has its console scripts beside its Python
+    return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
+
+
+def _missing(name: str, looks_like_script: bool) -> UsageError:
+    name = name if name.isprintable() else repr(name)
+    if looks_like_script or os.sep in name:
+        return UsageError(f"There is no {name} in {Path.cwd()}. Next: check the path.")
+    if name.isidentifier() and _found_module(name) is not None:
+        return UsageError(f"There is no command {name}. Next: keptalive run -m {name}.")
+    return UsageError(f"There is no command {name} on the PATH. Next: check its name, or its path.")
+
+
+def _is_pythons(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            first = file.readline(200)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return first.startswith(b"#!") and b"python" in first
+
+
+def _check_script(path: Path) -> None:
+    """Find out before the run what Python would say at its start."""
+    if not path.is_file() or path.suffix in _COMPILED or zipfile.is_zipfile(path):
+        return
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if b"\0" in text:
+        raise UsageError(f"{path} is a binary file, not a Python script. Next: name the script.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the program itself will print them
+            compile(text, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        where = f"{path}, line {error.lineno}" if error.lineno else str(path)
+        raise UsageError(
+            f"{where}: {error.msg}. Next: mend it; Python {sys.version_info[0]}."
+            f"{sys.version_info[1]} would not run it."
+        ) from None
+    except (ValueError, RecursionError, MemoryError):  # too much for compile: Python will tell
+        pass
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read: {error.strerror}. Next: check its permissions.")

@@ -1,0 +1,112 @@
+"""Forks, workers and children report, each its own share."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from .running import PROGRAMS, PYTHONS, code, connects, ended, watched, whole
+
+
+def test_a_fork_reports_its_own_share_only():
+    fork = (
+        "import calls, os; calls.connect(4); pid = os.fork()\n"
+        "calls.connect(1 if pid else 2)\n"
+        "if pid: os.wait()"
+    )
+    assert connects(code(fork)) == [5, 2]
+    assert connects(code(fork, watcher="counting.start_told")) == [5, 102]
+
+
+def test_a_fork_warns_of_no_thread_of_ours(capfd):
+    for python in [sys.executable, *PYTHONS]:
+        text = "import os; os.fork() and os.wait(); os.fork() and os.wait()"
+        assert len(watched(python, "-W", "error", "-c", text).reports) == 4
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", ["pool", "process"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_multiprocessing_report(method, kind, capfd):
+    ran = watched(PROGRAMS / "workers.py", method, kind)
+    assert (ran.exit_code, sum(connects(ran))) == (0, 4)
+    assert whole(ran)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_that_is_terminated_leaves_what_it_noted():
+    ran = code(
+        "import calls, multiprocessing as m, time\n"
+        "told = m.Event()\n"
+        "def work(): calls.connect(); told.set(); time.sleep(60)\n"
+        "worker = m.get_context('fork').Process(target=work)\n"
+        "worker.start(); told.wait(); worker.terminate(); worker.join()"
+    )
+    assert (ended(ran), connects(ran)) == (["exit", None], [0, 1])
+
+
+def test_children_report_whoever_starts_them(tmp_path):
+    Path("x.py").write_text("import calls; calls.connect()")
+    python = sys.executable
+    ran = watched("sh", "-c", f"{python} x.py; {python} x.py")
+    assert connects(ran) == [1, 1]
+    ran = code("import subprocess, sys; subprocess.run([sys.executable, 'x.py'])")
+    assert connects(ran) == [0, 1]
+    script = Path("tool")
+    script.write_text(f"#!{python}\nimport calls; calls.connect(3)")
+    script.chmod(0o755)
+    assert connects(watched("./tool")) == [3]
+
+
+def test_a_fork_that_becomes_another_program_at_once_is_no_process_without_report():
+    ran = code("import subprocess; subprocess.run(['true'], preexec_fn=lambda: None)")
+    assert len(ran.reports) == 1
+    assert whole(ran)
+
+
+def test_pytest_runs_as_ever_and_reports(capfd):
+    Path("test_it.py").write_text("import calls\n\ndef test_it():\n    calls.connect()\n")
+    ran = watched("pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+    assert "1 passed" in capfd.readouterr().out
+    assert (ran.exit_code, connects(ran)) == (0, [1])
+
+
+def test_workers_of_gunicorn_report():
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed: pip install gunicorn")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shutil.copy(PROGRAMS / "wsgi.py", "wsgi.py")
+    command = [sys.executable, str(PROGRAMS / "driver.py"), "ran.json", "gunicorn"]
+    options = ["-b", f"127.0.0.1:{port}", "-w", "2", "wsgi"]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as serving:
+        assert any("Booting worker" in line for line in serving.stderr)
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        serving.stderr.read()
+    ran = json.loads(Path("ran.json").read_text())
+    assert sum(report["report"]["connects"] for report in ran["reports"]) == 1
+    assert (serving.returncode, len(ran["reports"]), ran["processes_without_report"]) == (0, 3, 0)
+
+
+def test_a_process_that_outlives_the_program_is_said():
+    ran = code(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'print(1, flush=True); "
+        "import time; time.sleep(5)'], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()"
+    )
+    assert (len(ran.reports), ran.processes_without_report) == (1, 1)
+    assert ran.warnings == ("1 of its processes still run: what they do from here on is not seen",)
