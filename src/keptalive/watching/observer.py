@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from requests import __version__ as requests_version  # type: ignore[attr-defined]
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import parse_url
@@ -43,7 +43,8 @@ from keptalive.watching.states import (
 
 NAME = "_keptalive_seen"  # the attribute on their objects
 # before 2.29 requests sent chunked bodies past urllib3's pools
-BYPASSES = tuple(int(part) for part in requests_version.split(".")[:2]) < (2, 29)
+_REQUESTS = requests.__version__  # type: ignore[attr-defined]
+BYPASSES = tuple(int(part) for part in _REQUESTS.split(".")[:2]) < (2, 29)
 MOST_ERRORS = 100  # that a pool's next connections are explained by
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
