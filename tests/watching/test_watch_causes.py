@@ -532,6 +532,30 @@ def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve
     assert watched.opened == server.accepted
 
 
+def test_a_first_connection_that_fails_after_another_has_served_makes_no_pool_new(
+    serve, watched, trusted
+):
+    asked, served = threading.Event(), threading.Event()
+
+    def fails_late(peer: Peer) -> None:
+        assert peer.asked()
+        asked.set()
+        assert served.wait(PATIENCE_S)
+
+    server = serve(fails_late, answers((200, "Connection: close")))
+    made, gets = CLIENTS["Session"](trusted.bundle)
+    with made, ThreadPoolExecutor(1) as other:
+        get = gets(made, trusted.bundle)
+        first = other.submit(get, server.url)
+        assert asked.wait(PATIENCE_S)
+        get(server.url)
+        served.set()
+        with pytest.raises(requests.ConnectionError):
+            first.result(PATIENCE_S)
+        get(server.url)
+    assert causes(watched) == {"concurrency": 1, "failed-request": 1}
+
+
 @pytest.mark.skipif(URLLIB3_1, reason="urllib3 1.26 takes a body that breaks off for a whole one")
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
 def test_a_body_that_broke_off_is_a_failed_request(make, serve, watched, trusted):

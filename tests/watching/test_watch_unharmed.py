@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import os
 import pickle
 import threading
 import warnings
@@ -14,13 +16,13 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.connection import HTTPConnection
 
 from keptalive import tuned_session
-from keptalive.watching import observer
+from keptalive.watching import observer, registry
 from keptalive.watching.hooks import PLACES
-from keptalive.watching.watch import watch
+from keptalive.watching.watch import _WATCHING, watch
 
 from ..clients.tuned.servers import (
     PATIENCE_S,
@@ -339,11 +341,52 @@ def test_what_cannot_be_replaced_leaves_everything_as_it_was(monkeypatch):
         pass
 
 
+class Itself(BaseAdapter):
+    """An adapter of somebody's own, which is pickled with all that it has."""
+
+    def __init__(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_is_pickled_or_copied_under_a_watch_does_not_know_of_us(serve):
+    server = serve()
+    with watch() as watched, requests.Session() as session, urllib3.PoolManager() as pools:
+        session.mount("own://", Itself())
+        session.get(server.url)
+        assert b"keptalive" not in pickle.dumps(session)
+        pools.request("GET", server.url)
+        pool = pools.connection_from_url(server.url)
+        for thing in (session.get_adapter(server.url), pools, pool):
+            state = thing.__dict__["_keptalive_seen"]
+            assert copy.deepcopy(state) is None
+            assert pickle.loads(pickle.dumps(state)) is None
+    assert watched.report()["warnings"] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_child_can_watch_though_another_thread_was_entering_a_watch_at_the_fork():
+    with _WATCHING._lock:  # as the other thread, which is not in the child, would hold it
+        child = os.fork()
+        if child == 0:  # pragma: no cover - not seen from here
+            status = 1
+            try:
+                with watch():
+                    status = 0
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 # -- Faults of our own --------------------------------------------------------------------------
 
 SEEN = [
     name
-    for name, value in vars(observer.Observer).items()
+    for name, value in {**vars(registry.Registry), **vars(observer.Observer)}.items()
     if callable(value) and not name.startswith("_") and name not in ("fault", "still_open")
 ]
 
@@ -398,7 +441,7 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
         assert "keptalive itself failed here" in said
         assert ("our fault" in said) == (str(type(error)) == str(RuntimeError))
     else:
-        assert name in ("owner_of", "pool_made")
+        assert name in ("owner_of", "pool_made", "belongs")
 
 
 def test_a_clock_that_fails_harms_nobody(serve):

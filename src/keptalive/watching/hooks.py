@@ -27,9 +27,10 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 from urllib3.util.retry import Retry
 
-from keptalive.watching.observer import NAME, Observer
+from keptalive.watching.observer import Observer
 from keptalive.watching.patching import replaced
 from keptalive.watching.phases import OPENING, timing
+from keptalive.watching.registry import NAME
 from keptalive.watching.states import Call
 
 Function = Callable[..., Any]

@@ -1,8 +1,7 @@
 """Who sees what the hooks report: states of connections, pools and owners, and evidence.
 
-The states hang on urllib3's own objects, so that they end with them. All methods may be called from
-any thread; what belongs to one request stands in a `Call`, which its thread has. A method may fail:
-the hooks then call `Observer.fault`, and the program never notices.
+All methods may be called from any thread; what belongs to one request stands in a `Call`, which its
+thread has. A method may fail: the hooks then call `Observer.fault`, and the program never notices.
 
 A request on a kept connection comes by `asks`, `is_answered` and `gives_back` only, and these are
 its price: what can wait until a connection is opened is left until then.
@@ -13,22 +12,20 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import parse_url
 
 from keptalive.analysis import hygiene
 from keptalive.evidence import Ended, How
+from keptalive.watching.openings import draft_of
 from keptalive.watching.peek import how_found
 from keptalive.watching.phases import Phases
 from keptalive.watching.recorder import Draft, Numbers, Recorder
-from keptalive.watching.stack import adapter_on_the_stack, place_in_program
+from keptalive.watching.registry import Registry, address
+from keptalive.watching.stack import place_in_program
 from keptalive.watching.states import (
     ASKING,
     KEPT,
@@ -37,20 +34,16 @@ from keptalive.watching.states import (
     Call,
     Connection,
     Here,
-    Owner,
     Pool,
 )
 
-NAME = "_keptalive_seen"  # the attribute on their objects
 # before 2.29 requests sent chunked bodies past urllib3's pools
 _REQUESTS = requests.__version__  # type: ignore[attr-defined]
 BYPASSES = tuple(int(part) for part in _REQUESTS.split(".")[:2]) < (2, 29)
 MOST_ERRORS = 100  # that a pool's next connections are explained by
 
-_numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
-
-class Observer:
+class Observer(Registry):
     """Turns what the hooks report into evidence, and hands it to every recorder.
 
     Args:
@@ -58,13 +51,12 @@ class Observer:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self.recorders: tuple[Recorder, ...] = ()
         self.clock = clock
-        self.number = next(_numbers)
         self.ticks = itertools.count(1)  # the order of things, whatever the clock says
         self.here = Here()
         self.phases = Phases()
-        self._open: set[Connection] = set()
 
     def fault(self, error: BaseException) -> None:
         """Tell the recorders of a fault of our own."""
@@ -74,11 +66,6 @@ class Observer:
             said = type(error).__name__
         for recorder in self.recorders:
             recorder.warn(f"keptalive itself failed here: {said}")
-
-    def still_open(self) -> list[str | None]:
-        """Where the owners were made of the connections that are open now."""
-        open_ = [state for state in list(self._open) if state.is_open()]
-        return [state.pool.owner.place if state.pool else None for state in open_]
 
     # -- calls
 
@@ -94,7 +81,7 @@ class Observer:
         origin, target = parse_url(str(call.url)).host, parse_url(str(url))
         if not target.host or not origin or target.host == origin:
             return
-        host = _address(target.scheme or "http", target.host, target.port)
+        host = address(target.scheme or "http", target.host, target.port)
         for header in hygiene.secrets_in(headers or {}):
             for recorder in self.recorders:
                 recorder.of(host).sent_on[header, origin] += 1
@@ -106,68 +93,6 @@ class Observer:
         (self.here.call or self.here).again = True
         for numbers in self._numbers_of(self.pool_of(pool), None):
             numbers.retried += 1
-
-    # -- owners and pools
-
-    def owner_of(self, keeper: Any) -> Owner:
-        """The state of an adapter or a PoolManager."""
-        owner = getattr(keeper, NAME, None)
-        if type(owner) is not Owner:
-            owner = Owner(next(_numbers))
-            setattr(keeper, NAME, owner)
-        return owner
-
-    def mounted(self, adapter: Any) -> None:
-        if not isinstance(adapter, HTTPAdapter):
-            return  # it keeps no pools, and has no room for us perhaps
-        owner = self.owner_of(adapter)
-        if owner.place is None:
-            owner.place = place_in_program()
-
-    def owner_closes(self, keeper: Any) -> None:
-        self.owner_of(keeper).closings += 1
-
-    def tls_of(self, context: dict[str, Any]) -> str:
-        names = ("cert_reqs", "ca_certs", "ca_cert_dir", "cert_file", "ssl_context")
-        return repr([str(context.get(name)) for name in names])
-
-    def pool_made(self, manager: Any, pool: Any, tls: str) -> None:
-        if not isinstance(pool, HTTPConnectionPool):
-            return  # a class of somebody's own, in `pool_classes_by_scheme`
-        owner = self.owner_of(adapter_on_the_stack() or manager)
-        setattr(pool, NAME, self._pool(pool, owner, tls, is_new=True))
-
-    def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
-        host = _address(pool.scheme, pool.host, pool.port)
-        return Pool(
-            of=weakref.ref(pool),
-            host=host,
-            owner=owner,
-            tls=tls,
-            proxy=_without_login(pool.proxy),
-            is_new=is_new,
-            seen_by=self.number,
-            exposed=pool.scheme == "http" and (pool.proxy is not None or hygiene.is_exposed(host)),
-        )
-
-    def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
-        """The state of a pool, which has just made so many connections; an old one is as it is."""
-        state = getattr(pool, NAME, None)
-        if type(state) is not Pool or state.seen_by != self.number:
-            known = state if type(state) is Pool else None
-            owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
-            tls = known.tls if known else ""
-            state = self._pool(pool, owner, tls, is_new=pool.num_connections <= made)
-            setattr(pool, NAME, state)
-        return state
-
-    def connection(self, conn: Any) -> Connection:
-        """The state of a connection."""
-        state = getattr(conn, NAME, None)
-        if type(state) is not Connection or state.seen_by != self.number:
-            state = Connection(self.number, id(conn))
-            setattr(conn, NAME, state)
-        return state
 
     def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
         """Those of the host that is asked; looked up anew only if somebody else listens."""
@@ -185,7 +110,7 @@ class Observer:
         state = self.connection(conn)
         home = state.pool
         if home is None:
-            home = self._belongs(conn, state, self.pool_of(pool))
+            home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.thread = ASKING, threading.get_ident()
         if call is not None:
             call.asking = state
@@ -202,15 +127,9 @@ class Observer:
         target = parse_url(url)
         if target.scheme is None or target.host is None:
             return
-        state.target = _address(target.scheme, target.host, target.port)
+        state.target = address(target.scheme, target.host, target.port)
         if state.draft is not None and not state.draft.answered:
             state.draft.host = state.target
-
-    def _belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
-        state.pool = pool
-        state.reference = weakref.ref(conn, partial(_gone, self._open, state))
-        pool.known.add(state)
-        return pool
 
     def _exposes(self, pool: Pool, target: str | None, headers: Any) -> None:
         if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(headers):
@@ -339,7 +258,7 @@ class Observer:
         """A pool that had no connection has made one; it is not open yet."""
         state, call = self.pool_of(pool, made=1), self.here.call
         connection = self.connection(conn)
-        self._belongs(conn, connection, state)
+        self.belongs(conn, connection, state)
         connection.doing, connection.thread = ASKING, threading.get_ident()
         before = call.replaced if call is not None else None
         if before is not None and call is not None:
@@ -361,36 +280,11 @@ class Observer:
         self._opens(state, ended, again=True)
 
     def _opens(self, connection: Connection, ended: Ended | None, *, again: bool) -> None:
-        pool, call, thread = connection.pool, self.here.call, threading.get_ident()
+        pool, call = connection.pool, self.here.call
         if pool is None:
             return
-        out = [other for other in pool.out() if other is not connection]
-        unread = [c for c in out if c.doing is LOST or _is_left(c, thread)]
-        busy = len(out) - len(unread)
-        if call is not None:  # or was, when this call wanted one
-            busy += sum(c.returned > call.began for c in pool.known.difference(out))
-            busy += pool.discarded > call.began
-        draft = Draft(
-            host=connection.target or pool.host,
-            owner=pool.owner.number,
-            thread=thread,
-            pool_is_new=pool.is_new,
-            closings=pool.owner.closings,
-            tls=pool.tls,
-            proxy=pool.proxy,
-            ended=ended,
-            busy=busy,
-            unread=len(unread),
-            again=again,
-            retry=(call or self.here).again and not pool.is_new,
-            redirected=call is not None and call.redirected,
-            place=pool.owner.place,
-            asked_at=place_in_program(),
-            left_at=next((c.place for c in unread if c.place), None),
-        )
-        lost = next((c for c in unread if c.doing is LOST), None)
-        if lost is not None and ended is None:
-            pool.known.discard(lost)  # it accounts for one connection, this one
+        retry = (call or self.here).again
+        draft = draft_of(connection, pool, ended, call, again=again, retry=retry)
         pool.is_new = False
         connection.begins_anew()
         connection.draft, connection.heard = draft, self.recorders
@@ -405,7 +299,7 @@ class Observer:
         if state.pool is None and call is not None and call.asking is not None:
             state = call.asking  # one within it, that does the work
         state.connected = True
-        self._open.add(state)
+        self.open.add(state)
         draft = state.draft
         if draft is None:
             return
@@ -431,28 +325,3 @@ class _Unseen:
 
     status = 0
     headers: Mapping[str, str] = {}
-
-
-def _gone(open_: set[Connection], state: Connection, _reference: weakref.ref[Any]) -> None:
-    """Its object is no more. A response that nobody has read may have been its last holder."""
-    open_.discard(state)
-    if state.doing is READING:
-        state.doing, state.identity = LOST, 0
-    elif state.pool is not None and state.doing is not LOST:
-        state.pool.known.discard(state)
-
-
-def _is_left(connection: Connection, thread: int) -> bool:
-    return connection.doing is READING and connection.thread == thread
-
-
-def _address(scheme: str, host: str, port: int | None) -> str:
-    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    return f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}"
-
-
-def _without_login(proxy: Any) -> str | None:
-    if not proxy:
-        return None
-    login = f" with login {hash(proxy.auth):x}" if proxy.auth else ""  # salted by the process
-    return f"{proxy._replace(auth=None)}{login}"

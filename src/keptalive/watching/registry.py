@@ -1,0 +1,125 @@
+"""Whose is what: the states of owners, pools and connections, on urllib3's own objects.
+
+They hang there so that they end with them. What another observer saw, before this watch, is out of
+date, and begun anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from functools import partial
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool
+
+from keptalive.analysis import hygiene
+from keptalive.watching.stack import adapter_on_the_stack, place_in_program
+from keptalive.watching.states import LOST, READING, Connection, Owner, Pool
+
+NAME = "_keptalive_seen"  # the attribute on their objects
+
+_numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
+
+
+class Registry:
+    """Finds the state of an object, and gives it one when it is seen first."""
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+        self.open: set[Connection] = set()
+
+    def still_open(self) -> list[str | None]:
+        """Where the owners were made of the connections that are open now."""
+        open_ = [state for state in list(self.open) if state.is_open()]
+        return [state.pool.owner.place if state.pool else None for state in open_]
+
+    def owner_of(self, keeper: Any) -> Owner:
+        """The state of an adapter or a PoolManager."""
+        owner = getattr(keeper, NAME, None)
+        if type(owner) is not Owner:
+            owner = Owner(next(_numbers))
+            setattr(keeper, NAME, owner)
+        return owner
+
+    def mounted(self, adapter: Any) -> None:
+        if not isinstance(adapter, HTTPAdapter):
+            return  # it keeps no pools, and has no room for us perhaps
+        owner = self.owner_of(adapter)
+        if owner.place is None:
+            owner.place = place_in_program()
+
+    def owner_closes(self, keeper: Any) -> None:
+        self.owner_of(keeper).closings += 1
+
+    def tls_of(self, context: dict[str, Any]) -> str:
+        names = ("cert_reqs", "ca_certs", "ca_cert_dir", "cert_file", "ssl_context")
+        return repr([str(context.get(name)) for name in names])
+
+    def pool_made(self, manager: Any, pool: Any, tls: str) -> None:
+        if not isinstance(pool, HTTPConnectionPool):
+            return  # a class of somebody's own, in `pool_classes_by_scheme`
+        owner = self.owner_of(adapter_on_the_stack() or manager)
+        setattr(pool, NAME, self._pool(pool, owner, tls, is_new=True))
+
+    def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
+        host = address(pool.scheme, pool.host, pool.port)
+        return Pool(
+            of=weakref.ref(pool),
+            host=host,
+            owner=owner,
+            tls=tls,
+            proxy=_without_login(pool.proxy),
+            is_new=is_new,
+            seen_by=self.number,
+            exposed=pool.scheme == "http" and (pool.proxy is not None or hygiene.is_exposed(host)),
+        )
+
+    def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
+        """The state of a pool, which has just made so many connections; an old one is as it is."""
+        state = getattr(pool, NAME, None)
+        if type(state) is not Pool or state.seen_by != self.number:
+            known = state if type(state) is Pool else None
+            owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
+            tls = known.tls if known else ""
+            state = self._pool(pool, owner, tls, is_new=pool.num_connections <= made)
+            setattr(pool, NAME, state)
+        return state
+
+    def connection(self, conn: Any) -> Connection:
+        """The state of a connection."""
+        state = getattr(conn, NAME, None)
+        if type(state) is not Connection or state.seen_by != self.number:
+            state = Connection(self.number, id(conn))
+            setattr(conn, NAME, state)
+        return state
+
+    def belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
+        """Note that this connection is this pool's."""
+        state.pool = pool
+        state.reference = weakref.ref(conn, partial(_gone, self.open, state))
+        pool.known.add(state)
+        return pool
+
+
+def _gone(open_: set[Connection], state: Connection, _reference: weakref.ref[Any]) -> None:
+    """Its object is no more. A response that nobody has read may have been its last holder."""
+    open_.discard(state)
+    if state.doing is READING:
+        state.doing, state.identity = LOST, 0
+    elif state.pool is not None and state.doing is not LOST:
+        state.pool.known.discard(state)
+
+
+def address(scheme: str, host: str, port: int | None) -> str:
+    """``scheme://host:port``, as reports name hosts."""
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}"
+
+
+def _without_login(proxy: Any) -> str | None:
+    if not proxy:
+        return None
+    login = f" with login {hash(proxy.auth):x}" if proxy.auth else ""  # salted by the process
+    return f"{proxy._replace(auth=None)}{login}"
