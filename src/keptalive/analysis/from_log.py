@@ -244,8 +244,10 @@ class LogLedger:
         return {
             "schema": SCHEMA,
             "source": "log",
+            "seconds": None,
             "hosts": hosts,
             "left_open": None,
+            "left_at": [],
             "warnings": [*warnings, *self._doubts(), *[CANNOT] * (not kinds.isdisjoint(SETS))],
         }
 

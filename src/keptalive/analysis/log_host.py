@@ -126,6 +126,7 @@ def row(host: Host) -> dict[str, Any]:
         "host": host.name,
         **{name: getattr(host, name) for name in numbers},
         "seconds_opening": None,
+        "phases": {},
         "causes": [
             _cause(kind, count, host)
             for kind, count in sorted(host.causes.items(), key=_first_uses_last)
