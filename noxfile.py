@@ -1,7 +1,7 @@
 """`nox` runs the tests on each version of Python, requests and urllib3 that keptalive promises.
 
 Interpreters that are missing are skipped, unless in CI (nox's own rule). One row alone:
-`nox -s 'tests-3.10(2.28, 1.26)'`; `nox -l` lists them.
+`nox -s 'tests(3.10, 2.28, 1.26)'`; `nox -l` lists them.
 """
 
 import nox

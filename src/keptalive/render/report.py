@@ -27,7 +27,8 @@ def screen(report: Report) -> RenderableType:
     parts: list[RenderableType] = list(_verdict(hosts, report.get("seconds")))
     for host in hosts:
         if _to_tell(host):
-            parts += [_headline(host), *_cost(host), "", *map(_cause, host["causes"])]
+            lasted_s = report.get("seconds") if len(hosts) == 1 else None
+            parts += [_headline(host), *_cost(host, lasted_s), "", *map(_cause, host["causes"])]
     fine = [host for host in hosts if not _to_tell(host)]
     parts += [_headline(host) for host in fine[:MOST_FINE]]
     if len(fine) > MOST_FINE:
@@ -44,19 +45,23 @@ def screen(report: Report) -> RenderableType:
 def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[RenderableType]:
     """What all hosts together come to, if there are several, and what would help with all."""
     opened, owed = sum(host["opened"] for host in hosts), sum(map(perfect, hosts))
-    costs = [host["seconds_opening"] for host in hosts if host["seconds_opening"] is not None]
+    seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
+    said = []
     if len(hosts) > 1:
-        yield Text(
-            f"{many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}."
-        )
-    if costs and sum(costs):
-        of = f" of {_time(lasted_s)}" if lasted_s and lasted_s > sum(costs) else ""
-        yield Text(f"{_time(sum(costs))}{of} went into opening connections.")
-        if _phase(hosts, "ca_bundle") > sum(costs) / 3 and opened > owed:
-            cure = "tuned_session() loads the CA bundle once, not for each connection."
-            yield Text(f"A good part of it is the CA bundle. → {cure}", style="cyan")
-    if hosts:
+        all_opened = f"{many(opened, 'connection')} opened to {len(hosts)} hosts"
+        said.append(Text(f"{all_opened}, perfect reuse: {owed}."))
+        if seconds:
+            said.append(Text(f"{_share(seconds, lasted_s)} went into opening them."))
+    if _phase(hosts, "ca_bundle") > seconds / 3 and opened > owed:
+        cure = "→ tuned_session() loads the CA bundle once, not for each connection."
+        said.append(Text(cure, style="cyan"))
+    yield from said
+    if said:
         yield ""
+
+
+def _share(seconds: float, lasted_s: float | None) -> str:
+    return f"{_time(seconds)} of {_time(lasted_s)}" if lasted_s else _time(seconds)
 
 
 def _phase(hosts: Sequence[Report], name: str) -> float:
@@ -95,7 +100,7 @@ def _headline(host: Report) -> Text:
     )
 
 
-def _cost(host: Report) -> list[Text]:
+def _cost(host: Report, lasted_s: float | None) -> list[Text]:
     seconds = host["seconds_opening"]
     if not seconds:
         return []
@@ -104,7 +109,7 @@ def _cost(host: Report) -> list[Text]:
     parts = [f"{words} {_time(took)}" for took, words in shares if took > seconds / 20]
     told = f" ({', '.join(parts)})" if parts else ""
     spared = f"; perfect reuse would have spared {_time(seconds - owed)}" if seconds > owed else ""
-    return [Text(f"{_time(seconds)} of opening{told}{spared}.")]
+    return [Text(f"{_share(seconds, lasted_s)} went into opening them{told}{spared}.")]
 
 
 def _cause(cause: Mapping[str, Any]) -> RenderableType:
@@ -117,8 +122,14 @@ def _cause(cause: Mapping[str, Any]) -> RenderableType:
     line.add_row(f"{cause['count']} ×", said, seconds)
     owed = cause["cause"] in OWED
     more = [(cause["evidence"], ""), (f"→ {cause['cure']}" if cause["cure"] else "", "cyan")]
-    details = [Padding(Text(text, style=style), (0, 0, 0, 8)) for text, style in more if text]
+    details = [
+        Padding(Text(text, style=style), (0, 0, 0, 8), expand=False) for text, style in more if text
+    ]
     return Group(line, *([] if owed else details), "")
+
+
+def _indented(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 8), expand=False)
 
 
 def _left(left_open: int | None, places: Sequence[str]) -> list[RenderableType]:

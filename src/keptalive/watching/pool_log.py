@@ -54,6 +54,7 @@ LINES: dict[str, Callable[[int, Arguments], PoolEvent]] = {
     "Retrying (%r) after connection broken by '%r': %s": _retrying,
     "Retry: %s": _retrying_status,
     '%s://%s:%s "%s %s %s" %s %s': _answered,
+    '%s://%s:%s "%s %s HTTP/%s" %s %s': _answered,  # 2.2.2 and 2.2.3
 }
 
 
