@@ -24,11 +24,16 @@ Report = Mapping[str, Any]
 def screen(report: Report) -> RenderableType:
     """Everything that a person sees of a report."""
     hosts: Sequence[Report] = report["hosts"]
-    parts: list[RenderableType] = list(_verdict(hosts, report.get("seconds")))
+    lasted_s = report.get("seconds")
+    parts: list[RenderableType] = []
+    if len(hosts) > 1:
+        parts += _verdict(hosts, lasted_s)
     for host in hosts:
         if _to_tell(host):
-            lasted_s = report.get("seconds") if len(hosts) == 1 else None
-            parts += [_headline(host), *_cost(host, lasted_s), "", *map(_cause, host["causes"])]
+            of_all = (
+                _cost(host, None) if len(hosts) > 1 else [*_cost(host, lasted_s), *_bundle(hosts)]
+            )
+            parts += [_headline(host), *of_all, "", *map(_cause, host["causes"])]
     fine = [host for host in hosts if not _to_tell(host)]
     parts += [_headline(host) for host in fine[:MOST_FINE]]
     if len(fine) > MOST_FINE:
@@ -43,21 +48,21 @@ def screen(report: Report) -> RenderableType:
 
 
 def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[RenderableType]:
-    """What all hosts together come to, if there are several, and what would help with all."""
+    """What all hosts together come to, and what would help with all of them."""
     opened, owed = sum(host["opened"] for host in hosts), sum(map(perfect, hosts))
     seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
-    said = []
-    if len(hosts) > 1:
-        all_opened = f"{many(opened, 'connection')} opened to {len(hosts)} hosts"
-        said.append(Text(f"{all_opened}, perfect reuse: {owed}."))
-        if seconds:
-            said.append(Text(f"{_share(seconds, lasted_s)} went into opening them."))
-    if _phase(hosts, "ca_bundle") > seconds / 3 and opened > owed:
+    yield Text(f"{many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}.")
+    if seconds:
+        yield Text(f"{_share(seconds, lasted_s)} went into opening them.")
+    yield from _bundle(hosts)
+    yield ""
+
+
+def _bundle(hosts: Sequence[Report]) -> Iterator[RenderableType]:
+    seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
+    if any(map(_to_tell, hosts)) and _phase(hosts, "ca_bundle") > seconds / 3:
         cure = "→ tuned_session() loads the CA bundle once, not for each connection."
-        said.append(Text(cure, style="cyan"))
-    yield from said
-    if said:
-        yield ""
+        yield Text(cure, style="cyan")
 
 
 def _share(seconds: float, lasted_s: float | None) -> str:
