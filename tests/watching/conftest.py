@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import pytest
 
+from keptalive.lookalike.process import Lookalike
+
 
 class Peer:
     """One accepted connection, as the server's script sees it."""
@@ -94,3 +96,13 @@ def refusing() -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield "http://127.0.0.1:{1}/".format(*taken.getsockname())
+
+
+@pytest.fixture(scope="module")
+def bundle(lookalike: Lookalike, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The one authority that matters: to load the look-alike's all would take most of the time."""
+    begin = "-----BEGIN CERTIFICATE-----"
+    last = lookalike.ca_bundle.read_text().rpartition(begin)[2]
+    path = tmp_path_factory.mktemp("bundle") / "ca.pem"
+    path.write_text(begin + last)
+    return str(path)

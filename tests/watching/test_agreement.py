@@ -103,16 +103,6 @@ def lookalike() -> Iterator[Lookalike]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def bundle(lookalike: Lookalike, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The one authority that matters: to load all of them would take most of the time."""
-    begin = "-----BEGIN CERTIFICATE-----"
-    last = lookalike.ca_bundle.read_text().rpartition(begin)[2]
-    path = tmp_path_factory.mktemp("bundle") / "ca.pem"
-    path.write_text(begin + last)
-    return str(path)
-
-
 def one_round(lookalike: Lookalike, bundle: str, seed: int) -> None:
     chance = random.Random(seed)
     threads = chance.choice([1, 1, 2, 8])

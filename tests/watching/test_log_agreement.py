@@ -53,16 +53,6 @@ def lookalike() -> Iterator[Lookalike]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def bundle(lookalike: Lookalike, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The one authority that matters: to load all of them would take most of the time."""
-    begin = "-----BEGIN CERTIFICATE-----"
-    last = lookalike.ca_bundle.read_text().rpartition(begin)[2]
-    path = tmp_path_factory.mktemp("bundle") / "ca.pem"
-    path.write_text(begin + last)
-    return str(path)
-
-
 @contextmanager
 def logging_to(path: Path, form: str) -> Iterator[None]:
     logger = logging.getLogger(pool_log.LOGGER)
