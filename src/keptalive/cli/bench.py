@@ -1,0 +1,131 @@
+"""`keptalive bench`: the options, the progress bar, the tables, the file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from keptalive import benching, results
+from keptalive.cli.exit_codes import INTERRUPTED, INVALID
+from keptalive.clients.environment import refuse_overwritten_urllib3
+from keptalive.errors import KeptaliveError, TargetError
+from keptalive.model import Run
+from keptalive.plans import Plan, read_plan, with_values
+from keptalive.redaction import redact
+from keptalive.render import terminal
+from keptalive.targets import Target, prepared
+
+
+def bench(
+    plan: Annotated[
+        Path | None, typer.Argument(help="A TOML file; without one: the look-alike, 20 ms away.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="lookalike, github, or the base URL of your own server.")
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="Exactly so many rounds, instead of as many as needed.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Seconds it may take, installation aside.", metavar="S")
+    ] = None,
+    folder: Annotated[Path, typer.Option("--results", help="Where the result file goes.")] = Path(
+        "results"
+    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result file instead of tables.")
+    ] = False,
+) -> None:
+    """Make the same authenticated requests with requests.get, a Session and a tuned Session.
+
+    Prints what each costs and how many connections it opened, counted three times over, and saves
+    the result. The token comes from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
+
+    Exit codes: 0 fine; 1 the counts disagree; 2 wrong usage; 3 the target failed.
+    """
+    refuse_overwritten_urllib3()
+    options = {"target": target, "rounds": rounds, "budget_s": budget}
+    given = {key: value for key, value in options.items() if value is not None}
+    chosen = with_values(read_plan(plan) if plan else Plan(), given, source="The command")
+    results.check_writable(folder)
+    # the narration: beside the tables for a person, beside the JSON on the other stream
+    narrator = Console(stderr=as_json, highlight=False, markup=False)
+    with prepared(chosen) as (ready, followed):
+        narrator.print(_headline(followed, ready))
+        for note in ready.notes:
+            narrator.print(redact(note), style="dim")
+        run = _with_progress(followed, ready)
+    _present(run, folder, narrator, as_json=as_json)
+
+
+def _headline(plan: Plan, target: Target) -> object:
+    facts = [target.label]
+    known = target.facts()
+    if known["tls"]:
+        facts.append(str(known["tls"]).replace("TLSv", "TLS "))
+    if known["rtt_ms"] is not None:
+        facts.append(f"{known['rtt_ms']:g} ms away")
+    if known["ca_certificates"]:
+        facts.append(f"{known['ca_certificates']} CA certificates")
+    kind = "" if plan.auth == "none" else "authenticated "
+    rounds = f"{len(plan.targets)} {kind}requests a trial, each way, interleaved in rounds"
+    return terminal.headline(rounds, facts)
+
+
+def _with_progress(plan: Plan, target: Target) -> Run:
+    console = Console(stderr=True)
+    # It moves between trials only: a thread that redraws would run on the trials' time
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(
+        *columns, console=console, auto_refresh=False, transient=True, disable=not _seen(console)
+    ) as bar:
+        task = bar.add_task("warm-up", total=None, left="")
+
+        def show(progress: benching.Progress) -> None:
+            left = progress.seconds_left
+            bar.update(
+                task,
+                description=f"round {progress.round}" if progress.round else "warm-up",
+                completed=progress.elapsed_s,
+                total=None if left is None else progress.elapsed_s + left,
+                left="" if left is None else f"at most {left:.0f} s left",
+                refresh=True,
+            )
+
+        return benching.Bench(plan=plan, target=target, progress=show).run()
+
+
+def _seen(console: Console) -> bool:
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> None:
+    """Print the run, save what is a result, and leave with the code that it calls for."""
+    contents = results.document(run)
+    saved = "Nothing was measured yet, so nothing is saved."
+    problem: KeptaliveError | None = None
+    if run.valid and run.summary:  # before any printing: a reader may leave early
+        try:
+            saved = f"Saved {results.save(contents, folder)}"
+        except KeptaliveError as error:
+            problem = error
+    if as_json:
+        sys.stdout.write(json.dumps(contents, indent=1) + "\n")
+    else:
+        narrator.print()
+        narrator.print(terminal.report(run, width=narrator.width))
+    if not run.valid:
+        raise typer.Exit(INVALID)
+    if problem is not None:
+        raise problem
+    narrator.print(saved, style="dim", soft_wrap=True)
+    if run.stopped_by is not None:
+        raise TargetError(run.stopped_by)
+    if run.ended == "interrupted":
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,56 @@
+"""`keptalive serve`: the look-alike alone, for anybody's experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from keptalive.errors import KeptaliveError
+from keptalive.lookalike.api import TOKEN
+from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
+from keptalive.lookalike.server import run_forever
+
+_SCENARIO_HELP = "How it treats connections, such as keep-alive or idle-timeout=5."
+
+SCENARIO_LIST = (
+    "Scenarios: "
+    + "; ".join(
+        f"**{name}{f'={kind.default:g}' if kind.default else ''}** {kind.meaning.rstrip('.')}"
+        for name, kind in SCENARIOS.items()
+    )
+    + "."
+)
+
+
+def serve(
+    scenario: Annotated[str, typer.Option(help=_SCENARIO_HELP)] = "keep-alive",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 0,
+    rtt: Annotated[
+        float, typer.Option(help="Simulated round-trip time.", metavar="MS", min=0)
+    ] = 0.0,
+    bundle: Annotated[
+        Path, typer.Option(help="Where to write the CA bundle that clients verify it with.")
+    ] = Path("lookalike-ca.pem"),
+) -> None:
+    """Run the look-alike of api.github.com on loopback until Ctrl-C, for experiments of your own.
+
+    Prints its URL, the CA bundle to verify it with, and the token that it accepts.
+    """
+    console = Console(highlight=False, markup=False)
+
+    def announce(url: str, certificates: int) -> None:
+        console.print(f"{url}   scenario {parse_scenario(scenario)}", style="bold", soft_wrap=True)
+        console.print(f"CA bundle: {bundle} ({certificates} certificates)", soft_wrap=True)
+        console.print(
+            f"Try: curl --cacert {bundle} -u keptalive:{TOKEN} {url}/user", soft_wrap=True
+        )
+        console.print("Ctrl-C ends it.", style="dim")
+
+    try:
+        served = run_forever(scenario, port=port, rtt_ms=rtt, bundle_path=bundle, on_ready=announce)
+    except OSError as error:
+        raise KeptaliveError(f"{bundle}: {error.strerror}. Next: --bundle FILE.") from None
+    console.print(f"Served {served.requests} requests on {served.accepted} connections.")
