@@ -73,7 +73,7 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
 def test_json_alone_stands_on_standard_output(small_plan: Path, tmp_path: Path) -> None:
     ended = keptalive("bench", small_plan, "--json", folder=tmp_path)
     contents = json.loads(ended.stdout)
-    assert contents["keptalive"]["schema"] == 1
+    assert contents["keptalive"]["schema"] == 2
     assert list(dict.fromkeys(row["scenario"] for row in contents["keptalive"]["summary"])) == [
         "keep-alive",
         "idle-timeout=60",

@@ -73,7 +73,7 @@ def cli_page() -> str:
     """What `docs/cli.md` must hold: the help of each command."""
     parts = ["# The command line\n\nMade from `--help`; a test compares the two.\n"]
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    for command in ("bench", "run", "explain", "serve"):
+    for command in ("bench", "compare", "run", "explain", "serve"):
         shown = subprocess.run(
             [sys.executable, "-m", "keptalive", command, "--help"],
             env=environment,

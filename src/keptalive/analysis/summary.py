@@ -14,10 +14,19 @@ from keptalive.analysis.ledger import add
 from keptalive.model import Counts, Interval, StrategySummary, Trial
 
 PHASES = ("blocked", "ca_bundle", "dns", "connect", "tls", "send", "wait", "receive", "rest")
+REFERENCE = "fresh"
 MINIMUM_ROUNDS = 6  # fewer have no 95 % interval for a median
 
 
-def summarise(trials: Sequence[Trial], *, reference: str = "fresh") -> tuple[StrategySummary, ...]:
+def yardstick(strategies: Iterable[str]) -> str:
+    """Against which of these strategies the others are timed: fresh, or the first without it."""
+    names = list(strategies)
+    return REFERENCE if REFERENCE in names else names[0]
+
+
+def summarise(
+    trials: Sequence[Trial], *, reference: str = REFERENCE
+) -> tuple[StrategySummary, ...]:
     """One summary for each scenario and strategy, in the order of their first trials.
 
     Warm-up trials are left out. Only ``reference`` has no speed-up, being the yardstick itself.
