@@ -155,6 +155,8 @@ def surroundings(findings: Findings) -> str:
         else f"{difference.name}: not the same"
         for difference in findings.differences
     ]
+    if findings.baseline.machine != findings.candidate.machine:
+        told.append("another machine")
     if not any(difference.name.startswith("plan's") for difference in findings.differences):
         told.insert(0, "same plan")
     return ", ".join(told) if len(told) > 1 else f"{told[0]}, same versions"
