@@ -13,7 +13,7 @@ help:
 	@echo 'make check   formatting, lint and types'
 	@echo
 	@echo 'For those who work on keptalive, some minutes each:'
-	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session'
+	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo "make foreign       requests' own tests with the tuned adapter, without network (Linux)"
 	@echo

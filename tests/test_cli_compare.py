@@ -102,6 +102,8 @@ def test_what_could_not_be_compared_does_not_pass_the_gate(same: Path, tmp_path:
     gone = compare(same, alone, folder=tmp_path)
     assert gone.returncode == 2
     assert "Session: not comparable: not in the candidate." in gone.stdout
+    told = compare(same, alone, "--json", folder=tmp_path, GITHUB_ACTIONS="true").stderr
+    assert "%0ASession: not comparable: not in the candidate." in told
     new = compare(alone, same, folder=tmp_path)
     assert new.returncode == 0
     assert "Session: new, not in the baseline." in new.stdout

@@ -38,7 +38,7 @@ def test_a_run_against_itself_is_the_same_in_everything():
     comparison = compare(run(), run())
     assert verdicts(comparison) == dict.fromkeys(("opened", "reopened", "attempts", "time"), SAME)
     assert comparison.regressions == ()
-    assert comparison.unguarded == ()
+    assert comparison.unjudged == ()
 
 
 def test_one_more_connection_a_trial_is_a_regression():
@@ -154,10 +154,10 @@ def test_a_strategy_on_one_side_only_is_told_and_guarded_only_if_it_went_missing
     alone = run([t for t in usual() if t.strategy == "fresh"])
     gone = compare(run(), alone)
     assert set(reasons(gone).values()) == {"not in the candidate"}
-    assert {r.strategy for r in gone.unguarded} == {"session"}
+    assert {r.strategy for r in gone.unjudged} == {"session"}
     new = compare(alone, run())
     assert set(reasons(new).values()) == {"not in the baseline"}
-    assert new.unguarded == ()
+    assert new.unjudged == ()
 
 
 def test_a_scenario_on_one_side_only_is_told_too():

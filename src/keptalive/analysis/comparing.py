@@ -84,7 +84,7 @@ class Comparison:
         )
 
     @property
-    def unguarded(self) -> tuple[Row, ...]:
+    def unjudged(self) -> tuple[Row, ...]:
         """The guarded rows of the baseline that could not be compared."""
         return tuple(
             row

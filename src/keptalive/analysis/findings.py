@@ -55,7 +55,7 @@ class Findings:
         if self.comparison.regressions or self.breaches:
             return REGRESSION
         compared = any(row.reason is None for row in self.comparison.rows)
-        return FINE if compared and not self.comparison.unguarded else UNKNOWN
+        return FINE if compared and not self.comparison.unjudged else UNKNOWN
 
 
 # -- What differs around the runs ----------------------------------------------------------------

@@ -146,8 +146,8 @@ def _tell_the_ci(findings: Findings, *, as_json: bool) -> None:
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         _append(Path(summary), redact(markdown.comparison(findings)))
     if os.environ.get("GITHUB_ACTIONS") == "true" and findings.outcome != FINE:
-        message = redact("\n".join(sentences.verdict(findings)))
-        command = github.error(sentences.one_line(findings), message)
+        message = redact("\n".join(sentences.in_full(findings)))
+        command = github.error(sentences.headline(findings), message)
         (sys.stderr if as_json else sys.stdout).write(command + "\n")
 
 

@@ -32,7 +32,7 @@ def verdict(findings: Findings) -> list[str]:
         told.append(f"REGRESSION{_where(findings, scenario)}: {_phrases(findings, rows)}.")
     told += [broken(findings.labels, breach) for breach in findings.breaches]
     if findings.outcome == UNKNOWN:
-        told.append("NOT COMPARABLE: what is guarded could not be compared; the reasons are below.")
+        told.append("NOT COMPARABLE: what is guarded could not be compared; see the reasons.")
     if not told:
         told.append(f"No regression{_reservation(findings)}.")
     unguarded = [
@@ -48,7 +48,13 @@ def verdict(findings: Findings) -> list[str]:
     return told
 
 
-def one_line(findings: Findings) -> str:
+def in_full(findings: Findings) -> list[str]:
+    """The verdict, and why rows are not comparable: for where no table stands beside it."""
+    scenarios = _scenarios(findings.comparison.rows)
+    return [*verdict(findings), *(why for name in scenarios for why in reasons(findings, name))]
+
+
+def headline(findings: Findings) -> str:
     """What a list of checks shows of it."""
     kind = {REGRESSION: "a regression", UNKNOWN: "not comparable"}.get(findings.outcome, "fine")
     return f"keptalive compare: {kind}"
