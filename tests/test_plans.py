@@ -249,3 +249,8 @@ def test_a_gate_survives_the_result_file():
     kept = json.loads(json.dumps(plan.as_dict()))
     assert plan.gate == gate_of(kept, source="") == gate_of(plan.as_dict(), source="")
     assert gate_of({}, source="") == ()  # schema 1 had none
+
+
+def test_a_gate_in_a_result_file_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="The result a.json: gate = 7 must be a table"):
+        gate_of({"gate": 7}, source="The result a.json")

@@ -89,9 +89,9 @@ def gate_of(plan: Mapping[str, Any], *, source: str) -> tuple[Limit, ...]:
     Raises:
         UsageError: they are none that a plan has.
     """
-    limits: tuple[Limit, ...] = checked(CHECKS, {"gate": list(plan.get("gate") or ())}, source)[
-        "gate"
-    ]
+    kept = plan.get("gate", ())
+    value = list(kept) if isinstance(kept, tuple) else kept
+    limits: tuple[Limit, ...] = checked(CHECKS, {"gate": value}, source)["gate"]
     return limits
 
 

@@ -68,6 +68,7 @@ def test_neither_baseline_nor_unfinished_files_are_the_newest_result(folder: Pat
     [
         ("none.json", "There is no result none.json. Next: keptalive bench makes one."),
         ("results", "There is no result in results. Next: keptalive bench makes one."),
+        ("x" * 300, f"{'x' * 300} cannot be read: File name too long."),
         (
             "results/baseline",
             (

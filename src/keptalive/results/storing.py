@@ -99,7 +99,10 @@ def find(named: Path) -> Path:
         UsageError: there is nothing of that name, or no result in that folder.
     """
     candidates = (named, RESULTS / named, RESULTS / f"{named}.json")
-    found = next((path for path in candidates if path.exists()), None)
+    try:
+        found = next((path for path in candidates if path.exists()), None)
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise UsageError(f"{named} cannot be read: {error.strerror}.") from None
     if found is None:
         raise UsageError(f"There is no result {named}. Next: {_next_step(named)}")
     if found.is_dir():
