@@ -252,5 +252,5 @@ def test_a_gate_survives_the_result_file():
 
 
 def test_a_gate_in_a_result_file_that_is_none_is_refused():
-    with pytest.raises(UsageError, match="The result a.json: gate = 7 must be a table"):
+    with pytest.raises(UsageError, match=r"The result a\.json: gate = 7 must be a table"):
         gate_of({"gate": 7}, source="The result a.json")
