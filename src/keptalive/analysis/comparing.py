@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from keptalive.analysis.shifts import lies_above, shift_interval
 from keptalive.analysis.summary import (
     MINIMUM_ROUNDS,
+    ratios,
     seconds_per_request,
     sorted_like,
-    speedups,
     yardstick,
 )
 from keptalive.model import Interval, Run, Trial
@@ -134,9 +134,7 @@ class _Side:
         trials = self.trials[key]
         if self.absolute:
             return [seconds_per_request(trial) for trial in trials]
-        against = [*trials, *self.trials.get((key[0], self.yardstick), [])]
-        faster = speedups(against, scenario=key[0], strategy=key[1], reference=self.yardstick)
-        return [1 / ratio for ratio in faster]
+        return ratios(trials, self.trials.get((key[0], self.yardstick), []))
 
     def errors(self, key: Key) -> str | None:
         trials = self.trials.get(key, [])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, repeat
@@ -142,13 +142,13 @@ class _Bracket:
 
     def listed(self) -> list[float]:
         """All that are within, sorted."""
-        ends = [(value, value - self.high, value - self.low) for value in self.after]
+        starts = _places(self.before, self.after, self.high)
+        ends = _places(self.before, self.after, self.low)
         return sorted(
             value - other
-            for value, least, most in ends
-            for other in self.before[
-                bisect_left(self.before, least) : bisect_left(self.before, most)
-            ]
+            for value, start, end in zip(self.after, starts, ends, strict=True)
+            if start < end
+            for other in self.before[start:end]
         )
 
     def guess(self, aim: int) -> float:
@@ -168,8 +168,12 @@ class _Bracket:
 
 def _count(before: Sequence[float], after: Sequence[float], bound: float) -> int:
     """How many differences are up to this bound."""
-    least = [value - bound for value in after]
-    return len(before) * len(after) - sum(map(bisect_left, repeat(before), least))
+    return len(before) * len(after) - sum(_places(before, after, bound))
+
+
+def _places(before: Sequence[float], after: Sequence[float], bound: float) -> Iterator[int]:
+    """For each value after: from which place on the differences from it are up to this bound."""
+    return map(bisect_left, repeat(before), [value - bound for value in after])
 
 
 _THINNED = 300

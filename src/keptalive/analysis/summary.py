@@ -95,15 +95,17 @@ def speedups(
     trials: Iterable[Trial], *, scenario: str, strategy: str, reference: str
 ) -> list[float]:
     """How many times faster than the reference, a ratio for each round in which both ran."""
-    seconds: dict[int, dict[str, float]] = {}
-    for trial in trials:
-        if trial.scenario == scenario and not trial.warm_up:
-            seconds.setdefault(trial.round, {})[trial.strategy] = trial.seconds
-    return [
-        both[reference] / both[strategy]
-        for both in seconds.values()
-        if reference in both and strategy in both
-    ]
+    here = [trial for trial in trials if trial.scenario == scenario and not trial.warm_up]
+    return ratios(
+        [trial for trial in here if trial.strategy == reference],
+        [trial for trial in here if trial.strategy == strategy],
+    )
+
+
+def ratios(trials: Iterable[Trial], others: Iterable[Trial]) -> list[float]:
+    """How many times as long as the others, a ratio for each round that both have."""
+    seconds = {other.round: other.seconds for other in others}
+    return [trial.seconds / seconds[trial.round] for trial in trials if trial.round in seconds]
 
 
 def all_narrow(summary: Iterable[StrategySummary], width: float) -> bool:

@@ -169,11 +169,12 @@ _COUNTS = tuple(field.name for field in fields(Counts))
 _counts_in = itemgetter(*_COUNTS)
 
 
-def _counts(raw: Mapping[str, Any]) -> Counts:
-    values = _counts_in(raw)
-    if set(map(type, values)) != {int} or min(values) < 0 or not raw["requests"]:
+@lru_cache(maxsize=1024, typed=True)  # most trials of a strategy count the same
+def _counts(*values: Any) -> Counts:
+    counts = Counts(**dict(zip(_COUNTS, values, strict=True)))
+    if set(map(type, values)) != {int} or min(values) < 0 or not counts.requests:
         raise ValueError(f"a trial's counts are {', '.join(map(repr, values))}")
-    return Counts(**dict(zip(_COUNTS, values, strict=True)))
+    return counts
 
 
 def _trial(raw: Mapping[str, Any]) -> Trial:
@@ -182,7 +183,7 @@ def _trial(raw: Mapping[str, Any]) -> Trial:
         strategy=_clean(raw["strategy"]),
         round=int(raw["round"]),
         warm_up=bool(raw["warm_up"]),
-        counts=_counts(raw),
+        counts=_counts(*_counts_in(raw)),
         witnesses=Witnesses(**raw["witnesses"]),
         seconds=_positive(raw["seconds"]),
         cpu_seconds=float(raw["cpu_seconds"]),
@@ -214,7 +215,7 @@ def _summary(raw: Mapping[str, Any]) -> StrategySummary:
         scenario=_clean(raw["scenario"]),
         strategy=_clean(raw["strategy"]),
         rounds=_at_least_one(raw["rounds"]),
-        counts=_counts(raw),
+        counts=_counts(*_counts_in(raw)),
         perfect=int(raw["perfect"]),
         seconds_per_request=_needed_interval(raw["seconds_per_request"]),
         p95_s=float(raw["p95_s"]),
