@@ -13,7 +13,7 @@ help:
 	@echo 'make check   formatting, lint and types'
 	@echo
 	@echo 'For those who work on keptalive, some minutes each:'
-	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session'
+	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
 	@echo "make soak          the long agreement of four counts, on urllib3 2 and 1.26; memory (20 minutes)"

@@ -70,10 +70,25 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
 
 
+def test_a_limit_of_the_plan_that_is_broken_is_told_after_the_result_is_saved(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    small_plan.write_text(f'{SMALL}[gate]\nscenario = "keep-alive"\nmax_opened = 0\n')
+    ended = keptalive("bench", small_plan, folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    said = " ".join(ended.stdout.split())
+    for label in ("Session", "tuned Session"):
+        assert (
+            f"keeps connections: {label} opened 1 connection in a trial, max_opened is 0." in said
+        )
+    assert said.count("GATE") == 2
+    assert len(list((tmp_path / "results").glob("*.json"))) == 1
+
+
 def test_json_alone_stands_on_standard_output(small_plan: Path, tmp_path: Path) -> None:
     ended = keptalive("bench", small_plan, "--json", folder=tmp_path)
     contents = json.loads(ended.stdout)
-    assert contents["keptalive"]["schema"] == 1
+    assert contents["keptalive"]["schema"] == 2
     assert list(dict.fromkeys(row["scenario"] for row in contents["keptalive"]["summary"])) == [
         "keep-alive",
         "idle-timeout=60",

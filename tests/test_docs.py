@@ -82,7 +82,7 @@ def cli_page() -> str:
     """What `docs/cli.md` must hold: the help of each command."""
     parts = ["# The command line\n\nMade from `--help`; a test compares the two.\n"]
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    for command in ("bench", "run", "explain", "serve"):
+    for command in ("bench", "compare", "run", "explain", "serve"):
         shown = subprocess.run(
             [sys.executable, "-m", "keptalive", command, "--help"],
             env=environment,
@@ -97,6 +97,44 @@ def cli_page() -> str:
 
 def test_the_page_of_commands_is_their_help() -> None:
     assert cli_page() == (ROOT / "docs" / "cli.md").read_text()
+
+
+WORKFLOW = ROOT / ".github" / "workflows" / "reuse.yml"
+
+
+def examples_of_compare() -> list[str]:
+    """Every command `keptalive compare ...` that the pages and the workflow show."""
+    texts = [page.read_text() for page in PAGES if page.name != "cli.md"] + [WORKFLOW.read_text()]
+    shown = [
+        re.findall(r"^(?:.*run: \.venv/bin/)?(keptalive compare(?: .*)?)$", text, re.M)
+        for text in texts
+    ]
+    return [example.partition("#")[0].strip() for examples in shown for example in examples]
+
+
+def test_every_example_of_compare_runs(tmp_path: Path) -> None:
+    result = (ROOT / "tests" / "data" / "results" / "schema-2.json").read_bytes()
+    (tmp_path / "results" / "baseline").mkdir(parents=True)
+    for folder in ("results", "results/baseline"):
+        (tmp_path / folder / "2026-01-01T000000.json").write_bytes(result)
+    examples = examples_of_compare()
+    assert len(examples) >= 3
+    for example in examples:
+        command = [sys.executable, "-m", *example.split()]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, ""), example
+
+
+def test_the_gate_that_the_pages_show_is_one(tmp_path: Path) -> None:
+    (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL)
+    commented = (ROOT / "bench" / "github.toml").read_text().partition("# [[gate]]\n")[2]
+    lines = commented.partition("\n\n")[0].splitlines()
+    example = "\n".join(["[[gate]]", *(line.removeprefix("# ") for line in lines)])
+    gates = []
+    for text in (page, example):
+        (tmp_path / "plan.toml").write_text(text)
+        gates.append(read_plan(tmp_path / "plan.toml").gate)
+    assert gates[0] == gates[1] != ()
 
 
 if __name__ == "__main__":  # python tests/test_docs.py writes the page anew

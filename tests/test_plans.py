@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keptalive.analysis.gate import Limit
 from keptalive.errors import UsageError
-from keptalive.plans import CHECKS, DEFAULT_BUDGET_S, Plan, read_plan, with_values
+from keptalive.plan_checks import CHECKS
+from keptalive.plans import DEFAULT_BUDGET_S, Plan, gate_of, read_plan, with_values
 from keptalive.redaction import redact
 
 EXAMPLE = Path(__file__).parents[1] / "bench" / "github.toml"
@@ -171,3 +174,83 @@ def test_whatever_a_value_is_it_is_taken_or_refused_as_wrong_usage(key, value):
     except UsageError as error:
         refused = str(error)
     assert refused == "" or refused.startswith(f"It: {key}")
+
+
+# -- The gate ------------------------------------------------------------------------------------
+
+
+def test_one_gate_is_a_table_and_several_are_a_list(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text('[gate]\nmax_opened = 1\nmin_reuse = "95 %"\n')
+    assert (Limit(max_opened=1, min_reuse=0.95),) == read_plan(path).gate
+    path.write_text(
+        '[[gate]]\nscenario = "keep-alive"\nstrategy = "session"\nmin_speedup = 2\n'
+        "[[gate]]\nmin_reuse = 0.5\n"
+    )
+    assert (
+        Limit(scenario="keep-alive", strategy="session", min_speedup=2.0),
+        Limit(min_reuse=0.5),
+    ) == read_plan(path).gate
+
+
+@pytest.mark.parametrize(
+    ("written", "share"), [("0.95", 0.95), ('"95%"', 0.95), ("95", 0.95), ("1", 1.0), ("0", 0.0)]
+)
+def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
+    path = tmp_path / "plan.toml"
+    path.write_text(f"[gate]\nmin_reuse = {written}\n")
+    assert read_plan(path).gate[0].min_reuse == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("gate = 1", "gate = 1 must be a table [gate], or several [[gate]]."),
+        (
+            "[gate]\nmax_opend = 1",
+            'gate: it has an unknown key "max_opend". Did you mean "max_opened"?',
+        ),
+        (
+            "[gate]\nmax_opened = 1.5",
+            "gate: it: max_opened = 1.5 must be a whole number, 0 or more.",
+        ),
+        (
+            '[gate]\nmin_reuse = "most"',
+            "gate: it: min_reuse = 'most' must be a share such as 0.95 or \"95 %\".",
+        ),
+        (
+            "[gate]\nmin_reuse = 101",
+            'gate: it: min_reuse = 101 must be a share such as 0.95 or "95 %".',
+        ),
+        (
+            '[gate]\nstrategy = "tuned"',
+            "gate: it limits nothing. Next: max_opened, min_reuse or min_speedup.",
+        ),
+        (
+            'strategies = ["fresh", "tuned"]\n[gate]\nstrategy = "session"\nmax_opened = 1',
+            "gate: the plan has no strategy session.",
+        ),
+        (
+            '[gate]\nscenario = "http-1.0"\nmax_opened = 1',
+            "gate: the plan has no scenario http-1.0.",
+        ),
+        (
+            '[gate]\nstrategy = "fresh"\nmin_speedup = 1',
+            "gate: min_speedup is against fresh, so not for it.",
+        ),
+    ],
+)
+def test_a_gate_that_would_guard_nothing_is_refused_in_one_line(refusal, text, expected):
+    assert f"The plan PLAN: {expected}" == refusal(text)
+
+
+def test_a_gate_survives_the_result_file():
+    plan = with_values(Plan(), {"gate": {"max_opened": 1, "min_reuse": "95 %"}}, source="")
+    kept = json.loads(json.dumps(plan.as_dict()))
+    assert plan.gate == gate_of(kept, source="") == gate_of(plan.as_dict(), source="")
+    assert gate_of({}, source="") == ()  # schema 1 had none
+
+
+def test_a_gate_in_a_result_file_that_is_none_is_refused():
+    with pytest.raises(UsageError, match=r"The result a\.json: gate = 7 must be a table"):
+        gate_of({"gate": 7}, source="The result a.json")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from keptalive.analysis.stopping import Limits, seconds_left, why_stop
-from keptalive.analysis.summary import summarise
-from keptalive.clients.strategies import STRATEGIES, Fresh, Strategy
+from keptalive.analysis.summary import summarise, yardstick
+from keptalive.clients.strategies import STRATEGIES, Strategy
 from keptalive.errors import TargetError
 from keptalive.machine import environment
 from keptalive.model import Run, StrategySummary, Trial
@@ -46,8 +46,8 @@ def limits_of(plan: Plan) -> Limits:
 class Bench:
     """One run of a plan against a target that is ready.
 
-    ``strategies`` are the plan's unless given; `Fresh` is the yardstick of the others' speed-ups,
-    or the first where it is not among them. ``progress`` is told after each trial. ``shuffle``
+    ``strategies`` are the plan's unless given; the others are timed against the `yardstick` among
+    them. ``progress`` is told after each trial. ``shuffle``
     puts a round's steps into random order, in place.
     """
 
@@ -119,8 +119,7 @@ class Bench:
             )
 
     def _summary(self) -> tuple[StrategySummary, ...]:
-        names = [way.name for way in self.strategies]
-        reference = Fresh.name if Fresh.name in names else names[0]
+        reference = yardstick(way.name for way in self.strategies)
         return summarise(self._trials, reference=reference)
 
     def _elapsed_s(self) -> float:

@@ -1,31 +1,27 @@
 """A plan says what is benchmarked: a small TOML file, checked key by key.
 
-Every key, what it must be and what it means stand in one table; a file that has anything else
-gets one line naming it. Without a file the defaults below are the plan.
+What each key must be stands in a table (`plan_checks`); a file that has anything else gets one line
+naming it. Without a file the defaults below are the plan.
 """
 
 from __future__ import annotations
 
-import difflib
-import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from keptalive.clients.strategies import STRATEGIES
+from keptalive.analysis.gate import Limit
+from keptalive.analysis.summary import yardstick
 from keptalive.errors import UsageError
-from keptalive.lookalike.behaviour import parse_scenario
+from keptalive.plan_checks import CHECKS, LOOKALIKE, checked
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-LOOKALIKE = "lookalike"
-GITHUB = "github"
 DEFAULT_BUDGET_S = 75.0
 
 
@@ -52,6 +48,7 @@ class Plan:
     rtt_ms: float = 20.0
     auth: str = "bearer"
     compare: str = "body"
+    gate: tuple[Limit, ...] = ()
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -61,88 +58,6 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """For the result file."""
         return asdict(self)
-
-
-# -- What each key must be -----------------------------------------------------------------------
-
-Check = Callable[[Any], Any]
-
-
-def _number(least: float, *, whole: bool = False) -> Check:
-    kinds = int if whole else (int, float)
-    wanted = f"a {'whole ' if whole else ''}number, {least:g} or more"
-
-    def check(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
-            raise ValueError(wanted)
-        return int(value) if whole else float(value)
-
-    return check
-
-
-def _one_of(*words: str) -> Check:
-    def check(value: Any) -> Any:
-        if value not in words:
-            raise ValueError("one of " + ", ".join(f'"{word}"' for word in words))
-        return value
-
-    return check
-
-
-def _list_of(check_one: Check, *, distinct: bool = False) -> Check:
-    def check(value: Any) -> Any:
-        if not isinstance(value, list) or not value:
-            raise ValueError("a list with at least one entry")
-        checked = tuple(check_one(entry) for entry in value)
-        if distinct and len(set(checked)) < len(checked):
-            raise ValueError("a list without repetitions")
-        return checked
-
-    return check
-
-
-def _path(value: Any) -> str:
-    if not isinstance(value, str) or not value.startswith("/") or set(value) & set(" \r\n#"):
-        raise ValueError('paths such as "/user?per_page=1"')
-    return value
-
-
-def _scenario(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError('scenarios such as "keep-alive" or "idle-timeout=60"')  # noqa: TRY004
-    return str(parse_scenario(value))
-
-
-def _target(value: Any) -> str:
-    if value in (LOOKALIKE, GITHUB):
-        return str(value)
-    wanted = f'"{LOOKALIKE}", "{GITHUB}", or a URL such as "https://ghe.example.com/api/v3"'
-    try:
-        url = urlsplit(value if isinstance(value, str) else "")
-        port_is_fine = url.port is None or url.port > 0
-    except ValueError:
-        port_is_fine = False
-    if not port_is_fine or url.scheme not in ("http", "https") or not url.hostname:
-        raise ValueError(wanted)
-    if "@" in url.netloc:
-        raise ValueError("a URL without a user or password in it (set GITHUB_TOKEN instead)")
-    if url.query or url.fragment:
-        raise ValueError("a base URL, with no ? or # in it")
-    return str(value).rstrip("/")
-
-
-CHECKS: dict[str, Check] = {
-    "target": _target,
-    "requests": _list_of(_path),
-    "repeats": _number(1, whole=True),
-    "strategies": _list_of(_one_of(*STRATEGIES), distinct=True),
-    "rounds": _number(1, whole=True),
-    "budget_s": _number(0.1),
-    "scenarios": _list_of(_scenario, distinct=True),
-    "rtt_ms": _number(0),
-    "auth": _one_of("bearer", "basic", "none"),
-    "compare": _one_of("body", "status"),
-}
 
 
 # -- Reading -------------------------------------------------------------------------------------
@@ -168,27 +83,37 @@ def read_plan(path: Path) -> Plan:
     return with_values(Plan(), values, source=f"The plan {path}")
 
 
+def gate_of(plan: Mapping[str, Any], *, source: str) -> tuple[Limit, ...]:
+    """The limits in a plan as a result file keeps it.
+
+    Raises:
+        UsageError: they are none that a plan has.
+    """
+    kept = plan.get("gate", ())
+    value = list(kept) if isinstance(kept, tuple) else kept
+    limits: tuple[Limit, ...] = checked(CHECKS, {"gate": value}, source)["gate"]
+    return limits
+
+
 def with_values(plan: Plan, values: Mapping[str, Any], *, source: str) -> Plan:
     """The plan with these values instead of its own, each checked.
 
     Raises:
         UsageError: a key or a value that no plan has; the sentence begins with ``source``.
     """
-    checked = {}
-    for key, value in values.items():
-        if key not in CHECKS:
-            raise UsageError(f'{source} has an unknown key "{key}". {_known(key)}')
-        try:
-            checked[key] = CHECKS[key](value)
-        except ValueError as error:
-            # a URL with a password is not quoted: no pattern would hide every one
-            shown = "..." if key == "target" and "@" in str(value) else repr(value)
-            raise UsageError(f"{source}: {key} = {shown} must be {error}.") from None
-        except UsageError as error:
-            raise UsageError(f"{source}: {key}: {error}") from None
-    return replace(plan, **checked)
+    changed = replace(plan, **checked(CHECKS, values, source))
+    for limit in changed.gate:
+        if (fault := _idle(limit, changed)) is not None:
+            raise UsageError(f"{source}: gate: {fault}.")
+    return changed
 
 
-def _known(key: str) -> str:
-    close = difflib.get_close_matches(key, CHECKS, n=1)
-    return f'Did you mean "{close[0]}"?' if close else "Known are: " + ", ".join(CHECKS) + "."
+def _idle(limit: Limit, plan: Plan) -> str | None:
+    """Why this limit would never be looked at; None if it will be."""
+    if limit.strategy is not None and limit.strategy not in plan.strategies:
+        return f"the plan has no strategy {limit.strategy}"
+    if limit.min_speedup is not None and limit.strategy == yardstick(plan.strategies):
+        return f"min_speedup is against {limit.strategy}, so not for it"
+    if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
+        return f"the plan has no scenario {limit.scenario}"
+    return None

@@ -27,10 +27,10 @@ from keptalive.clients.token import MAKE_ONE, Token, find_token
 from keptalive.errors import TargetError, UsageError
 from keptalive.lookalike.behaviour import parse_scenario, when_idle
 from keptalive.lookalike.process import Lookalike
-from keptalive.plans import GITHUB, LOOKALIKE, Plan
+from keptalive.plan_checks import AS_IS, GITHUB, LOOKALIKE
+from keptalive.plans import Plan
 
 GITHUB_URL = "https://api.github.com"
-AS_IS = "as-is"  # the one scenario of a server that is not ours: whatever it does
 GITHUB_HEADERS = (
     ("Accept", "application/vnd.github+json"),
     ("X-GitHub-Api-Version", "2022-11-28"),

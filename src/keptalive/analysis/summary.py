@@ -14,10 +14,19 @@ from keptalive.analysis.ledger import add
 from keptalive.model import Counts, Interval, StrategySummary, Trial
 
 PHASES = ("blocked", "ca_bundle", "dns", "connect", "tls", "send", "wait", "receive", "rest")
+REFERENCE = "fresh"
 MINIMUM_ROUNDS = 6  # fewer have no 95 % interval for a median
 
 
-def summarise(trials: Sequence[Trial], *, reference: str = "fresh") -> tuple[StrategySummary, ...]:
+def yardstick(strategies: Iterable[str]) -> str:
+    """Against which of these strategies the others are timed: fresh, or the first without it."""
+    names = list(strategies)
+    return REFERENCE if REFERENCE in names else names[0]
+
+
+def summarise(
+    trials: Sequence[Trial], *, reference: str = REFERENCE
+) -> tuple[StrategySummary, ...]:
     """One summary for each scenario and strategy, in the order of their first trials.
 
     Warm-up trials are left out. Only ``reference`` has no speed-up, being the yardstick itself.
@@ -86,15 +95,17 @@ def speedups(
     trials: Iterable[Trial], *, scenario: str, strategy: str, reference: str
 ) -> list[float]:
     """How many times faster than the reference, a ratio for each round in which both ran."""
-    seconds: dict[int, dict[str, float]] = {}
-    for trial in trials:
-        if trial.scenario == scenario and not trial.warm_up:
-            seconds.setdefault(trial.round, {})[trial.strategy] = trial.seconds
-    return [
-        both[reference] / both[strategy]
-        for both in seconds.values()
-        if reference in both and strategy in both
-    ]
+    here = [trial for trial in trials if trial.scenario == scenario and not trial.warm_up]
+    return ratios(
+        [trial for trial in here if trial.strategy == reference],
+        [trial for trial in here if trial.strategy == strategy],
+    )
+
+
+def ratios(trials: Iterable[Trial], others: Iterable[Trial]) -> list[float]:
+    """How many times as long as the others, a ratio for each round that both have."""
+    seconds = {other.round: other.seconds for other in others}
+    return [trial.seconds / seconds[trial.round] for trial in trials if trial.round in seconds]
 
 
 def all_narrow(summary: Iterable[StrategySummary], width: float) -> bool:

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from keptalive import benching, results
-from keptalive.cli.exit_codes import INTERRUPTED, INVALID
+from keptalive.analysis.gate import breaches
+from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID
 from keptalive.clients.environment import refuse_overwritten_urllib3
 from keptalive.errors import KeptaliveError, TargetError
 from keptalive.model import Run
-from keptalive.plans import Plan, read_plan, with_values
+from keptalive.plans import Plan, gate_of, read_plan, with_values
 from keptalive.redaction import redact
-from keptalive.render import terminal
+from keptalive.render import sentences, terminal
 from keptalive.targets import Target, prepared
 
 
@@ -47,7 +48,8 @@ def bench(
     Prints what each costs and how many connections it opened, counted three times over, and saves
     the result. The token comes from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
 
-    Exit codes: 0 fine; 1 the counts disagree; 2 wrong usage; 3 the target failed.
+    Exit codes: 0 fine; 1 the counts disagree, or a limit of the plan's [gate] is broken; 2 wrong
+    usage; 3 the target failed.
     """
     refuse_overwritten_urllib3()
     options = {"target": target, "rounds": rounds, "budget_s": budget}
@@ -125,7 +127,12 @@ def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> Non
     if problem is not None:
         raise problem
     narrator.print(saved, style="dim", soft_wrap=True)
+    broken = breaches(run, gate_of(run.plan, source="The plan"))
+    for breach in broken:
+        narrator.print(sentences.broken(run.labels, breach), style="bold red")
     if run.stopped_by is not None:
         raise TargetError(run.stopped_by)
     if run.ended == "interrupted":
         raise typer.Exit(INTERRUPTED)
+    if broken:
+        raise typer.Exit(GATE_FAILED)

@@ -14,7 +14,7 @@ from contextlib import suppress
 import typer
 from rich.console import Console
 
-from keptalive.cli import bench, explain, run, serve
+from keptalive.cli import bench, compare, explain, run, serve
 from keptalive.cli.exit_codes import INTERRUPTED, OUR_FAULT
 from keptalive.errors import KeptaliveError
 from keptalive.redaction import redact
@@ -27,6 +27,7 @@ app = typer.Typer(
     help="Are your HTTP connections kept alive? Measure what reuse is worth.",
 )
 app.command()(bench.bench)
+app.command()(compare.compare)
 app.command(context_settings=run.PASSES_ON, epilog=run.EXAMPLES)(run.run)
 app.command()(explain.explain)
 app.command(epilog=serve.SCENARIO_LIST)(serve.serve)

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keptalive.analysis.summary import yardstick
 from keptalive.model import Counts, Interval, Run, StrategySummary
 
 NOTHING = "–"
@@ -66,17 +67,13 @@ def headline(run_rounds: str, facts: Sequence[str]) -> Text:
 
 def verdict(run: Run) -> str:
     """In a sentence for each scenario: is a Session faster, and is that shown?"""
-    sentences = [f"Against {run.labels[_yardstick(run)]}:"]
+    sentences = [f"Against {run.labels[yardstick(run.labels)]}:"]
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [r for r in run.summary if r.scenario == scenario and r.speedup_vs_fresh]
         if rows:
             told = ", ".join(_faster(run, row) for row in rows)
-            sentences.append(f"{_short_title(scenario)}: {told}.")
+            sentences.append(f"{short_title(scenario)}: {told}.")
     return "\n".join(sentences)
-
-
-def _yardstick(run: Run) -> str:
-    return "fresh" if "fresh" in run.labels else next(iter(run.labels))
 
 
 def _faster(run: Run, row: StrategySummary) -> str:
@@ -91,8 +88,15 @@ def _faster(run: Run, row: StrategySummary) -> str:
     return f"{label} {speedup.median:.1f} times as fast"
 
 
-def _short_title(scenario: str) -> str:
-    return _TITLES[scenario.partition("=")[0]].partition(" (")[0]
+def scenario_title(scenario: str) -> str:
+    """What the server does, and the scenario where it has a number of its own."""
+    title = short_title(scenario)
+    return f"{title} ({scenario})" if "=" in scenario else title
+
+
+def short_title(scenario: str) -> str:
+    """What the server does, in a few words."""
+    return _TITLES.get(name := scenario.partition("=")[0], name).partition(" (")[0]
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -110,7 +114,7 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, wide: boo
     built.add_column("", no_wrap=True)
     columns = ["opened", "reused", "a request"]
     columns += ["first", "p95"] if wide else []
-    columns += ["CPU", f"against {_yardstick(run)}"]
+    columns += ["CPU", f"against {yardstick(run.labels)}"]
     for column in columns:
         built.add_column(column, justify="right", no_wrap=True)
     for row in rows:
@@ -154,7 +158,7 @@ def milliseconds(seconds: float | None) -> str:
 
 def _against(run: Run, row: StrategySummary) -> str:
     if row.speedup_vs_fresh is None:
-        return "1" if row.strategy == _yardstick(run) else NOTHING
+        return "1" if row.strategy == yardstick(run.labels) else NOTHING
     return times(row.speedup_vs_fresh)
 
 
@@ -204,7 +208,7 @@ def phases_table(run: Run) -> Table:
         built.add_column(column, justify="right", no_wrap=True)
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [row for row in run.summary if row.scenario == scenario]
-        built.add_row(Text(_short_title(scenario), style="dim"))
+        built.add_row(Text(short_title(scenario), style="dim"))
         for row in rows:
             built.add_row(
                 f"  {run.labels[row.strategy]}",

@@ -1,4 +1,4 @@
-"""The result file: a valid pytest-benchmark file, with everything of ours under one more key.
+"""What a result file holds: a valid pytest-benchmark file, with ours under one more key.
 
 There is a benchmark for each scenario and strategy, its ``data`` in seconds per request, one for
 each round, so pytest-benchmark's own ``compare`` and the CI actions built on it read it as it is.
@@ -6,13 +6,9 @@ each round, so pytest-benchmark's own ``compare`` and the CI actions built on it
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from pytest_benchmark import __version__ as pytest_benchmark_version
@@ -21,21 +17,17 @@ from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import get_commit_info
 
 from keptalive.analysis.summary import seconds_per_request
-from keptalive.errors import UsageError
 from keptalive.model import Run, StrategySummary, Trial
 from keptalive.redaction import redact
 
-SCHEMA = 1
-
-
-# -- What is in it -------------------------------------------------------------------------------
+SCHEMA = 2  # what changed from one to the next stands in docs/results.md
 
 
 def document(run: Run) -> dict[str, Any]:
     """The whole file as plain data, with no secret in it."""
     machine = pytest_benchmark_generate_machine_info()
     machine.pop("node")  # whose machine it was concerns nobody
-    whole: dict[str, Any] = _without_secrets(
+    whole: dict[str, Any] = without_secrets(
         {
             "machine_info": machine,
             "commit_info": get_commit_info(),
@@ -121,85 +113,13 @@ def _benchmark(run: Run, row: StrategySummary) -> dict[str, Any]:
     }
 
 
-def _without_secrets(value: Any) -> Any:
+def without_secrets(value: Any) -> Any:
+    """The value, no string in it with anything that looks like a credential."""
     match value:
         case str():
             return redact(value)
         case Mapping():
-            return {key: _without_secrets(inner) for key, inner in value.items()}
+            return {key: without_secrets(inner) for key, inner in value.items()}
         case list() | tuple():
-            return [_without_secrets(inner) for inner in value]
+            return [without_secrets(inner) for inner in value]
     return value
-
-
-# -- Where it is kept ----------------------------------------------------------------------------
-
-
-def check_writable(folder: Path) -> None:
-    """Find out before a minute's measuring, rather than after, that nothing can be saved.
-
-    Raises:
-        UsageError: the folder cannot be made, or not be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"Results cannot be written to {folder}: {error.strerror}. "
-            "Next: --results FOLDER, where you may write."
-        ) from None
-
-
-def save(contents: Mapping[str, Any], folder: Path) -> Path:
-    """Write the file, named after its time, whole or not at all; say where.
-
-    Raises:
-        UsageError: it cannot be written there; if the system's folder for temporary files takes
-            it, the sentence says where it is.
-    """
-    text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    stamp = str(contents["datetime"])[:19].replace(":", "")
-    try:
-        return _write(text, folder, stamp)
-    except OSError as error:
-        kept = _keep_elsewhere(text, stamp)
-        raise UsageError(
-            f"The result cannot be written to {folder}: {error.strerror}. {kept}"
-        ) from None
-
-
-def _keep_elsewhere(text: str, stamp: str) -> str:
-    elsewhere = Path(tempfile.gettempdir())
-    try:
-        return f"It is kept as {_write(text, elsewhere, f'keptalive-{stamp}')}."
-    except OSError as error:
-        return f"Nor to {elsewhere}: {error.strerror}. Next: make room, and use --json."
-
-
-def _write(text: str, folder: Path, stem: str) -> Path:
-    """Through a temporary file, and never over an older result."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=folder, prefix=".", suffix=".json", delete=False
-    ) as unfinished:
-        try:
-            unfinished.write(text)
-            unfinished.flush()
-            os.fsync(unfinished.fileno())
-            os.fchmod(unfinished.fileno(), 0o644)
-            return _link_under_free_name(Path(unfinished.name), folder, stem)
-        finally:
-            Path(unfinished.name).unlink()
-
-
-def _link_under_free_name(unfinished: Path, folder: Path, stem: str) -> Path:
-    number = 1
-    while True:
-        path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
-        try:
-            path.hardlink_to(unfinished)
-        except FileExistsError:
-            number += 1
-        else:
-            return path

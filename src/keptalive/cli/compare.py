@@ -1,0 +1,161 @@
+"""`keptalive compare`: two results, verdicts, the gate, and what a CI wants of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from keptalive import results
+from keptalive.analysis.comparing import Guard
+from keptalive.analysis.comparing import compare as compared
+from keptalive.analysis.findings import (
+    FINE,
+    REGRESSION,
+    Findings,
+    Source,
+    differences,
+    warnings,
+)
+from keptalive.analysis.gate import breaches
+from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
+from keptalive.cli.guarding import guard_of
+from keptalive.errors import UsageError
+from keptalive.model import Run
+from keptalive.plans import gate_of
+from keptalive.redaction import redact
+from keptalive.render import comparison, exports, github, markdown, sentences
+
+SUMMARY_BYTES = 1024 * 1024  # more of a step's summary, and GitHub Actions drops all of it
+
+
+def compare(
+    baseline: Annotated[
+        Path, typer.Argument(help="A result file, a name in results/, or a folder: its newest.")
+    ] = results.BASELINE,
+    candidate: Annotated[Path, typer.Argument(help="The same; what is judged.")] = results.RESULTS,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What is a regression: opened, reopened, attempts, counts (those three), time, "
+            "time:15%; several with commas; or nothing. [default: counts,time:10%]",
+        ),
+    ] = None,
+    absolute: Annotated[
+        bool, typer.Option("--absolute", help="Compare seconds a request, not ratios to fresh.")
+    ] = False,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT=FILE",
+            help="Write the candidate for github-action-benchmark or bencher; repeatable.",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the comparison as JSON instead of tables.")
+    ] = False,
+) -> None:
+    """Tell whether connections are reused as before, and requests as fast: a gate for CI.
+
+    Counts are compared exactly: one more connection a trial is a regression. Times are compared as
+    ratios to the same run's requests.get, so that the two may come from different machines; one is
+    a regression only if its whole 95 % interval lies beyond the threshold. The limits of the
+    candidate's plan ([gate]) hold too.
+
+    Exit codes: 0 fine; 1 a regression or a broken limit; 2 a file that cannot be read, or results
+    that cannot be compared.
+    """
+    guard = guard_of(fail_on or [])
+    exported = [_export_of(value) for value in export or []]
+    before, after = (_valid(results.read(results.find(named))) for named in (baseline, candidate))
+    findings = _found(before, after, guard, absolute=absolute)
+    for name, file in exported:
+        _write(file, json.dumps(exports.EXPORTS[name](after.run), indent=1, ensure_ascii=False))
+    if as_json:
+        text = json.dumps(exports.document(findings), indent=1, ensure_ascii=False)
+        sys.stdout.write(redact(text) + "\n")
+    else:
+        Console(highlight=False, markup=False).print(comparison.screen(findings))
+    _tell_the_ci(findings, as_json=as_json)
+    if findings.outcome != FINE:
+        raise typer.Exit(GATE_FAILED if findings.outcome == REGRESSION else NOT_COMPARABLE)
+
+
+def _found(
+    before: results.Saved, after: results.Saved, guard: Guard, *, absolute: bool
+) -> Findings:
+    sides = [(_source(saved), saved.run) for saved in (before, after)]
+    gate = gate_of(after.run.plan, source=f"The result {after.path}")
+    return Findings(
+        baseline=sides[0][0],
+        candidate=sides[1][0],
+        comparison=compared(before.run, after.run, guard=guard, absolute=absolute),
+        breaches=breaches(after.run, gate),
+        differences=differences(before.run, after.run),
+        warnings=warnings(*sides, absolute=absolute),
+        labels={**before.run.labels, **after.run.labels},
+    )
+
+
+def _source(saved: results.Saved) -> Source:
+    return Source(path=str(saved.path), made=saved.made, commit=saved.commit, machine=saved.machine)
+
+
+def _valid(saved: results.Saved) -> results.Saved:
+    run: Run = saved.run
+    if not run.valid:
+        raise UsageError(f"{saved.path} is no result: {run.disagreements[0]}")
+    if not run.summary:
+        raise UsageError(f"{saved.path} has no counted round: it ended too soon ({run.ended}).")
+    return saved
+
+
+# -- Exports -------------------------------------------------------------------------------------
+
+
+def _export_of(value: str) -> tuple[str, Path]:
+    name, given, file = value.partition("=")
+    if name not in exports.EXPORTS or not given or not file:
+        known = " or ".join(f"{known}=FILE" for known in exports.EXPORTS)
+        raise UsageError(f"--export {value} must be {known}.")
+    return name, Path(file)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+
+
+# -- CI ------------------------------------------------------------------------------------------
+
+
+def _tell_the_ci(findings: Findings, *, as_json: bool) -> None:
+    """Add to the job's summary, and make one annotation where something is wrong.
+
+    GitHub Actions reads workflow commands from both streams (its ScriptHandler gives each an
+    OutputManager); beside JSON, standard output is not ours.
+    """
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _append(Path(summary), redact(markdown.comparison(findings)))
+    if os.environ.get("GITHUB_ACTIONS") == "true" and findings.outcome != FINE:
+        message = redact("\n".join(sentences.in_full(findings)))
+        command = github.error(sentences.headline(findings), message)
+        (sys.stderr if as_json else sys.stdout).write(command + "\n")
+
+
+def _append(file: Path, text: str) -> None:
+    try:
+        there = file.stat().st_size if file.exists() else 0
+        with file.open("a", encoding="utf-8") as summary:
+            summary.write(markdown.cut_to(text, SUMMARY_BYTES - there))
+    except OSError as error:
+        told = f"keptalive: GITHUB_STEP_SUMMARY: {file} cannot be written: {error.strerror}."
+        Console(stderr=True, highlight=False, markup=False).print(told, style="yellow")

@@ -1,0 +1,132 @@
+"""Results and comparisons as data for other programs: plain dicts and lists, ready for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from keptalive.analysis.comparing import COUNTS
+from keptalive.analysis.findings import Findings
+from keptalive.analysis.summary import yardstick
+from keptalive.model import Interval, Run, StrategySummary
+from keptalive.render import sentences
+
+SCHEMA = 1
+
+# -- compare --json ------------------------------------------------------------------------------
+
+
+def document(findings: Findings) -> dict[str, Any]:
+    """The comparison, whole."""
+    comparison = findings.comparison
+    return {
+        "schema": SCHEMA,
+        "outcome": findings.outcome,
+        "sentences": sentences.verdict(findings),
+        "baseline": asdict(findings.baseline),
+        "candidate": asdict(findings.candidate),
+        "differences": [asdict(difference) for difference in findings.differences],
+        "warnings": list(findings.warnings),
+        "absolute": comparison.absolute,
+        "fail_on": {
+            "measures": sorted(comparison.guard.measures),
+            "time_threshold": comparison.guard.threshold,
+        },
+        "rows": [
+            {**asdict(row), "regression": row in comparison.regressions} for row in comparison.rows
+        ],
+        "gate": [asdict(breach) for breach in findings.breaches],
+    }
+
+
+# -- github-action-benchmark ---------------------------------------------------------------------
+
+
+def github_action_benchmark(run: Run) -> list[dict[str, Any]]:
+    """For the tool ``customSmallerIsBetter``: an entry for each count and each time.
+
+    Its fields are those of the action's README: name, unit, value, and range and extra as text.
+    """
+    entries = []
+    for row in run.summary:
+        name = f"{run.labels[row.strategy]} [{row.scenario}]"
+        extra = f"rounds: {row.rounds}"
+        for count in COUNTS:
+            unit = "requests/trial" if count == "attempts" else "connections/trial"
+            value = _per_trial(row, count)
+            entries.append(
+                {"name": f"{name} {count}", "unit": unit, "value": value, "extra": extra}
+            )
+        for what, unit, scale, interval in _times(run, row):
+            entries.append(
+                {
+                    "name": f"{name} {what}",
+                    "unit": unit,
+                    "value": scale * interval.median,
+                    **_range(interval, scale),
+                    "extra": extra,
+                }
+            )
+    return entries
+
+
+def _times(run: Run, row: StrategySummary) -> list[tuple[str, str, float, Interval]]:
+    times = [("time", "ms/request", 1000.0, row.seconds_per_request)]
+    if row.speedup_vs_fresh is not None:
+        against = f"time against {run.labels[yardstick(run.labels)]}"
+        times.append((against, "ratio", 1.0, _inverse(row.speedup_vs_fresh)))
+    return times
+
+
+def _range(interval: Interval, scale: float) -> dict[str, str]:
+    if interval.low is None or interval.high is None:
+        return {}
+    return {"range": f"{scale * interval.low:.4g} to {scale * interval.high:.4g}"}
+
+
+# -- Bencher -------------------------------------------------------------------------------------
+
+
+def bencher(run: Run) -> dict[str, dict[str, dict[str, float]]]:
+    """Bencher Metric Format: a benchmark for each scenario and strategy, a measure for each number.
+
+    ``latency`` is Bencher's own measure, in nanoseconds; the others it makes when it meets them.
+    """
+    against = f"time-against-{yardstick(run.labels)}" if run.labels else ""
+    return {f"{row.strategy}[{row.scenario}]": _measures(row, against) for row in run.summary}
+
+
+def _measures(row: StrategySummary, against: str) -> dict[str, dict[str, float]]:
+    measures = {count: {"value": _per_trial(row, count)} for count in COUNTS}
+    measures["latency"] = _metric(row.seconds_per_request, 1e9)
+    if row.speedup_vs_fresh is not None:
+        measures[against] = _metric(_inverse(row.speedup_vs_fresh), 1.0)
+    return measures
+
+
+def _metric(interval: Interval, scale: float) -> dict[str, float]:
+    bounds = {"lower_value": interval.low, "upper_value": interval.high}
+    return {
+        "value": scale * interval.median,
+        **{name: scale * bound for name, bound in bounds.items() if bound is not None},
+    }
+
+
+# -- What both need ------------------------------------------------------------------------------
+
+
+def _per_trial(row: StrategySummary, count: str) -> float:
+    total: int = getattr(row.counts, count)
+    return total / row.rounds
+
+
+def _inverse(speedup: Interval) -> Interval:
+    low, high = (None if bound is None else 1 / bound for bound in (speedup.high, speedup.low))
+    return Interval(median=1 / speedup.median, low=low, high=high)
+
+
+EXPORTS: dict[str, Callable[[Run], Any]] = {
+    "github-action-benchmark": github_action_benchmark,
+    "bencher": bencher,
+}

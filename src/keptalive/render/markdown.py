@@ -1,0 +1,54 @@
+"""A comparison in Markdown, for a CI's summary of a job or a comment on a pull request."""
+
+from __future__ import annotations
+
+from keptalive.analysis.comparing import BETTER, WORSE
+from keptalive.analysis.findings import Findings
+from keptalive.render import sentences
+from keptalive.render.terminal import scenario_title
+
+_MARKS = {WORSE: "**worse**", BETTER: "better"}
+
+
+def comparison(findings: Findings) -> str:
+    """The whole comparison; it begins with the verdict."""
+    lines = ["## Connection reuse", ""]
+    lines += [f"**{_safe(line)}**  " for line in sentences.verdict(findings)]
+    lines += ["", _safe(sentences.sides(findings)) + "  ", _safe(sentences.surroundings(findings))]
+    lines += [line for warning in findings.warnings for line in ("", f"> {_safe(warning)}")]
+    for scenario in dict.fromkeys(row.scenario for row in findings.comparison.rows):
+        lines += ["", f"### {_safe(scenario_title(scenario))}", ""]
+        lines += _table(findings, scenario)
+        lines += [
+            line for why in sentences.reasons(findings, scenario) for line in ("", _safe(why))
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(findings: Findings, scenario: str) -> list[str]:
+    lines = ["| | | baseline | candidate | change | verdict |", "|---|---|---:|---:|---:|---|"]
+    for row in sentences.rows_to_show(findings, scenario):
+        *cells, verdict = sentences.cells(findings, row)
+        label = findings.labels[row.strategy]
+        shown = [_safe(cell) for cell in (label, *cells)] + [_MARKS.get(verdict, _safe(verdict))]
+        lines.append(f"| {' | '.join(shown)} |")
+    return lines
+
+
+def _safe(text: str) -> str:
+    """The text as one line that means nothing to Markdown's tables, HTML and emphasis."""
+    for special in "\\`*_[]|~":
+        text = text.replace(special, f"\\{special}")
+    return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())
+
+
+def cut_to(text: str, limit_bytes: int) -> str:
+    """The text if it fits, else as many whole lines as do, and a line that says so."""
+    if len(text.encode()) <= limit_bytes:
+        return text
+    note = "\n\n(The rest does not fit here: the job's log has all of it.)\n"
+    room = limit_bytes - len(note.encode())
+    if room <= 0:
+        return ""
+    whole_lines = text.encode()[:room].decode(errors="ignore").rpartition("\n")[0]
+    return whole_lines + note

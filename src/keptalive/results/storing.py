@@ -1,0 +1,137 @@
+"""Where results are kept: written whole or not at all, found again by name or as the newest."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from keptalive.errors import UsageError
+
+RESULTS = Path("results")
+BASELINE = RESULTS / "baseline"
+
+# -- Writing -------------------------------------------------------------------------------------
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before a minute's measuring, rather than after, that nothing can be saved.
+
+    Raises:
+        UsageError: the folder cannot be made, or not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"Results cannot be written to {folder}: {error.strerror}. "
+            "Next: --results FOLDER, where you may write."
+        ) from None
+
+
+def save(contents: Mapping[str, Any], folder: Path) -> Path:
+    """Write the file, named after its time, whole or not at all; say where.
+
+    Raises:
+        UsageError: it cannot be written there; if the system's folder for temporary files takes
+            it, the sentence says where it is.
+    """
+    text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    stamp = str(contents["datetime"])[:19].replace(":", "")
+    try:
+        return _write(text, folder, stamp)
+    except OSError as error:
+        kept = _keep_elsewhere(text, stamp)
+        raise UsageError(
+            f"The result cannot be written to {folder}: {error.strerror}. {kept}"
+        ) from None
+
+
+def _keep_elsewhere(text: str, stamp: str) -> str:
+    elsewhere = Path(tempfile.gettempdir())
+    try:
+        return f"It is kept as {_write(text, elsewhere, f'keptalive-{stamp}')}."
+    except OSError as error:
+        return f"Nor to {elsewhere}: {error.strerror}. Next: make room, and use --json."
+
+
+def _write(text: str, folder: Path, stem: str) -> Path:
+    """Through a temporary file, and never over an older result."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=folder, prefix=".", suffix=".json", delete=False
+    ) as unfinished:
+        try:
+            unfinished.write(text)
+            unfinished.flush()
+            os.fsync(unfinished.fileno())
+            os.fchmod(unfinished.fileno(), 0o644)
+            return _link_under_free_name(Path(unfinished.name), folder, stem)
+        finally:
+            Path(unfinished.name).unlink()
+
+
+def _link_under_free_name(unfinished: Path, folder: Path, stem: str) -> Path:
+    number = 1
+    while True:
+        path = folder / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
+        try:
+            path.hardlink_to(unfinished)
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+# -- Finding -------------------------------------------------------------------------------------
+
+
+def find(named: Path) -> Path:
+    """The file that is meant: a file, the newest result in a folder, or a name in ``results/``.
+
+    Raises:
+        UsageError: there is nothing of that name, or no result in that folder.
+    """
+    candidates = (named, RESULTS / named, RESULTS / f"{named}.json")
+    try:
+        found = next((path for path in candidates if path.exists()), None)
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise UsageError(f"{named} cannot be read: {error.strerror}.") from None
+    if found is None:
+        raise UsageError(f"There is no result {named}. Next: {_next_step(named)}")
+    if found.is_dir():
+        return _newest(found)
+    return found
+
+
+def _newest(folder: Path) -> Path:
+    try:
+        results = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+        if results:
+            return max(results, key=_made)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
+    raise UsageError(f"There is no result in {folder}. Next: {_next_step(folder)}")
+
+
+def _next_step(named: Path) -> str:
+    if named == BASELINE:
+        return f"keptalive bench --results {BASELINE} makes a baseline."
+    return "keptalive bench makes one."
+
+
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d{6})(?:-(\d+))?")
+
+
+def _made(path: Path) -> tuple[str, int]:
+    """When it was made, by its name; a file that was renamed, by its time of change."""
+    if stamp := _STAMP.fullmatch(path.stem):
+        return stamp[1], int(stamp[2] or 1)
+    changed = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+    return f"{changed:%Y-%m-%dT%H%M%S}", 1

@@ -1,0 +1,191 @@
+"""What a person and a CI read of a comparison: the verdict first, and nothing cut off."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from tests.runs import run, usual
+
+from keptalive.analysis.comparing import Guard, compare
+from keptalive.analysis.findings import Findings, Source, differences, warnings
+from keptalive.analysis.gate import Limit, breaches
+from keptalive.model import Run
+from keptalive.render import comparison, github, markdown, sentences
+
+HERE = Source(
+    path="results/a.json", made="2026-11-20T10:00:00", commit="3f2a91c0aa", machine="Linux, 2 CPUs"
+)
+THERE = replace(HERE, path="results/b.json", commit=None, made="2026-11-24T10:00:00")
+
+
+def findings(
+    baseline: Run,
+    candidate: Run,
+    *limits: Limit,
+    guard: Guard | None = None,
+    absolute: bool = False,
+    machine: str = HERE.machine,
+) -> Findings:
+    there = replace(THERE, machine=machine)
+    return Findings(
+        baseline=HERE,
+        candidate=there,
+        comparison=compare(baseline, candidate, guard=guard, absolute=absolute),
+        breaches=breaches(candidate, limits),
+        differences=differences(baseline, candidate),
+        warnings=warnings((HERE, baseline), (there, candidate), absolute=absolute),
+        labels={**baseline.labels, **candidate.labels},
+    )
+
+
+def shown(found: Findings, width: int = 80) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width).print(comparison.screen(found))
+    return out.getvalue()
+
+
+WORSE = findings(run(), run(usual(opened=2, reopened=1), environment={"urllib3": "2.8.0"}))
+FAILED = findings(run(), run(usual(errors=1, first_error="ReadTimeout")))
+LONG = [
+    replace(
+        t, scenario="idle-timeout=60", strategy={"session": "tuned"}.get(t.strategy, t.strategy)
+    )
+    for t in usual(slower=12.3456)
+]
+
+
+def test_the_verdict_stands_in_a_sentence_before_the_numbers() -> None:
+    lines = shown(WORSE).splitlines()
+    assert [line.rstrip() for line in lines[:4]] == [
+        "baseline 3f2a91c (2026-11-20), candidate results/b.json (2026-11-24)",
+        "same plan, urllib3 2.7.0 → 2.8.0",
+        "",
+        "REGRESSION: Session opens 1 more connection a trial (reopened).",
+    ]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [WORSE, FAILED, findings(run(), run([*usual(), *LONG])), findings(run(LONG), run(LONG))],
+)
+def test_everything_fits_80_columns(found: Findings) -> None:
+    text = shown(found)
+    assert "…" not in text
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+
+
+def test_a_table_has_both_sides_the_change_its_interval_and_a_verdict() -> None:
+    rows = [
+        line.split() for line in shown(WORSE).splitlines() if "opened" in line or "time" in line
+    ]
+    assert ["Session", "opened", "1", "2", "+1", "worse"] in rows
+    (time,) = (row for row in rows if row[0].startswith("time/fresh"))
+    assert time[:4] == ["time/fresh", "0.249", "0.249", "+0.0"]
+    assert time[-1] == "same"
+
+
+def test_what_is_not_comparable_says_why() -> None:
+    said = " ".join(shown(FAILED).split())
+    assert "NOT COMPARABLE: what is guarded could not be compared" in said
+    assert "Session: not comparable: candidate: 8 of 32 requests failed (ReadTimeout)." in said
+
+
+def test_a_limit_that_is_broken_is_told_with_the_limit() -> None:
+    found = findings(run(), run(), Limit(max_opened=0), Limit(min_reuse=0.8), Limit(min_speedup=9))
+    assert sentences.verdict(found) == [
+        (
+            "GATE, where the server keeps connections: "
+            "Session opened 1 connection in a trial, max_opened is 0."
+        ),
+        (
+            "GATE, where the server keeps connections: "
+            "Session reused a connection for 75.0 % of its requests, min_reuse is 80 %."
+        ),
+        (
+            "GATE, where the server keeps connections: "
+            "Session is 4.01 times as fast, min_speedup is 9."
+        ),
+    ]
+
+
+def test_nothing_is_called_the_same_that_is_not_shown() -> None:
+    noisy = usual()
+    noisy[3::4] = [replace(t, seconds=t.seconds * 1.5) for t in noisy[3::4]]
+    said = sentences.verdict(findings(run(), run(noisy)))
+    assert said == ["No regression is shown; 1 of 1 times vary too much to tell (~)."]
+    assert sentences.verdict(findings(run(), run())) == ["No regression."]
+
+
+def test_what_is_worse_but_not_guarded_and_what_is_better_is_told_all_the_same() -> None:
+    only_time = Guard(measures=frozenset({"time"}))
+    found = findings(run(), run(usual(opened=2)), guard=only_time)
+    assert sentences.verdict(found) == [
+        "No regression.",
+        "Worse, but not guarded: Session opens 1 more connection a trial.",
+    ]
+    better = findings(run(usual(opened=3, slower=2.0)), run())
+    assert sentences.verdict(better) == [
+        "No regression.",
+        (
+            "Better: Session opens 2 fewer connections a trial, takes 50 % less long against "
+            "requests.get."
+        ),
+    ]
+
+
+def test_seconds_from_two_machines_are_warned_of() -> None:
+    text = " ".join(shown(findings(run(), run(), absolute=True, machine="Darwin")).split())
+    assert "! The machines differ (Linux, 2 CPUs; Darwin): seconds tell little." in text
+    assert "machines differ" not in shown(findings(run(), run(), machine="Darwin"))
+
+
+def test_a_run_that_was_interrupted_is_told() -> None:
+    text = " ".join(shown(findings(run(), run(ended="interrupted"))).split())
+    assert "! The candidate did not come to its own end (interrupted): fewer rounds." in text
+
+
+def test_a_long_value_of_the_plan_is_named_not_shown() -> None:
+    other = run(plan={"requests": ("/a-very-long-path-to-something",)})
+    assert "plan's requests: not the same" in shown(findings(run(), other))
+    assert "same plan" not in shown(findings(run(), other))
+
+
+# -- Markdown ------------------------------------------------------------------------------------
+
+
+def test_the_markdown_begins_with_the_verdict_and_has_the_table() -> None:
+    text = markdown.comparison(WORSE)
+    assert text.startswith("## Connection reuse\n\n**REGRESSION: Session opens 1 more connection")
+    assert "| Session | opened | 1 | 2 | +1 | **worse** |" in text.splitlines()
+
+
+def test_a_label_with_markup_of_its_own_breaks_no_table() -> None:
+    found = replace(WORSE, labels={"fresh": "a|b", "session": "<b>*x*</b>\n"})
+    lines = markdown.comparison(found).splitlines()
+    assert "| a\\|b | opened | 4 | 4 | 0 | same |" in lines
+    assert any("&lt;b>\\*x\\*&lt;/b>" in line for line in lines)
+
+
+@pytest.mark.parametrize("limit", [0, 10, 200, 500, 10_000])
+def test_a_summary_is_cut_between_lines_and_says_so(limit: int) -> None:
+    text = markdown.comparison(WORSE).replace("Session", "Sessiön")
+    cut = markdown.cut_to(text, limit)
+    assert len(cut.encode()) <= limit
+    if limit == 10_000:
+        assert cut == text
+    elif cut:
+        kept, note = cut.split("\n\n(The rest")
+        assert text.startswith(f"{kept}\n")
+        assert note.startswith(" does not fit here")
+
+
+# -- Annotations ---------------------------------------------------------------------------------
+
+
+def test_an_annotation_is_one_line_escaped_as_the_toolkit_does() -> None:
+    assert github.error("a: b, c", "100 %\r\nmore: fine, too") == (
+        "::error title=a%3A b%2C c::100 %25%0D%0Amore: fine, too"
+    )

@@ -1,0 +1,167 @@
+"""Result files come back as they were, old ones too; whatever else a file is, it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.runs import run
+
+from keptalive import results
+from keptalive.errors import UsageError
+from keptalive.model import Run
+
+DATA = Path(__file__).parents[1] / "data" / "results"
+OLD_FILES = sorted(DATA.glob("*.json"))
+
+
+def as_json(made: Run) -> dict:
+    return json.loads(json.dumps(results.document(made)))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        results.read(path)
+    assert caught.value.exit_code == 2
+    said = str(caught.value)
+    assert "\n" not in said
+    return said.replace(str(path), "FILE")
+
+
+@pytest.fixture
+def of(tmp_path: Path):
+    """The sentence with which a file of these contents is refused."""
+
+    def told(contents: str | bytes) -> str:
+        path = tmp_path / "file.json"
+        path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+        return refusal(path)
+
+    return told
+
+
+def test_what_was_saved_is_read_back_as_it_was(tmp_path: Path) -> None:
+    made = run(ended="budget")
+    saved = results.read(results.save(results.document(made), tmp_path))
+    assert saved.schema == results.SCHEMA
+    assert as_json(made)["keptalive"] == as_json(saved.run)["keptalive"]
+    assert (saved.run.trials, saved.run.summary) == (made.trials, made.summary)
+
+
+@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: path.stem)
+def test_files_of_every_schema_so_far_are_read(path: Path) -> None:
+    saved = results.read(path)
+    assert saved.commit is not None
+    assert len(saved.run.trials) == 2 * 3 * 7
+    assert [row.rounds for row in saved.run.summary] == [6] * 6
+    assert all(trial.phases for trial in saved.run.trials) == ("before-phases" not in path.stem)
+    assert saved.schema == int(path.stem.split("-")[1])
+
+
+def test_there_is_a_file_of_each_schema() -> None:
+    schemas = {results.read(path).schema for path in OLD_FILES}
+    assert schemas == set(range(1, results.SCHEMA + 1))
+
+
+def test_outside_of_a_repository_there_is_no_commit(tmp_path: Path) -> None:
+    contents = {**results.document(run()), "commit_info": {"id": "unversioned"}}
+    assert results.read(results.save(contents, tmp_path)).commit is None
+
+
+@pytest.mark.parametrize(
+    ("contents", "said"),
+    [
+        ("", "FILE is not a result: it is empty."),
+        (" \n", "FILE is not a result: it is empty."),
+        (b"\x89PNG\xff\x00", "FILE is not a result: it is not text."),
+        ("hello", "FILE is not a result: it is not JSON (line 1: Expecting value)."),
+        (
+            "[1, 2]",
+            "FILE is other JSON, not a result of keptalive. Next: keptalive bench makes one.",
+        ),
+        (
+            '{"machine_info": {}, "benchmarks": []}',
+            (
+                "FILE is a pytest-benchmark file without keptalive's part, not a result of "
+                "keptalive. Next: keptalive bench makes one."
+            ),
+        ),
+        (
+            '{"keptalive": 7}',
+            "FILE is other JSON, not a result of keptalive. Next: keptalive bench makes one.",
+        ),
+        ('{"keptalive": {"schema": "2"}}', "The result FILE is damaged: its schema is '2'."),
+        (
+            '{"keptalive": {"schema": 99}}',
+            (
+                f"The result FILE has schema 99; this keptalive reads up to {results.SCHEMA}. "
+                "Next: a newer keptalive."
+            ),
+        ),
+        ('{"keptalive": {"schema": 1}}', "The result FILE is damaged: there is no 'trials'."),
+        ("[" * 100_000, "FILE is not a result: its JSON is none of ours."),
+    ],
+)
+def test_what_is_no_result_is_told_in_a_line(of, contents: str | bytes, said: str) -> None:
+    assert said == of(contents)
+
+
+def test_a_file_that_was_cut_off_anywhere_is_told_in_a_line(of) -> None:
+    whole = json.dumps(results.document(run()), indent=1)
+    for end in range(2, len(whole), 97):
+        said = of(whole[:end])
+        assert said.startswith("The result FILE is cut off in line "), (end, said)
+
+
+def test_a_folder_a_device_and_nothing_are_told_in_a_line(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == "FILE cannot be read: Is a directory."
+    assert refusal(Path(os.devnull)) == "FILE is a device, not a result."
+    assert refusal(tmp_path / "none") == "FILE cannot be read: No such file or directory."
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seconds", 0),
+        ("seconds", -1),
+        ("seconds", "fast"),
+        ("seconds", None),
+        ("seconds", 1e999),
+        ("requests", 0),
+        ("opened", -1),
+        ("opened", 1.5),
+        ("opened", True),
+        ("witnesses", {"pool_log": 1}),
+        ("witnesses", None),
+        ("request_seconds", 7),
+        ("strategy", "never named"),
+        ("phases", 3),
+        ("round", "first"),
+        ("first_error", ...),
+    ],
+)
+def test_a_trial_with_a_value_that_none_has_is_told_in_a_line(of, key: str, value: object) -> None:
+    contents = as_json(run())
+    trial = contents["keptalive"]["trials"][-1]
+    if value is ...:
+        del trial[key]
+    else:
+        trial[key] = value
+    assert of(json.dumps(contents)).startswith("The result FILE is damaged: ")
+
+
+@pytest.mark.parametrize("key", ["plan", "environment", "strategies", "trials", "summary", "ended"])
+@pytest.mark.parametrize("value", [None, 7, "x", [1], [{}], {"a": 1}])
+def test_a_part_that_is_something_else_is_refused_or_makes_no_difference(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    contents = as_json(run())
+    contents["keptalive"][key] = value
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(contents))
+    if key in ("plan", "environment", "ended") and (key == "ended" or isinstance(value, dict)):
+        assert results.read(path)
+    else:
+        assert refusal(path).startswith("The result FILE is damaged: ")

@@ -1,0 +1,84 @@
+"""Results are found as a file, by a name, or as the newest of a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from keptalive import results
+from keptalive.errors import UsageError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """results/, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    made = Path("results")
+    made.mkdir()
+    return made
+
+
+def test_a_name_in_results_will_do_with_or_without_its_ending(folder: Path) -> None:
+    (folder / "before.json").touch()
+    expected = folder / "before.json"
+    assert [results.find(Path(n)) for n in ("before", "before.json", expected)] == [expected] * 3
+
+
+def test_a_file_of_that_name_goes_before_one_in_results(folder: Path) -> None:
+    for path in (folder / "a.json", Path("a.json")):
+        path.touch()
+    assert results.find(Path("a.json")) == Path("a.json")
+
+
+def test_a_folder_means_its_newest_by_the_time_in_the_name(folder: Path) -> None:
+    names = [
+        "2026-01-02T000000-2",
+        "2026-01-02T000000-10",
+        "2026-01-02T000000",
+        "2025-12-31T235959",
+    ]
+    for name in names:
+        (folder / f"{name}.json").touch()
+    assert results.find(folder) == folder / "2026-01-02T000000-10.json"
+
+
+def test_a_file_that_was_renamed_is_as_old_as_its_last_change(folder: Path) -> None:
+    (folder / "2026-01-02T000000.json").touch()
+    renamed = folder / "renamed.json"
+    renamed.touch()
+    for changed, newest in (
+        (1_767_000_000, "2026-01-02T000000.json"),
+        (1_768_000_000, "renamed.json"),
+    ):
+        os.utime(renamed, (changed, changed))
+        assert results.find(folder).name == newest
+
+
+def test_neither_baseline_nor_unfinished_files_are_the_newest_result(folder: Path) -> None:
+    (folder / "baseline").mkdir()
+    for name in ("2026-01-02T000000.json", ".2027-unfinished.json", "baseline/2028.json", "notes"):
+        (folder / name).touch()
+    assert results.find(folder).name == "2026-01-02T000000.json"
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("none.json", "There is no result none.json. Next: keptalive bench makes one."),
+        ("results", "There is no result in results. Next: keptalive bench makes one."),
+        ("x" * 300, f"{'x' * 300} cannot be read: File name too long."),
+        (
+            "results/baseline",
+            (
+                "There is no result results/baseline. "
+                "Next: keptalive bench --results results/baseline makes a baseline."
+            ),
+        ),
+    ],
+)
+def test_where_there_is_none_the_next_step_is_told(folder: Path, named: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        results.find(Path(named))
+    assert said == str(caught.value)
