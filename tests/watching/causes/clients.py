@@ -1,0 +1,73 @@
+"""What the tests of causes share: clients of each kind, a clock, and causes by count."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import requests
+import urllib3
+
+from keptalive import tuned_session
+from keptalive.watching.watch import Watch
+
+from ...clients.tuned.servers import (
+    PATIENCE_S,
+)
+
+OK = b"HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\nok"
+RETRIES = urllib3.Retry(9, backoff_factor=0)
+NONE_BUT_REDIRECTS = urllib3.Retry(3, connect=0, read=0, status=0, other=0)
+
+
+class Clock:
+    """Seconds, as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def causes(watched: Watch) -> dict[str, int]:
+    """Each cause's count over all hosts; they add up to what was opened, and nothing failed."""
+    report = watched.report()
+    counts: Counter[str] = Counter()
+    for host in report["hosts"]:
+        found = {cause["cause"]: cause["count"] for cause in host["causes"]}
+        assert sum(found.values()) == host["opened"]
+        counts.update(found)
+    hidden = [line for line in report["warnings"] if line.startswith("Retries hid")]
+    assert bool(hidden) == bool(counts["retry"])
+    assert report["warnings"] == hidden
+    return {cause: count for cause, count in counts.items() if count}
+
+
+Get = Callable[..., Any]
+
+
+def session_gets(made: requests.Session, bundle: str) -> Get:
+    made.trust_env = False
+    made.verify = bundle
+
+    def get(url: str, **settings: Any) -> requests.Response:
+        return made.get(url, **{"timeout": PATIENCE_S, **settings})
+
+    return get
+
+
+def pools_get(made: urllib3.PoolManager, _bundle: str) -> Get:
+    def get(url: str, *, stream: bool = False, **settings: Any) -> Any:
+        given = {"timeout": PATIENCE_S, "retries": NONE_BUT_REDIRECTS, **settings}
+        return made.request("GET", url, preload_content=not stream, **given)
+
+    return get
+
+
+CLIENTS: dict[str, Callable[[str], tuple[Any, Callable[..., Get]]]] = {
+    "Session": lambda _bundle: (requests.Session(), session_gets),
+    "tuned_session": lambda _bundle: (tuned_session(), session_gets),
+    "PoolManager": lambda bundle: (urllib3.PoolManager(ca_certs=bundle), pools_get),
+}

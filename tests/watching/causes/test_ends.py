@@ -1,0 +1,124 @@
+"""How a kept connection ended, by itself or as somebody said, is told from the socket."""
+
+from __future__ import annotations
+
+import pytest
+
+from keptalive import tuned_session
+
+from ...clients.tuned.servers import (
+    Peer,
+    Server,
+    answers,
+)
+from .clients import (
+    causes,
+    session_gets,
+)
+from .servers import Then, closes, late_message, resets, says_goodbye, strays, times_out
+
+
+@pytest.mark.parametrize(
+    ("does", "cause"),
+    [
+        (closes, "server-closed"),
+        (says_goodbye, "server-closed"),
+        (resets, "server-reset"),
+        (times_out, "timeout-408"),
+        (strays, "stray-bytes"),
+    ],
+)
+def test_how_a_kept_connection_ended_is_told(get, serve, watched, does, cause):
+    script = Then(does, after=(1, 2))
+    server = serve(script)
+    script.asked(get, server.url, times=4)
+    assert causes(watched) == {"first-use": 1, cause: 2}
+    assert (watched.opened, watched.reused) == (server.accepted, 1) == (3, 1)
+
+
+def test_a_tls_message_on_a_live_connection_is_told(get, watched, trusted, opened):
+    script = Then(late_message)
+    server = opened.enter_context(Server(script, tls=trusted.server))
+    script.asked(get, server.url, times=3)
+    assert causes(watched) == {"first-use": 1, "tls-message": 2}
+    assert server.accepted == 3
+
+
+@pytest.mark.parametrize("does", [closes, says_goodbye])
+def test_an_end_after_more_idleness_than_others_survived_is_an_idle_timeout(
+    get, serve, watched, clock, does
+):
+    script = Then(does, after=(2, 2, 9))
+    server = serve(script)
+    for idle in (0, 4, 6, 4, 7):
+        clock.now += idle
+        script.asked(get, server.url, times=1)
+    assert causes(watched) == {"first-use": 1, "idle-timeout": 2}
+    assert watched.opened == server.accepted == 3
+
+
+def test_an_end_that_recurs_after_as_many_responses_is_a_request_limit(get, serve, watched, clock):
+    script = Then(closes, after=(3,))
+    server = serve(script)
+    for _ in range(10):
+        clock.now += 1.0
+        script.asked(get, server.url, times=1)
+    assert causes(watched) == {"first-use": 1, "request-limit": 3}
+    assert watched.opened == server.accepted == 4
+
+
+def test_an_idle_connection_that_a_tuned_session_replaces_is_an_idle_timeout(
+    serve, watched, clock, trusted, monkeypatch
+):
+    monkeypatch.setattr("keptalive.clients.tuned.pools.time.monotonic", clock)
+    server = serve(answers())
+    with tuned_session(max_idle=5) as made:
+        get = session_gets(made, trusted.bundle)
+        for idle in (0, 4, 6, 4, 6):
+            clock.now += idle
+            get(server.url)
+    assert causes(watched) == {"first-use": 1, "idle-timeout": 2}
+    assert (watched.opened, watched.reused) == (server.accepted, 2) == (3, 2)
+
+
+def test_an_announced_close_is_told(get, serve, watched):
+    server = serve(answers((200, "Connection: close")))
+    for _ in range(3):
+        get(server.url)
+    assert causes(watched) == {"first-use": 1, "close-announced": 2}
+    assert watched.opened == server.accepted
+
+
+def obeys(peer: Peer) -> None:
+    while asked := peer.asked():
+        said = asked.headers.get("connection") == "close"
+        peer.answer(200, *(["Connection: close"] if said else []))
+
+
+def test_a_close_that_the_client_asked_for_is_told(get, serve, watched):
+    server = serve(obeys)
+    for _ in range(3):
+        get(server.url, headers={"Connection": "close"})
+    assert causes(watched) == {"first-use": 1, "close-requested": 2}
+    assert watched.opened == server.accepted
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 200 -\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 -\r\n\r\nok",
+        b"HTTP/1.1 200 -\r\n\r\nok",
+    ],
+)
+def test_http_1_0_and_a_body_without_framing_are_told(get, serve, watched, answer):
+    def script(peer: Peer) -> None:
+        assert peer.asked()
+        peer.write(answer)
+        says_goodbye(peer)
+
+    server = serve(script)
+    for _ in range(3):
+        get(server.url)
+    assert causes(watched) == {"first-use": 1, "http-1.0": 2}
+    assert watched.opened == server.accepted

@@ -1,0 +1,154 @@
+"""What the program did is told: new Sessions, closed ones, other settings, threads."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from keptalive import tuned_session
+
+from ...clients.tuned.servers import (
+    PATIENCE_S,
+    REQUESTS,
+    Peer,
+    Script,
+    Server,
+    answers,
+    tunnel,
+)
+from .clients import (
+    CLIENTS,
+    causes,
+    pools_get,
+    session_gets,
+)
+
+
+def test_bare_requests_get_opens_a_new_session_each_time(serve, watched, trusted):
+    server = serve(answers())
+    for _ in range(3):
+        requests.get(server.url, verify=trusted.bundle, timeout=PATIENCE_S)
+    assert causes(watched) == {"first-use": 1, "new-session": 2}
+    assert watched.opened == server.accepted
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_new_client_for_each_request_is_told(kind, serve, watched, trusted):
+    server = serve(answers())
+    for _ in range(3):
+        made, gets = CLIENTS[kind](trusted.bundle)
+        with made:
+            gets(made, trusted.bundle)(server.url)
+    assert causes(watched) == {"first-use": 1, "new-session": 2}
+    assert watched.opened == server.accepted
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_client_that_was_closed_and_is_used_again_is_told(kind, serve, watched, trusted):
+    server = serve(answers())
+    made, gets = CLIENTS[kind](trusted.bundle)
+    get = gets(made, trusted.bundle)
+    for _ in range(3):
+        get(server.url)
+        made.__exit__(None, None, None)
+    assert causes(watched) == {"first-use": 1, "session-closed": 2}
+    assert watched.opened == server.accepted
+
+
+@pytest.mark.parametrize("kind", ["Session", "PoolManager"])
+def test_more_hosts_than_pools_evict_each_other(kind, serve, watched, trusted):
+    servers = [serve(answers()) for _ in range(3)]
+    if kind == "Session":
+        made: Any = requests.Session()
+        for prefix in ("http://", "https://"):
+            made.mount(prefix, HTTPAdapter(pool_connections=2))
+        get = session_gets(made, trusted.bundle)
+    else:
+        made = urllib3.PoolManager(num_pools=2, ca_certs=trusted.bundle)
+        get = pools_get(made, "")
+    with made:
+        for server in servers * 3:
+            get(server.url)
+    assert causes(watched) == {"first-use": 3, "pool-evicted": 6}
+    assert watched.opened == sum(server.accepted for server in servers) == 9
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_other_tls_settings_are_told(make, watched, trusted, opened):
+    if make is requests.Session and REQUESTS < (2, 32):
+        pytest.skip("before, requests used one pool for all settings")
+    server = opened.enter_context(Server(tls=trusted.server))
+    with make() as made:
+        get = session_gets(made, trusted.bundle)
+        for verify in (trusted.bundle, False, trusted.bundle, False):
+            get(server.url, verify=verify)
+    assert causes(watched) == {"first-use": 1, "tls-settings-differ": 1}
+    assert (watched.opened, watched.reused) == (server.accepted, 2)
+
+
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_another_proxy_is_told_for_the_host_that_is_asked(
+    make, scheme, watched, trusted, serve_plain
+):
+    script = tunnel(trusted.server, answers()) if scheme == "https" else answers()
+    proxies = [serve_plain(script) for _ in range(2)]
+    url = f"{scheme}://localhost:1/"
+    with make() as made:
+        get = session_gets(made, trusted.bundle)
+        for proxy in [proxies[0], proxies[0], proxies[1], proxies[0]]:
+            get(url, proxies={scheme: proxy.url})
+        # One login more is one proxy more, and its password is no-one's business
+        get(url, proxies={scheme: proxies[1].url.replace("//", "//me:secret@")})
+    assert causes(watched) == {"first-use": 1, "proxy-differs": 2}
+    assert [host["host"] for host in watched.report()["hosts"]] == [url.rstrip("/")]
+    drafts = watched._recorder.drafts
+    assert "secret" not in repr(drafts)
+    assert sum(proxy.accepted for proxy in proxies) == 3
+
+
+def together(number: int) -> Script:
+    """Answer each round of requests only when so many have been asked."""
+    barrier = threading.Barrier(number)
+
+    def script(peer: Peer) -> None:
+        while peer.asked():
+            barrier.wait(PATIENCE_S)
+            peer.answer()
+
+    return script
+
+
+@pytest.mark.parametrize(("kept", "cause"), [(8, "concurrency"), (2, "pool-too-small")])
+@pytest.mark.parametrize("kind", ["Session", "PoolManager"])
+def test_threads_that_ask_at_once_are_told(kind, kept, cause, serve, watched, trusted, opened):
+    server = serve(together(8))
+    if kind == "Session":
+        made: Any = opened.enter_context(requests.Session())
+        for prefix in ("http://", "https://"):
+            made.mount(prefix, HTTPAdapter(pool_maxsize=kept))
+        get = session_gets(made, trusted.bundle)
+    else:
+        made = opened.enter_context(urllib3.PoolManager(maxsize=kept, ca_certs=trusted.bundle))
+        get = pools_get(made, "")
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(get, [server.url] * 8))
+        first = causes(watched)
+        list(threads.map(get, [server.url] * 8))
+    found = causes(watched)
+    assert first["first-use"] == found["first-use"] == 1
+    assert watched.opened == server.accepted == (8 if kept == 8 else 14)
+    if kept == 8:
+        assert found == {"first-use": 1, cause: 7}
+    else:
+        # whether the first one is kept, and then those kept or new ones, is the threads' affair
+        assert set(found) <= {"first-use", "concurrency", cause}
+        assert 5 <= first[cause] <= 6
+        assert 9 <= found[cause] <= 12

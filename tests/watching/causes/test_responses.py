@@ -1,0 +1,190 @@
+"""Responses unread, failures, retries and redirects are told."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from keptalive import tuned_session
+
+from ...clients.tuned.servers import (
+    PATIENCE_S,
+    URLLIB3_1,
+    Peer,
+    answers,
+    never_answers,
+    tunnel,
+)
+from .clients import (
+    CLIENTS,
+    RETRIES,
+    Get,
+    causes,
+    session_gets,
+)
+
+LONG = b"x" * 300_000
+
+
+def test_responses_that_are_never_read_keep_their_connections(get, serve, watched):
+    server = serve(answers((200,)))
+    held = [get(server.url, stream=True) for _ in range(3)]
+    assert causes(watched) == {"first-use": 1, "unread-body": 2}
+    assert watched.opened == server.accepted
+    held.clear()
+    get(server.url)
+    assert causes(watched) == {"first-use": 1, "unread-body": 3}
+
+
+def test_responses_that_are_read_in_the_end_do_not(get, serve, watched):
+    server = serve(answers())
+    for _ in range(3):
+        response = get(server.url, stream=True)
+        if isinstance(response, requests.Response):
+            assert response.content == b"ok"
+        else:
+            assert response.read() == b"ok"
+    assert causes(watched) == {"first-use": 1}
+    assert watched.reused == 2
+
+
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_a_response_that_is_closed_before_it_was_read_is_told(make, serve, watched, trusted):
+    def script(peer: Peer) -> None:
+        while peer.asked():
+            with suppress(OSError):
+                peer.answer(body=LONG)
+
+    server = serve(script)
+    with make() as made:
+        get = session_gets(made, trusted.bundle)
+        for _ in range(2):
+            with get(server.url, stream=True):
+                pass
+            response = get(server.url, stream=True)
+            assert next(response.iter_content(10)) == LONG[:10]
+            response.close()
+        get(server.url)
+    assert causes(watched) == {"first-use": 1, "abandoned-body": 4}
+    assert watched.opened == server.accepted
+
+
+def test_a_request_after_one_that_timed_out_is_told(get, serve, watched):
+    server = serve(never_answers, answers())
+    with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
+        get(server.url, timeout=0.05)
+    # nothing has come of the first connection: this is the first use, as much as ever
+    get(server.url)
+    assert causes(watched) == {"first-use": 1}
+    assert (watched.opened, server.accepted) == (1, 2)
+
+
+def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve, watched):
+    def script(peer: Peer) -> None:
+        assert peer.asked()
+        peer.answer()
+        assert peer.asked()
+        assert peer.hears_the_end()
+
+    server = serve(script, answers())
+    get(server.url)
+    with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
+        get(server.url, timeout=0.05)
+    get(server.url)
+    assert causes(watched) == {"first-use": 1, "failed-request": 1}
+    assert watched.opened == server.accepted
+
+
+def test_a_first_connection_that_fails_after_another_has_served_makes_no_pool_new(
+    serve, watched, trusted
+):
+    asked, served = threading.Event(), threading.Event()
+
+    def fails_late(peer: Peer) -> None:
+        assert peer.asked()
+        asked.set()
+        assert served.wait(PATIENCE_S)
+
+    server = serve(fails_late, answers((200, "Connection: close")))
+    made, gets = CLIENTS["Session"](trusted.bundle)
+    with made, ThreadPoolExecutor(1) as other:
+        get = gets(made, trusted.bundle)
+        first = other.submit(get, server.url)
+        assert asked.wait(PATIENCE_S)
+        get(server.url)
+        served.set()
+        with pytest.raises(requests.ConnectionError):
+            first.result(PATIENCE_S)
+        get(server.url)
+    assert causes(watched) == {"concurrency": 1, "failed-request": 1}
+
+
+@pytest.mark.skipif(URLLIB3_1, reason="urllib3 1.26 takes a body that breaks off for a whole one")
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_a_body_that_broke_off_is_a_failed_request(make, serve, watched, trusted):
+    def breaks_off(peer: Peer) -> None:
+        assert peer.asked()
+        peer.write(b"HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nok")
+
+    server = serve(breaks_off, answers())
+    with make() as made:
+        get = session_gets(made, trusted.bundle)
+        with pytest.raises(requests.RequestException):
+            get(server.url)
+        get(server.url)
+    assert causes(watched) == {"first-use": 1, "failed-request": 1}
+    assert watched.opened == server.accepted
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_request_that_is_sent_again_is_told(kind, serve, watched, trusted):
+    def hangs_up(peer: Peer) -> None:
+        if peer.asked():
+            peer.answer()
+            peer.asked()
+
+    server = serve(hangs_up)
+    if kind == "PoolManager":
+        made: Any = urllib3.PoolManager(ca_certs=trusted.bundle, retries=RETRIES)
+        get: Get = lambda url: made.request("GET", url, timeout=PATIENCE_S)  # noqa: E731
+    else:
+        made = CLIENTS[kind](trusted.bundle)[0]
+        if kind == "Session":
+            for prefix in ("http://", "https://"):
+                made.mount(prefix, HTTPAdapter(max_retries=RETRIES))
+        get = session_gets(made, trusted.bundle)
+    with made:
+        for _ in range(3):
+            get(server.url)
+    assert causes(watched) == {"first-use": 1, "retry": 2}
+    assert watched.opened == server.accepted == 3
+
+
+@pytest.mark.parametrize("make", [requests.Session, tuned_session])
+def test_a_tunnel_that_was_refused_leaves_no_false_trace(make, watched, trusted, serve_plain):
+    proxy = serve_plain(answers((502,)), tunnel(trusted.server, answers()))
+    with make() as made:
+        get = session_gets(made, trusted.bundle)
+        with pytest.raises(requests.RequestException):
+            get("https://localhost:1/", proxies={"https": proxy.url})
+        for _ in range(2):
+            get("https://localhost:1/", proxies={"https": proxy.url})
+    assert causes(watched) == {"first-use": 1}
+    assert watched.reused == 1
+
+
+def test_a_redirect_to_another_host_is_told(get, serve, watched):
+    target = serve(answers())
+    first = serve(answers((302, f"Location: {target.url}"), (200,)))
+    get(first.url)
+    assert causes(watched) == {"first-use": 1, "redirect": 1}
+    assert sum(host["requests"] for host in watched.report()["hosts"]) == 1
+    get(target.url)
+    assert causes(watched) == {"first-use": 1, "redirect": 1}
