@@ -77,7 +77,7 @@ SUITES = (
             *("-k", "not test_http2_probe_blocked_per_thread"),
         ),
         least_passed=1500,
-        least_seen={"watched": 500},
+        least_seen={"watched": 400},  # mocks, of which there are many, are no connections
         treatments=(WATCHED,),
         described=("urllib3", "requests", "pytest", "Hypercorn", "pyOpenSSL"),
     ),
