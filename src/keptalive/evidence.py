@@ -75,6 +75,8 @@ class Opening:
         discarded: the pool was full when it came back.
         place: where in the program the Session was made, as ``sync.py:12``.
         asked_at: where the request was made.
+        pool_size: how many connections its pool keeps, if it had no room for this one.
+        together: how many the pool had then, this one and busy ones included.
         left_at: where one of the responses was asked for that nobody has read.
     """
 
@@ -96,6 +98,8 @@ class Opening:
     discarded: bool = False
     place: str | None = None
     asked_at: str | None = None
+    pool_size: int | None = None
+    together: int = 0
     left_at: str | None = None
 
 
@@ -106,6 +110,8 @@ class Traffic:
     Attributes:
         longest_survived_s: the longest idle time after which a connection still served.
         most_served: the most responses on one connection.
+        most_at_once: the most requests that were on their way at once, whoever's.
+        errors: how tries ended that had no answer: names of exceptions, and how often.
         retried: tries after the first, which the program did not hear of.
         exposed: requests with credentials that anybody on the way can read.
         unverified: connections over TLS whose other end was not verified.
@@ -120,6 +126,8 @@ class Traffic:
     reused: int = 0
     longest_survived_s: float = 0.0
     most_served: int = 0
+    most_at_once: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
     retried: int = 0
     exposed: int = 0
     unverified: int = 0

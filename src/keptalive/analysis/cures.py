@@ -85,29 +85,52 @@ def _served(openings: Openings, _traffic: Traffic) -> str:
 
 
 def _idle_cure(openings: Openings, traffic: Traffic) -> str:
-    limit_s = announced_timeout_s(_ends(openings))
-    safe_s = 0.9 * limit_s if limit_s else traffic.longest_survived_s
-    if safe_s < SHORTEST_KNOWN_S:
+    ends = _ends(openings)
+    if ends and all(ended.how is How.REPLACED for ended in ends):
+        return "Nothing, unless the server keeps connections longer: then raise max_idle."
+    limit_s, survived_s = _limit_s(ends), traffic.longest_survived_s
+    if limit_s is None or survived_s < SHORTEST_KNOWN_S > 0.9 * (announced_timeout_s(ends) or 0.0):
+        known = "" if limit_s is None else f" ({_seconds(limit_s)} at most)"
         return (
-            "tuned_session(max_idle=T), T below the server's time, replaces it before that can "
-            "meet a request; keptalive probe finds it. Or ask more often."
+            f"tuned_session(max_idle=T), T below the server's time{known}, replaces it before that "
+            "can meet a request. Or ask more often."
         )
-    safe = _rounded_down(safe_s)
+    safe = _between(survived_s, limit_s, 0.9 * (announced_timeout_s(ends) or 0.0))
+    kept = f"; to keep it instead, ask at least every {_seconds(survived_s)}" * bool(survived_s)
     return (
         f"tuned_session(max_idle={safe:g}) replaces it before the server's end can meet a "
-        f"request; to keep it instead, ask at least every {safe:g} s."
+        f"request{kept}."
     )
 
 
-def _rounded_down(seconds: float) -> float:
-    """To two digits: a limit that is rounded up is none."""
-    unit = 10.0 ** (math.floor(math.log10(seconds)) - 1)
-    return math.floor(seconds / unit + 1e-9) * unit
+def _limit_s(ends: Sequence[Ended]) -> float | None:
+    """The server's time is this at most: what it announces, or what it let nobody survive."""
+    died = [ended.idle_s for ended in ends if ended.idle_s and ended.how is not How.REPLACED]
+    announced_s = announced_timeout_s(ends)
+    return min([*died, *([announced_s] if announced_s else [])], default=None)
 
 
-def _made(openings: Openings, _traffic: Traffic) -> str:
+def _between(survived_s: float, limit_s: float, wished_s: float) -> float:
+    """A little above what survived, so that waits of that length keep their connection."""
+    wanted = max(1.05 * survived_s, wished_s)
+    if not survived_s < wanted < limit_s:
+        wanted = (survived_s + limit_s) / 2
+    for digits in (2, 3, 4):
+        unit = 10.0 ** (math.floor(math.log10(wanted)) + 1 - digits)
+        rounded = round(wanted / unit) * unit
+        if survived_s < rounded < limit_s:
+            return rounded
+    return wanted
+
+
+def _made(openings: Openings, traffic: Traffic) -> str:
     at = _listed(opening.place for opening in openings)
-    return f"Sessions made at {at}." if at else ""
+    return f"Sessions made at {at}." if at else _asked(openings, traffic)
+
+
+def _asked(openings: Openings, _traffic: Traffic) -> str:
+    at = _listed(opening.asked_at for opening in openings)
+    return f"Asked for at {at}." if at else ""
 
 
 def _left(openings: Openings, _traffic: Traffic) -> str:
@@ -124,8 +147,18 @@ def _busy(openings: Openings, _traffic: Traffic) -> str:
     return f"Up to {max(opening.busy for opening in openings) + 1} requests at once."
 
 
-def _enough(openings: Openings, _traffic: Traffic) -> str:
-    most = max(opening.busy for opening in openings) + 1
+def _full(openings: Openings, traffic: Traffic) -> str:
+    size = max(opening.pool_size or 0 for opening in openings)
+    kept = f"; the pool keeps {size}" if size else ""
+    return f"Up to {_together(openings, traffic)} connections at once{kept}."
+
+
+def _together(openings: Openings, traffic: Traffic) -> int:
+    return max(traffic.most_at_once, *(max(o.busy + 1, o.together) for o in openings))
+
+
+def _enough(openings: Openings, traffic: Traffic) -> str:
+    most = _together(openings, traffic)
     return f"tuned_session(threads={most}), or HTTPAdapter(pool_maxsize={most})."
 
 
@@ -158,12 +191,12 @@ ROWS: Mapping[str, Row] = {
     ),
     "tls-settings-differ": Row(
         "verify or cert differ from the request before, so another pool",
-        _made,
+        _asked,
         _said("Use one setting for all requests of a Session."),
     ),
     "proxy-differs": Row(
         "another proxy than before, so another pool",
-        _made,
+        _asked,
         _said("Use one proxy URL, spelt the same, for all requests of a Session."),
     ),
     "concurrency": Row(
@@ -172,12 +205,12 @@ ROWS: Mapping[str, Row] = {
         _said("Nothing: each thread has its connection now."),
     ),
     "pool-too-small": Row(
-        "all kept connections were busy, and the pool had no room for this one", _busy, _enough
+        "all kept connections were busy, and the pool had no room for this one", _full, _enough
     ),
     "unread-body": Row(
         "an earlier response was never read, so its connection never came back",
         _left,
-        _said("Read .content, or use the response in a with block, when stream=True."),
+        _said("Read .content, also with stream=True; to close it unread costs its connection."),
     ),
     "abandoned-body": Row(
         "an earlier response was closed before its body had been read",
@@ -213,7 +246,7 @@ ROWS: Mapping[str, Row] = {
     "server-closed": Row(
         "the server closed it, for a reason that does not show",
         _idle,
-        _said("Look at the server's and the load balancer's timeouts: keptalive probe."),
+        _said("Look at the timeouts of the server and of what is in between."),
     ),
     "server-reset": Row(
         "the connection was reset",
@@ -234,7 +267,10 @@ ROWS: Mapping[str, Row] = {
     "retry": Row(
         "the request had failed, and was sent again",
         _errors,
-        _said("max_idle spares the failures of connections that the server had just closed."),
+        _said(
+            "See to why it failed. Where the server had closed it while it was unused, "
+            "tuned_session(max_idle=T) spares that."
+        ),
     ),
     "redirect": Row(
         "a redirect led to another host",

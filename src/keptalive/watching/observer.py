@@ -216,6 +216,7 @@ class Observer(Registry):
         for numbers in self._numbers_of(state, connection.target):
             numbers.requests += first
             numbers.attempts += 1
+            numbers.errors[connection.error] += 1
 
     # -- how connections end
 
@@ -246,11 +247,13 @@ class Observer(Registry):
         """There is no room for it in the pool, unless the pool is closed."""
         state = self.connection(conn)
         if state.pool is not None:
+            together = len(state.pool.known)
             state.pool.known.discard(state)
             state.pool.discarded = next(self.ticks)
-        kept_before = state.served > 1
-        if state.draft and conn.sock is not None and pool.pool is not None and not kept_before:
-            state.draft.discarded = True
+            kept_before = state.served > 1
+            if state.draft and conn.sock is not None and pool.pool is not None and not kept_before:
+                state.draft.discarded = True
+                state.draft.pool_size, state.draft.together = pool.pool.maxsize, together
 
     # -- how they are opened
 
@@ -288,8 +291,12 @@ class Observer(Registry):
         pool.is_new = False
         connection.begins_anew()
         connection.draft, connection.heard = draft, self.recorders
+        self.open.add(connection)
+        at_once = self.at_once(draft.host)
         for recorder in self.recorders:
             recorder.add(draft)
+            numbers = recorder.of(draft.host)
+            numbers.most_at_once = max(numbers.most_at_once, at_once)
 
     def has_connected(
         self, conn: Any, phases: Mapping[str, float], in_vain: list[tuple[str, float, str]]
@@ -299,7 +306,6 @@ class Observer(Registry):
         if state.pool is None and call is not None and call.asking is not None:
             state = call.asking  # one within it, that does the work
         state.connected = True
-        self.open.add(state)
         draft = state.draft
         if draft is None:
             return

@@ -37,6 +37,8 @@ class Draft:
     asked_at: str | None
     left_at: str | None
     answered: bool = False
+    pool_size: int | None = None
+    together: int = 0
     seconds: float = 0.0
     discarded: bool = False
 
@@ -56,6 +58,8 @@ class Numbers:
     reused: int = 0
     longest_survived_s: float = 0.0
     most_served: int = 0
+    most_at_once: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
     retried: int = 0
     exposed: int = 0
     unverified: int = 0
@@ -79,7 +83,8 @@ class Numbers:
     def traffic(self) -> Traffic:
         """As it stands now."""
         values = {name: getattr(self, name) for name in Traffic.__slots__}
-        return Traffic(**{**values, "sent_on": dict(self.sent_on), "in_vain": dict(self.in_vain)})
+        copied = {name: dict(values[name]) for name in ("errors", "sent_on", "in_vain")}
+        return Traffic(**{**values, **copied})
 
 
 class Recorder:

@@ -16,7 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.analysis import hygiene
 from keptalive.watching.stack import adapter_on_the_stack, place_in_program
-from keptalive.watching.states import LOST, READING, Connection, Owner, Pool
+from keptalive.watching.states import ASKING, LOST, READING, Connection, Owner, Pool
 
 NAME = "_keptalive_seen"  # the attribute on their objects
 
@@ -29,6 +29,13 @@ class Registry:
     def __init__(self) -> None:
         self.number = next(_numbers)
         self.open: set[Connection] = set()
+
+    def at_once(self, host: str) -> int:
+        """How many connections to this host have a request on its way just now."""
+        return sum(
+            state.doing is ASKING and state.draft is not None and state.draft.host == host
+            for state in list(self.open)
+        )
 
     def still_open(self) -> list[str | None]:
         """Where the owners were made of the connections that are open now."""
