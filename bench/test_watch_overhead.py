@@ -153,6 +153,7 @@ def test_a_process_that_asks_for_long_does_not_grow(benchmark, plain):
         assert watched.opened == 1
         assert watched.reused >= LONG // 100 * 100
     in_a_million = growth / LONG * 1e6
+    print(f"{LONG} requests: {growth:.1f} MiB more, {in_a_million:.1f} in a million")
     benchmark.extra_info |= {
         "requests": LONG,
         "growth_mib": growth,

@@ -82,7 +82,10 @@ def test_a_program_without_requests_has_nothing_to_report(tmp_path, lookalike):
     (tmp_path / "hello.py").write_text("print('hello')")
     ran = keptalive("run", "hello.py", cwd=tmp_path, lookalike=lookalike)
     assert (ran.returncode, ran.stdout) == (0, "hello\n")
-    assert ran.stderr == "\nNo request of requests or urllib3 was seen.\n\n"
+    assert (
+        ran.stderr
+        == "\nNo request of requests or urllib3 was seen; other clients are not watched.\n\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_a_disk_that_is_full_at_the_end_costs_the_file_and_not_the_report(tmp_pa
     (tmp_path / "hello.py").write_text("print('hello')")
     ran = keptalive("run", "--json", "/dev/full", "hello.py", cwd=tmp_path, lookalike=lookalike)
     assert (ran.returncode, ran.stdout) == (2, "hello\n")
-    assert "No request of requests or urllib3 was seen." in ran.stderr
+    assert "No request of requests or urllib3 was seen" in ran.stderr
     assert "/dev/full cannot be written: No space left on device. Next: --json FILE." in ran.stderr
     assert "Traceback" not in ran.stderr
 

@@ -72,7 +72,7 @@ def test_several_hosts_are_summed_up_first():
 
 
 def test_the_share_of_the_whole_and_the_phases_are_told():
-    costly = host("bad.test", cause("first-use", 1, 0.5), cause("new-session", 3, 1.5))
+    costly = host("bad.test", cause("first-use", 1, 0.5), cause("server-closed", 3, 1.5))
     costly["phases"] = {"ca_bundle": 1.2, "tls": 0.7, "connect": 0.1, "rest": 0.0}
     lines = " ".join(shown(costly, seconds=8.0, width=200))
     assert (
@@ -82,12 +82,30 @@ def test_the_share_of_the_whole_and_the_phases_are_told():
     assert "tuned_session() loads the CA bundle once" in lines
 
 
+def test_what_only_the_program_did_needs_no_cheaper_connections():
+    costly = host("bad.test", cause("first-use", 1, 0.5), cause("new-session", 3, 1.5))
+    costly["phases"] = {"ca_bundle": 1.8}
+    assert "tuned_session()" not in " ".join(shown(costly))
+
+
+def test_seconds_of_several_threads_are_no_share_of_what_passed():
+    lines = " ".join(shown(BAD, seconds=0.1, width=200))
+    assert "200 ms, all threads together, went into opening them" in lines
+
+
+def test_as_many_connections_are_owed_as_had_requests_at_once():
+    threads = host("t.test", cause("first-use", 1, 0.1), cause("new-session", 19, 1.9), at_once=4)
+    lines = " ".join(shown(threads, width=200))
+    assert "20 connections opened, perfect reuse: 4" in lines
+    assert "perfect reuse would have spared 1.6 s" in lines
+
+
 def test_tries_without_an_answer_are_told():
-    failed = host("down.test", requests=1, attempts=3, reused=0)
+    failed = host("down.test", requests=1, attempts=3, reused=0, errors={"SSLError": 3})
     assert shown(failed)[0] == (
         "https://down.test:443   1 request (3 on the wire), 0 connections opened, perfect"
     )
-    assert "3 tries without an answer" in " ".join(shown(failed, width=200))
+    assert "3 tries without an answer (SSLError)" in " ".join(shown(failed, width=200))
 
 
 def test_what_was_left_open_is_told_with_its_place():
@@ -101,7 +119,7 @@ def test_a_log_tells_no_times_and_that_is_no_zero():
 
 
 def test_nothing_seen_is_said():
-    assert shown() == ["No request of requests or urllib3 was seen.", ""]
+    assert shown()[0].startswith("No request of requests or urllib3 was seen")
 
 
 def test_every_line_fits_80_columns():

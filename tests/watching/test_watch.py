@@ -223,6 +223,43 @@ def test_requests_within_a_response_hook_follow_no_redirect(serve, session):
     assert watched.opened == 2
 
 
+def test_a_hooks_own_request_without_redirects_is_a_request_of_its_own(serve, session):
+    server = serve(answers())
+
+    def refresh(response: requests.Response, **_named: Any) -> None:
+        if not response.request.url.endswith("/token"):
+            session.post(f"{server.url}token", allow_redirects=False)
+
+    with watch() as watched:
+        session.get(server.url, hooks={"response": refresh})
+    assert numbers(watched)["requests"] == numbers(watched)["attempts"] == 2
+
+
+def test_a_bare_pool_that_gave_up_leaves_the_next_request_a_first_try(server):
+    with listening_later() as port, watch() as watched:
+        dead = urllib3.HTTPConnectionPool(*port.getsockname())
+        with pytest.raises(urllib3.exceptions.MaxRetryError):
+            dead.urlopen("GET", "/", retries=urllib3.Retry(2, backoff_factor=0))
+        with urllib3.HTTPConnectionPool("127.0.0.1", server.port) as pool:
+            pool.urlopen("GET", "/")
+    asked = {host["host"]: host["requests"] for host in watched.report()["hosts"]}
+    assert list(asked.values()) == [1, 1]
+    assert causes(watched) == {"first-use": 1}
+
+
+def test_connects_that_fail_take_no_place_of_the_openings_that_are_kept(
+    server, session, monkeypatch
+):
+    monkeypatch.setattr(recorder, "OPENINGS_KEPT", 3)
+    with listening_later() as port, watch() as watched:
+        for _ in range(5):
+            with pytest.raises(requests.ConnectionError):
+                session.get("http://127.0.0.1:{1}/".format(*port.getsockname()))
+        session.get(server.url)
+    assert causes(watched) == {"first-use": 1}
+    assert watched.report()["warnings"] == []
+
+
 def test_a_connection_that_is_refused_is_an_attempt_and_opens_none(session):
     with listening_later() as port, watch() as watched:
         with pytest.raises(requests.ConnectionError):

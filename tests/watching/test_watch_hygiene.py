@@ -88,6 +88,18 @@ def test_a_pool_manager_that_takes_a_secret_along_is_warned_of(serve):
     assert warnings(watched) == [f"A redirect from 127.0.0.1 took X-Auth-Token along to {host}."]
 
 
+def test_a_secret_that_the_other_host_has_set_itself_is_not_warned_of(serve, session):
+    target = serve(answers())
+    first = serve(answers((302, f"Location: http://localhost:{target.port}/")))
+    session.cookies.set("theirs", SECRET, domain="localhost.local")
+    session.cookies.set("own", "x", domain="127.0.0.1")
+    with watch() as watched:
+        session.get(first.url, timeout=PATIENCE_S)
+    sent = [server.requests[0].headers["cookie"] for server in (first, target)]
+    assert sent == ["own=x", f"theirs={SECRET}"]
+    assert warnings(watched) == []
+
+
 def test_a_redirect_within_the_host_may_keep_its_secrets(serve, session):
     server = serve(answers((302, "Location: /there"), (200,)))
     with watch() as watched:

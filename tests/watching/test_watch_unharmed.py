@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import copy
 import logging
 import os
 import pickle
+import socket
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -330,6 +333,110 @@ def test_an_answer_without_a_connection_is_no_opening():
         assert watched.report()["warnings"] == []
 
 
+class OwnConnect(HTTPConnection):
+    """Connects in its own way, as for Unix sockets."""
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self.host, self.port), timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("own_making", [False, True])
+def test_connections_of_a_class_that_connects_in_its_own_way_are_counted(serve, own_making):
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = OwnConnect
+
+        def _new_conn(self) -> Any:
+            return OwnConnect(self.host, self.port) if own_making else super()._new_conn()
+
+    server = serve()
+    with watch() as watched:
+        for _ in range(3):
+            with Pool("127.0.0.1", server.port) as pool:
+                for _ in range(2):
+                    assert pool.urlopen("GET", "/").data == b"ok"
+    assert (watched.opened, watched.reused) == (server.accepted, 3) == (3, 3)
+
+
+def test_a_connection_within_anothers_connect_is_counted(serve, monkeypatch):
+    names, server = serve(), serve()
+    look_up = socket.getaddrinfo
+
+    def over_http(host: str, *args: Any, **named: Any) -> Any:
+        if host == "looked.up":
+            requests.get(names.url, timeout=PATIENCE_S)
+            host = "127.0.0.1"
+        return look_up(host, *args, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", over_http)
+    with watch() as watched, requests.Session() as session:
+        session.trust_env = False
+        session.get(f"http://looked.up:{server.port}/", timeout=PATIENCE_S)
+    hosts = {host["host"]: host["opened"] for host in watched.report()["hosts"]}
+    assert hosts == {names.url.rstrip("/"): 1, f"http://looked.up:{server.port}": 1}
+
+
+def test_what_the_programs_own_send_has_let_go_is_gone(serve):
+    class Big:
+        pass
+
+    server, seen = serve(), []
+
+    def send() -> None:
+        big = Big()
+        seen.append(weakref.ref(big))
+        with urllib3.PoolManager() as pools:
+            pools.request("GET", server.url)
+            del big
+            seen.append(seen[0]() is None)
+
+    with watch():
+        send()
+    assert seen[1]
+
+
+def test_wrappers_of_several_watches_go_whoever_is_taken_away_first():
+    owner, name, _ = PLACES[0]
+    first = vars(owner)[name]
+
+    def theirs(under: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **named: under(*args, **named)
+
+    watching = watch()
+    watching.__enter__()
+    inner = vars(owner)[name]
+    setattr(owner, name, theirs(inner))
+    watching.__exit__(None, None, None)
+    outer = vars(owner)[name]
+    again = watch()
+    again.__enter__()
+    ours = vars(owner)[name]
+    setattr(owner, name, theirs(ours))
+    again.__exit__(None, None, None)
+    setattr(owner, name, ours)
+    with watch():
+        pass
+    assert vars(owner)[name] is outer
+    setattr(owner, name, inner)
+    with watch():
+        pass
+    assert vars(owner)[name] is first
+
+
+def test_a_connection_that_a_thread_begins_by_closing_is_closed(serve):
+    server, closed = serve(), threading.Event()
+    with watch() as watched:
+        conn = HTTPConnection("127.0.0.1", server.port)
+        conn._keptalive_seen = None
+
+        def close(close: Callable[[], None] = conn.close) -> None:
+            close()
+            closed.set()
+
+        _thread.start_new_thread(close, ())
+        assert closed.wait(PATIENCE_S)
+    assert watched.report()["warnings"] == []
+
+
 def test_what_cannot_be_replaced_leaves_everything_as_it_was(monkeypatch):
     monkeypatch.delattr(urllib3.connectionpool, "is_connection_dropped")
     before = [vars(owner).get(name, MISSING) for owner, name, _ in PLACES]
@@ -438,8 +545,8 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
         monkeypatch.setattr(observer.Observer, name, original)
     if happened.is_set():
         said = " ".join(watched.report()["warnings"])
-        assert "keptalive itself failed here" in said
-        assert ("our fault" in said) == (str(type(error)) == str(RuntimeError))
+        assert f"keptalive itself failed here: {type(error).__name__} at " in said
+        assert "our fault" not in said  # what an error says may be secret
     else:
         assert name in ("owner_of", "pool_made", "belongs")
 
@@ -452,4 +559,4 @@ def test_a_clock_that_fails_harms_nobody(serve):
     with watch(clock=clock) as watched, requests.Session() as session:
         for _ in range(2):
             assert session.get(server.url).text == "ok"
-    assert any("end of time" in warning for warning in watched.report()["warnings"])
+    assert any("OverflowError" in warning for warning in watched.report()["warnings"])

@@ -112,7 +112,7 @@ def _limit_s(ends: Sequence[Ended]) -> float | None:
 
 def _between(survived_s: float, limit_s: float, wished_s: float) -> float:
     """A little above what survived, so that waits of that length keep their connection."""
-    wanted = max(1.05 * survived_s, wished_s)
+    wanted = max(survived_s + min(0.05 * survived_s, (limit_s - survived_s) / 4), wished_s)
     if not survived_s < wanted < limit_s:
         wanted = (survived_s + limit_s) / 2
     for digits in (2, 3, 4):

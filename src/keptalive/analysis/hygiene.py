@@ -16,10 +16,16 @@ SHORTEST_LOSS_S = 0.05  # an address that refuses at once costs nothing
 _LOOPBACK = ("//127.", "//localhost:", "//[::1]:")
 
 
-def secrets_in(headers: Mapping[str, object]) -> list[str]:
-    """Which of these headers are secrets."""
-    names = {str(name).lower() for name in headers}
-    return [name for name in SECRETS if name.lower() in names]
+def secrets_in(
+    headers: Mapping[str, object], *, like: Mapping[str, object] | None = None
+) -> list[str]:
+    """Which of these headers are secrets; with ``like``, which of them are the same there."""
+    values = {str(name).lower(): value for name, value in headers.items()}
+    found = [name for name in SECRETS if name.lower() in values]
+    if like is None:
+        return found
+    others = {str(name).lower(): value for name, value in like.items()}
+    return [name for name in found if others.get(name.lower()) == values[name.lower()]]
 
 
 def is_elsewhere(host: str) -> bool:

@@ -98,9 +98,12 @@ def _each_once(reports: Sequence[Mapping[str, Any]], key: str) -> list[str]:
 def _add_host(total: dict[str, Any], host: Mapping[str, Any]) -> None:
     for name in COUNTED:
         total[name] = total.get(name, 0) + host[name]
-    phases = total.setdefault("phases", {})
-    for phase, seconds in host["phases"].items():
-        phases[phase] = phases.get(phase, 0.0) + seconds
+    for name in ("phases", "errors"):
+        sums = total.setdefault(name, {})
+        for key, value in host[name].items():
+            sums[key] = sums.get(key, 0) + value
+    # processes may have asked at once or one after the other: at least so many
+    total["at_once"] = max(total.get("at_once", 0), host["at_once"])
     for cause in host["causes"]:
         same = next((c for c in total["causes"] if c["cause"] == cause["cause"]), None)
         if same is None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from keptalive.analysis.reporting import merged
 from keptalive.errors import UsageError
 from keptalive.render import report as report_screen
+from keptalive.results.writing import without_secrets
 from keptalive.watching import program as running
 
 EXAMPLES = "keptalive run sync.py --all   keptalive run -m pytest -x   keptalive run gunicorn app"
@@ -45,6 +46,7 @@ def run(
     seen = [one["report"] for one in ran.reports if one["report"] is not None]
     report = merged(seen, source="run")
     report["warnings"] += ran.warnings
+    report = without_secrets(report)
     narrator = Console(stderr=True, highlight=False, markup=False)
     narrator.print()
     narrator.print(report_screen.screen(report))

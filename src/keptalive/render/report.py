@@ -17,6 +17,9 @@ from keptalive.analysis.log_causes import means, members_of
 from keptalive.analysis.reporting import OWED
 
 MOST_FINE = 5  # hosts that have nothing to tell, by name
+# What the program itself can do without, by which no connection remains
+PROGRAMS = {"new-session", "session-closed", "pool-evicted", "tls-settings-differ", "proxy-differs"}
+PROGRAMS |= {"pool-too-small", "unread-body", "abandoned-body", "close-requested"}
 PHASES = {"ca_bundle": "CA bundle", "dns": "DNS", "connect": "connect", "tls": "TLS"}
 Report = Mapping[str, Any]
 
@@ -30,53 +33,74 @@ def screen(report: Report) -> RenderableType:
         parts += _verdict(hosts, lasted_s)
     for host in hosts:
         if _to_tell(host):
-            of_all = (
-                _cost(host, None) if len(hosts) > 1 else [*_cost(host, lasted_s), *_bundle(hosts)]
-            )
-            parts += [_headline(host), *of_all, "", *map(_cause, host["causes"])]
-    fine = [host for host in hosts if not _to_tell(host)]
-    parts += [_headline(host) for host in fine[:MOST_FINE]]
-    if len(fine) > MOST_FINE:
-        parts.append(Text(f"and {len(fine) - MOST_FINE} more hosts, as well."))
-    if fine:
-        parts.append("")
+            parts += [_headline(host), *_cost(host, lasted_s if len(hosts) == 1 else None)]
+            parts += ["", *map(_cause, host["causes"])]
+    parts += [*_bundle(hosts), *_fine([host for host in hosts if not _to_tell(host)])]
     if not hosts:
-        parts += [Text("No request of requests or urllib3 was seen."), ""]
+        parts.append(
+            Text("No request of requests or urllib3 was seen; other clients are not watched.")
+        )
+        parts.append("")
     parts += _left(report["left_open"], report.get("left_at", ()))
     parts += [Text(f"! {warning}", style="yellow") for warning in report["warnings"]]
     return Group(*parts)
 
 
+def _fine(hosts: Sequence[Report]) -> Iterator[RenderableType]:
+    """Hosts that nothing is to be changed for, a line each."""
+    for host in hosts[:MOST_FINE]:
+        yield _headline(host)
+    if len(hosts) > MOST_FINE:
+        yield Text(f"and {len(hosts) - MOST_FINE} more hosts, as well.")
+    if hosts and all(host["opened"] for host in hosts):
+        yield Text("Nothing to change." if len(hosts) == 1 else "Nothing to change for these.")
+    if hosts:
+        yield ""
+
+
+def perfect(host: Report) -> int:
+    """How many connections ideal reuse would have opened to this host.
+
+    What is owed, and as many as had requests on their way at once.
+    """
+    owed = sum(cause["count"] for cause in host["causes"] if cause["cause"] in OWED)
+    most: int = max(owed, host.get("at_once", 1), 1)
+    return most if most < host["opened"] else int(host["opened"])
+
+
 def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[RenderableType]:
-    """What all hosts together come to, and what would help with all of them."""
+    """What all hosts together come to."""
     opened, owed = sum(host["opened"] for host in hosts), sum(map(perfect, hosts))
     seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
     yield Text(f"{many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}.")
     if seconds:
         yield Text(f"{_share(seconds, lasted_s)} went into opening them.")
-    yield from _bundle(hosts)
     yield ""
 
 
 def _bundle(hosts: Sequence[Report]) -> Iterator[RenderableType]:
+    """What helps with connections that remain when all else is mended."""
     seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
-    if any(map(_to_tell, hosts)) and _phase(hosts, "ca_bundle") > seconds / 3:
-        cure = "→ tuned_session() loads the CA bundle once, not for each connection."
-        yield Text(cure, style="cyan")
+    causes = {cause["cause"] for host in hosts for cause in host["causes"]}
+    if causes - PROGRAMS - {*OWED} and _phase(hosts, "ca_bundle") > seconds / 3:
+        cure = (
+            "For what remains: tuned_session() loads the CA bundle once, not for each connection."
+        )
+        yield Text(f"→ {cure}", style="cyan")
+        yield ""
 
 
 def _share(seconds: float, lasted_s: float | None) -> str:
-    return f"{_time(seconds)} of {_time(lasted_s)}" if lasted_s else _time(seconds)
+    """Of several threads or processes, the seconds may be more than passed."""
+    if lasted_s is None:
+        return _time(seconds)
+    if seconds > lasted_s:
+        return f"{_time(seconds)}, all threads together,"
+    return f"{_time(seconds)} of {_time(lasted_s)}"
 
 
 def _phase(hosts: Sequence[Report], name: str) -> float:
     return float(sum(host.get("phases", {}).get(name, 0.0) for host in hosts))
-
-
-def perfect(host: Report) -> int:
-    """How many connections ideal reuse would have opened to this host."""
-    owed = sum(cause["count"] for cause in host["causes"] if cause["cause"] in OWED)
-    return max(owed, 1) if host["opened"] else 0
 
 
 def _perfect_at_most(host: Report) -> int:
@@ -99,7 +123,9 @@ def _headline(host: Report) -> Text:
     opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {ideal}"
     style = "bold" if _to_tell(host) or not host["opened"] else "green"
     silent = host["attempts"] - host["opened"] - host["reused"]
-    unanswered = f", {many(silent, 'try')} without an answer" if silent > 0 else ""
+    errors = ", ".join(host.get("errors", {}))
+    why = f" ({errors})" if errors else ""
+    unanswered = f", {many(silent, 'try')} without an answer{why}" if silent > 0 else ""
     return Text.assemble(
         (host["host"], "bold"), f"   {asked}{resent}, ", (opened, style), unanswered
     )
@@ -109,11 +135,13 @@ def _cost(host: Report, lasted_s: float | None) -> list[Text]:
     seconds = host["seconds_opening"]
     if not seconds:
         return []
-    owed = sum(c["seconds"] or 0 for c in host["causes"] if c["cause"] in OWED)
+    spare = sum(c["seconds"] or 0 for c in host["causes"] if c["cause"] not in OWED)
+    spared_of = sum(c["count"] for c in host["causes"] if c["cause"] not in OWED)
+    spare *= min(1.0, (host["opened"] - perfect(host)) / max(spared_of, 1))
     shares = sorted(((_phase([host], name), words) for name, words in PHASES.items()), reverse=True)
     parts = [f"{words} {_time(took)}" for took, words in shares if took > seconds / 20]
     told = f" ({', '.join(parts)})" if parts else ""
-    spared = f"; perfect reuse would have spared {_time(seconds - owed)}" if seconds > owed else ""
+    spared = f"; perfect reuse would have spared {_time(spare)}" if spare else ""
     return [Text(f"{_share(seconds, lasted_s)} went into opening them{told}{spared}.")]
 
 

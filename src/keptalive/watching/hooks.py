@@ -57,12 +57,16 @@ def _session_send(see: Observer, send: Function) -> Function:
         if not see.recorders:
             return send(self, request, **settings)
         outer = here.call
-        if outer is not None and outer.by is self and settings.get("allow_redirects") is False:
-            # so requests follows a redirect
+        if (
+            outer is not None
+            and outer.by is self
+            and settings.get("allow_redirects") is False
+            and _follows_a_redirect()
+        ):
             _told(see, see.follows, outer, request.url, request.headers)
             return _redirected(outer, send, self, request, **settings)
         try:
-            here.call = see.call(self, request.url, stream=settings.get("stream"))
+            here.call = see.call(self, request.url, request.headers, stream=settings.get("stream"))
         except Exception as error:  # noqa: BLE001 - as `_told`, which would cost too much here
             see.fault(error)
         try:
@@ -71,6 +75,14 @@ def _session_send(see: Observer, send: Function) -> Function:
             here.call = outer
 
     return wrapper
+
+
+def _follows_a_redirect() -> bool:
+    """Whether requests itself sends, behind subclasses' own `send`; not a hook of the program's."""
+    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to the stack
+    while frame.f_code.co_name == "send" and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code.co_name == "resolve_redirects"
 
 
 def _redirected(call: Call, function: Function, *args: Any, **settings: Any) -> Any:
@@ -91,10 +103,10 @@ def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
         outer = here.call
         url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
         if outer is not None and outer.by is self:  # within itself it follows a redirect
-            _told(see, see.follows, outer, url, settings.get("headers"))
+            _told(see, see.follows, outer, url, settings.get("headers") or self.headers)
             return _redirected(outer, urlopen, self, *args, **settings)
-        stream = settings.get("preload_content") is False
-        here.call = _told(see, see.call, self, url, stream=stream)
+        stream, headers = settings.get("preload_content") is False, settings.get("headers")
+        here.call = _told(see, see.call, self, url, headers or self.headers, stream=stream)
         try:
             return urlopen(self, *args, **settings)
         finally:
@@ -244,17 +256,18 @@ def _connect(see: Observer, connect: Function) -> Function:
 
     @functools.wraps(connect)
     def wrapper(self: Any) -> Any:
-        if not see.recorders or here.in_vain is not None:
+        if not see.recorders or here.connecting is self:
             return connect(self)
         _told(see, see.connects, self)
+        outer = here.connecting, here.in_vain  # a name may be looked up over HTTP, for one
         in_vain: list[tuple[str, float, str]] = []
+        here.connecting, here.in_vain = self, in_vain
         seconds: dict[str, float] = {}
-        here.in_vain = in_vain
         try:
             with see.phases.of_a_call() as seconds:
                 return connect(self)
         finally:
-            here.in_vain = None
+            here.connecting, here.in_vain = outer
             _told(see, see.has_connected, self, seconds, in_vain)
 
     return wrapper
@@ -290,12 +303,15 @@ def _close(see: Observer, close: Function) -> Function:
 
 
 def _closes(see: Observer, conn: Any) -> None:
-    caller = sys._getframe(3)  # noqa: SLF001 - behind this, `_told` and the wrapper
-    name = caller.f_code.co_name
-    if name == "_put_conn":
+    frame = sys._getframe(2)  # noqa: SLF001 - the wrapper, behind this and `_told`
+    caller = frame.f_back  # none, if a thread begins with it
+    name = caller.f_code.co_name if caller is not None else ""
+    if caller is not None and name == "_put_conn":
         see.discards(caller.f_locals.get("self"), conn)
     elif name == "_get_conn":
         see.replaces(conn)
+    elif name == "urlopen":
+        see.breaks_off(conn)
     else:
         see.closes(conn, by_error=_of_reading() if name == "_error_catcher" else None)
 

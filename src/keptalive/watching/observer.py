@@ -10,6 +10,7 @@ its price: what can wait until a connection is opened is left until then.
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -59,19 +60,19 @@ class Observer(Registry):
         self.phases = Phases()
 
     def fault(self, error: BaseException) -> None:
-        """Tell the recorders of a fault of our own."""
-        try:
-            said = f"{type(error).__name__}: {error}"
-        except Exception:  # noqa: BLE001 - it may come from the program's own objects
-            said = type(error).__name__
+        """Tell the recorders of a fault of our own. Its words are left out: they may be secret."""
+        at, trace = "", error.__traceback__
+        while trace is not None:
+            at = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
+            trace = trace.tb_next
         for recorder in self.recorders:
-            recorder.warn(f"keptalive itself failed here: {said}")
+            recorder.warn(f"keptalive itself failed here: {type(error).__name__}{at}")
 
     # -- calls
 
-    def call(self, by: Any, url: Any, *, stream: Any) -> Call:
+    def call(self, by: Any, url: Any, headers: Any, *, stream: Any) -> Call:
         """A request of the program's begins."""
-        call = Call(by, next(self.ticks), url)
+        call = Call(by, next(self.ticks), url, headers)
         if stream:
             call.place = place_in_program()
         return call
@@ -82,7 +83,7 @@ class Observer(Registry):
         if not target.host or not origin or target.host == origin:
             return
         host = address(target.scheme or "http", target.host, target.port)
-        for header in hygiene.secrets_in(headers or {}):
+        for header in hygiene.secrets_in(headers or {}, like=call.headers or {}):
             for recorder in self.recorders:
                 recorder.of(host).sent_on[header, origin] += 1
 
@@ -90,8 +91,12 @@ class Observer(Registry):
         """After a failure, or a response that calls for it; a redirect is no retry."""
         if pool is None or (response is not None and response.get_redirect_location()):
             return
-        (self.here.call or self.here).again = True
-        for numbers in self._numbers_of(self.pool_of(pool), None):
+        state, call = self.pool_of(pool), self.here.call
+        if call is None:
+            self.here.again = state
+        else:
+            call.again = True
+        for numbers in self._numbers_of(state, None):
             numbers.retried += 1
 
     def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
@@ -112,6 +117,7 @@ class Observer(Registry):
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.thread = ASKING, threading.get_ident()
+        state.was_closed = conn.sock is None
         if call is not None:
             call.asking = state
         since = state.since
@@ -143,11 +149,13 @@ class Observer(Registry):
         pool = state.pool
         if pool is None:
             return
+        if state.was_closed:
+            self._has_opened_by_itself(conn, state)
         numbers = pool.numbers
         if state.target is not None or pool.heard_by is not self.recorders:
             numbers = self._numbers_of(pool, state.target)
         if call is None:
-            first, self.here.again = not self.here.again, False
+            first, self.here.again = self.here.again is not pool, None
         else:
             first = not call.counted
             call.counted, call.again = True, False
@@ -169,6 +177,13 @@ class Observer(Registry):
         else:
             self._reused(state, numbers)
 
+    def _has_opened_by_itself(self, conn: Any, state: Connection) -> None:
+        """Its class has a ``connect`` of its own, as for Unix sockets; or it is a recording."""
+        if isinstance(conn.sock, socket.socket):
+            if state.draft is None or state.connected:
+                self._opens(state, state.found, again=state.served > 0)
+            state.connected = True
+
     def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
         """What was opened has come to something."""
         draft.answered = True
@@ -176,6 +191,7 @@ class Observer(Registry):
             state.pool.has_answered = True
         for count, recorder in zip(numbers, self.recorders, strict=False):
             if recorder in state.heard:
+                recorder.add(draft)
                 count.opened += 1
                 count.reopened += draft.again
                 if recorder.on_opening is not None:
@@ -204,7 +220,7 @@ class Observer(Registry):
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
         state, connection, call = self.pool_of(pool), self.connection(conn), self.here.call
         if call is None:
-            first = not self.here.again
+            first, self.here.again = self.here.again is not state, None
         else:
             first, call.counted = not call.counted, True
         connection.error = type(error).__name__
@@ -235,6 +251,13 @@ class Observer(Registry):
             else:
                 state.error = type(by_error).__name__
             state.doing = LOST
+
+    def breaks_off(self, conn: Any) -> None:
+        """urllib3 1.26 closes it after an error in a body that it has read for the program."""
+        state = self.connection(conn)
+        if state.doing is READING and state.pool is not None:
+            state.pool.errors = [*state.pool.errors, "a body that broke off"][-MOST_ERRORS:]
+            state.pool.known.discard(state)
 
     def replaces(self, conn: Any) -> None:
         """A pool closes a connection that it has just taken: dropped, or kept for too long."""
@@ -269,12 +292,13 @@ class Observer(Registry):
             state.known.discard(before)  # only now: meanwhile its place was taken
             ended = before.found
         else:
-            ended = Ended(how=How.UNKNOWN, error=state.errors.pop()) if state.errors else None
+            ended = state.last_error()
         self._opens(connection, ended, again=False)
 
     def connects(self, conn: Any) -> None:
         """Before it does; if it was open before, it is opened again."""
         state, call = self.connection(conn), self.here.call
+        state.was_closed = False
         if call is not None and call.replaced is state:
             call.replaced = None
         if state.pool is None or not (state.connected or state.found or state.draft is None):
@@ -286,17 +310,13 @@ class Observer(Registry):
         pool, call = connection.pool, self.here.call
         if pool is None:
             return
-        retry = (call or self.here).again
+        retry = self.here.again is pool if call is None else call.again
         draft = draft_of(connection, pool, ended, call, again=again, retry=retry)
         pool.is_new = False
         connection.begins_anew()
         connection.draft, connection.heard = draft, self.recorders
+        draft.order = next(self.ticks)
         self.open.add(connection)
-        at_once = self.at_once(draft.host)
-        for recorder in self.recorders:
-            recorder.add(draft)
-            numbers = recorder.of(draft.host)
-            numbers.most_at_once = max(numbers.most_at_once, at_once)
 
     def has_connected(
         self, conn: Any, phases: Mapping[str, float], in_vain: list[tuple[str, float, str]]
@@ -317,8 +337,10 @@ class Observer(Registry):
             and hygiene.is_elsewhere(draft.host)
         )
         draft.seconds += took
+        at_once = self.at_once(draft.host)
         for recorder in self.recorders:
             numbers = recorder.of(draft.host)
+            numbers.most_at_once = max(numbers.most_at_once, at_once)
             numbers.seconds_opening += took
             numbers.unverified += unverified
             numbers.add_phases(phases)

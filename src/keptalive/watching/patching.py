@@ -23,7 +23,7 @@ class _Replaced(NamedTuple):
     inherited: bool  # an own copy would shadow the base's for good
 
 
-# What of ours had to stay under a wrapper of somebody else's, at each place the outermost first
+# What of ours had to stay under a wrapper of somebody else's
 _left: dict[tuple[Any, str], list[_Replaced]] = {}
 
 
@@ -47,8 +47,9 @@ def replaced(places: Iterable[tuple[Any, str, Wrapper]]) -> Iterator[None]:
 def _clear(owner: Any, name: str) -> None:
     """Take away what had to stay here, as far as it is on top again."""
     left = _left.pop((owner, name), [])
-    while left and vars(owner).get(name) is left[0].ours:
-        _restore(left.pop(0))
+    while top := [one for one in left if vars(owner).get(name) is one.ours]:
+        _restore(top[0])
+        left.remove(top[0])
     if left:
         _left[owner, name] = left
 

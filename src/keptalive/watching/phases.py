@@ -61,14 +61,13 @@ class Phases:
         """The seconds of each phase that occurs within the block; it is filled at its end."""
         seconds: dict[str, float] = {}
         here = self._here
-        here.seconds = seconds
-        here.within.append(REST)
-        here.since = time.perf_counter()
+        outer = here.seconds, here.within, here.since
+        here.seconds, here.within, here.since = seconds, [REST], time.perf_counter()
         try:
             yield seconds
         finally:
             self._tell()
-            here.within.clear()
+            here.seconds, here.within, here.since = outer  # to which it is all one phase
 
     def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, its time counted as this phase's where a call is being timed."""

@@ -1,7 +1,7 @@
 """What one watch has seen so far: openings with their evidence, and numbers of each host.
 
-Memory grows with the connections that are opened, never with the requests on them; beyond
-`OPENINGS_KEPT` only the numbers go on, and the report says so.
+Memory grows with the hosts that are asked and the connections that are opened, never with the
+requests on them; beyond `OPENINGS_KEPT` only the numbers go on, and the report says so.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Draft:
     place: str | None
     asked_at: str | None
     left_at: str | None
+    order: int = 0
     answered: bool = False
     pool_size: int | None = None
     together: int = 0
@@ -44,7 +45,8 @@ class Draft:
 
     def done(self) -> Opening:
         """As it stands now."""
-        return Opening(**{name: getattr(self, name) for name in Draft.__slots__})
+        values = {name: getattr(self, name) for name in Draft.__slots__ if name != "order"}
+        return Opening(**values)
 
 
 @dataclass(slots=True)

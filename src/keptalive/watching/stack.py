@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import requests.adapters
 from requests.adapters import HTTPAdapter
 
+_ADAPTERS = requests.adapters.__file__
 _DEPTH = 20  # frames, between an adapter's send and the pools
 # http.client too: urllib3 reconnects from within it
 _LIBRARIES = tuple(
@@ -25,7 +27,8 @@ def adapter_on_the_stack() -> Any:
     """The adapter of requests that is sending just now on this thread, if one is."""
     frame = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
     for _ in range(_DEPTH):
-        if frame.f_code.co_name == "send":
+        # the program's own frames are not looked into: that would keep what is in them alive
+        if frame.f_code.co_name == "send" and frame.f_code.co_filename == _ADAPTERS:
             sender = frame.f_locals.get("self")
             if isinstance(sender, HTTPAdapter):
                 return sender

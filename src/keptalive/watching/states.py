@@ -76,6 +76,13 @@ class Pool(_Unpickled):
     heard_by: tuple[Recorder, ...] = ()
     numbers: tuple[Numbers, ...] = ()
 
+    def last_error(self) -> Ended | None:
+        """The end that the next connection replaces, if one ended in an error."""
+        try:
+            return Ended(how=How.UNKNOWN, error=self.errors.pop())
+        except IndexError:
+            return None
+
     def out(self) -> list[Connection]:
         """The connections that are not in the pool's queue just now."""
         pool = self.of()
@@ -91,6 +98,7 @@ class Connection(_Unpickled):
     Attributes:
         seen_by: the observer's number; what another one saw, before this watch, is out of date.
         identity: the object's `id`.
+        was_closed: it had no socket when it was asked last, and has not connected since.
         since: when it was given back; None where that was not seen.
         returned: the tick at which it was.
         found: how it was found when it was wanted again, until another socket is in its place.
@@ -106,6 +114,7 @@ class Connection(_Unpickled):
     reference: weakref.ref[Any] | None = None
     doing: Doing = KEPT
     thread: int = 0
+    was_closed: bool = False
     since: float | None = None
     returned: int = 0
     idle_s: float = 0.0
@@ -157,7 +166,7 @@ class Call:
         by: the Session or PoolManager that was asked; one within itself follows a redirect.
         began: the tick at which it did.
         place: where in the program, if the response is to be a stream.
-        url: what was asked, for what a redirect may not be sent.
+        url, headers: what was asked first; a redirect may lead where they are not meant for.
         counted: whether it has been counted for its host.
         asking: the connection that was asked last.
         again: its last try has failed, and another follows.
@@ -170,10 +179,11 @@ class Call:
     replaced: Connection | None = None
     place: str | None = None
 
-    def __init__(self, by: Any, began: int, url: Any) -> None:
+    def __init__(self, by: Any, began: int, url: Any, headers: Any) -> None:
         self.by = by
         self.began = began
         self.url = url
+        self.headers = headers
 
 
 class Here(threading.local):
@@ -181,10 +191,11 @@ class Here(threading.local):
 
     Attributes:
         call: the request of the program's that it makes.
-        again: where there is none, a try has failed, and another follows.
-        in_vain: while it connects, the addresses that do not answer.
+        again: where there is none, the pool whose try has failed, so that another follows.
+        connecting: the connection that is being opened, and in vain the addresses that it tries.
     """
 
-    again = False
+    again: Pool | None = None
+    connecting: Any = None
     call: Call | None = None
     in_vain: list[tuple[str, float, str]] | None = None

@@ -43,7 +43,9 @@ class Watch:
         recorder = self._recorder
         numbers = dict(recorder.numbers)  # requests go on meanwhile
         traffic = {host: of.traffic() for host, of in numbers.items()}
-        openings = [draft.done() for draft in list(recorder.drafts)]
+        # as they were opened, not as their answers came
+        drafts = sorted(recorder.drafts.copy(), key=lambda draft: draft.order)
+        openings = [draft.done() for draft in drafts]
         warnings = [line for host, of in traffic.items() for line in sentences(host, of)]
         warnings += [
             f"{sentence} ({times} times)" if times > 1 else sentence
@@ -62,6 +64,8 @@ class Watch:
                     "host": host,
                     **{name: getattr(of, name) for name in NUMBERS},
                     "phases": dict(of.phases),
+                    "at_once": of.most_at_once,
+                    "errors": dict(of.errors),
                 }
                 for host, of in numbers.items()
             ],

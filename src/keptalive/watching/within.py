@@ -28,7 +28,7 @@ class Within:
         self._watch: Watch | None = None
         self._trouble: str | None = None
         self._note: Callable[[], None] = lambda: None
-        self._noting: int | None = None  # the thread that takes a note just now
+        self._noting: set[int] = set()  # threads that take a note just now
 
     def on_change(self, note: Callable[[], None]) -> None:
         """Have notes taken at new connections: never on the path of a request on a kept one."""
@@ -42,9 +42,12 @@ class Within:
             parents.close()  # only now: so the hooks stay
 
     def _take_note(self) -> None:
-        self._noting = _thread.get_ident()
-        self._note()
-        self._noting = None
+        here = _thread.get_ident()
+        self._noting.add(here)
+        try:
+            self._note()
+        finally:
+            self._noting.discard(here)
 
     def report(self) -> dict[str, Any]:
         """As `keptalive.watch`; empty if nothing was to be seen."""
@@ -52,7 +55,7 @@ class Within:
             warnings = [self._trouble] if self._trouble else []
             return {"seconds": 0.0, "hosts": [], "left_open": 0, "warnings": warnings}
         report = self._watch.report()
-        if self._noting == _thread.get_ident():
+        if _thread.get_ident() in self._noting:
             report["left_open"], report["left_at"] = (
                 0,
                 [],
