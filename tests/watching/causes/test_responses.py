@@ -143,6 +143,24 @@ def test_a_body_that_broke_off_is_a_failed_request(make, serve, watched, trusted
     assert watched.opened == server.accepted
 
 
+def test_a_body_that_broke_off_while_urllib3_read_it_is_told_as_far_as_it_counts(
+    serve, watched, trusted
+):
+    def breaks_off(peer: Peer) -> None:
+        assert peer.asked()
+        peer.write(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nok")
+
+    server = serve(breaks_off, answers())
+    with urllib3.PoolManager(ca_certs=trusted.bundle, retries=False) as pools:
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            pools.request("GET", server.url, timeout=PATIENCE_S)
+        pools.request("GET", server.url, timeout=PATIENCE_S)
+    # urllib3 2 hands over no response there, so nothing had come of the first connection
+    failed = {"failed-request": 1} if URLLIB3_1 else {}
+    assert causes(watched) == {"first-use": 1, **failed}
+    assert server.accepted == 2
+
+
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_a_request_that_is_sent_again_is_told(kind, serve, watched, trusted):
     def hangs_up(peer: Peer) -> None:
