@@ -16,7 +16,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.watching.watch import watch
 
-from ..clients.tuned.servers import Server, answers
+from ...clients.tuned.servers import Server, answers
 
 
 class OwnPool(HTTPConnectionPool):
