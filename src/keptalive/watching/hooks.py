@@ -50,12 +50,13 @@ def _told(see: Observer, tell: Function, *what: Any, **more: Any) -> Any:
 
 
 def _session_send(see: Observer, send: Function) -> Function:
-    here = see.here
+    threads = see.threads
 
     @functools.wraps(send)
     def wrapper(self: Any, request: Any, **settings: Any) -> Any:
         if not see.recorders:
             return send(self, request, **settings)
+        here = threads.here
         outer = here.call
         if (
             outer is not None
@@ -94,12 +95,13 @@ def _redirected(call: Call, function: Function, *args: Any, **settings: Any) -> 
 
 
 def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
-    here = see.here
+    threads = see.threads
 
     @functools.wraps(urlopen)
     def wrapper(self: Any, *args: Any, **settings: Any) -> Any:
         if not see.recorders:
             return urlopen(self, *args, **settings)
+        here = threads.here
         outer = here.call
         url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
         if outer is not None and outer.by is self:  # within itself it follows a redirect
@@ -172,13 +174,13 @@ def _new_pool(see: Observer, new_pool: Function) -> Function:
 
 
 def _make_request(see: Observer, make_request: Function) -> Function:
-    here = see.here
+    threads = see.threads
 
     @functools.wraps(make_request)
     def wrapper(self: Any, conn: Any, *args: Any, **settings: Any) -> Any:
         if not see.recorders:
             return make_request(self, conn, *args, **settings)
-        state, call, headers = None, here.call, settings.get("headers")
+        state, call, headers = None, threads.here.call, settings.get("headers")
         try:
             state = see.asks(self, conn, args[1] if len(args) > 1 else "", headers, call)
         except Exception as error:  # noqa: BLE001
@@ -252,10 +254,11 @@ def _prepare_proxy(see: Observer, prepare: Function) -> Function:
 
 
 def _connect(see: Observer, connect: Function) -> Function:
-    here = see.here
+    threads = see.threads
 
     @functools.wraps(connect)
     def wrapper(self: Any) -> Any:
+        here = threads.here
         if not see.recorders or here.connecting is self:
             return connect(self)
         _told(see, see.connects, self)
@@ -274,11 +277,11 @@ def _connect(see: Observer, connect: Function) -> Function:
 
 
 def _address(see: Observer, connect: Function) -> Function:
-    here = see.here
+    threads = see.threads
 
     @functools.wraps(connect)
     def wrapper(self: Any, address: Any, /) -> Any:
-        in_vain = here.in_vain
+        in_vain = threads.here.in_vain
         if in_vain is None:
             return connect(self, address)
         began = time.perf_counter()

@@ -36,6 +36,7 @@ from keptalive.watching.states import (
     Connection,
     Here,
     Pool,
+    Threads,
 )
 
 # before 2.29 requests sent chunked bodies past urllib3's pools
@@ -56,8 +57,13 @@ class Observer(Registry):
         self.recorders: tuple[Recorder, ...] = ()
         self.clock = clock
         self.ticks = itertools.count(1)  # the order of things, whatever the clock says
-        self.here = Here()
+        self.threads = Threads()
         self.phases = Phases()
+
+    @property
+    def here(self) -> Here:
+        """What this thread is at."""
+        return self.threads.here
 
     def fault(self, error: BaseException) -> None:
         """Tell the recorders of a fault of our own. Its words are left out: they may be secret."""
@@ -146,9 +152,7 @@ class Observer(Registry):
         self, conn: Any, state: Connection, asked: Any, response: Any, call: Call | None
     ) -> None:
         """The head of a response is there; ``asked`` are the headers of the request."""
-        pool = state.pool
-        if pool is None:
-            return
+        pool: Any = state.pool  # it has one since it was asked
         if state.was_closed:
             self._has_opened_by_itself(conn, state)
         numbers = pool.numbers
@@ -162,20 +166,20 @@ class Observer(Registry):
             state.place = call.place
         state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
-        if conn.sock is None:  # http.client has closed: no more will come on it
+        if conn.sock is None:
             self._closes_after_it(state, asked)
         for count in numbers:
             count.requests += first
             count.attempts += 1
             if served > count.most_served:
                 count.most_served = served
-        draft = state.draft
-        if draft is not None and not state.connected:
-            pass  # it came from somewhere else: a recording, say
-        elif draft is not None and served == 1:
-            self._first_answer(state, draft, numbers)
-        else:
-            self._reused(state, numbers)
+        if state.draft is not None and (served == 1 or not state.connected):
+            self._first_answer(state, state.draft, numbers)
+            return
+        for count in numbers:
+            count.reused += 1
+            if state.idle_s > count.longest_survived_s:
+                count.longest_survived_s = state.idle_s
 
     def _has_opened_by_itself(self, conn: Any, state: Connection) -> None:
         """Its class has a ``connect`` of its own, as for Unix sockets; or it is a recording."""
@@ -186,6 +190,8 @@ class Observer(Registry):
 
     def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
         """What was opened has come to something."""
+        if not state.connected:
+            return  # it came from somewhere else: a recording, say
         draft.answered = True
         if state.pool is not None:
             state.pool.has_answered = True
@@ -197,13 +203,8 @@ class Observer(Registry):
                 if recorder.on_opening is not None:
                     recorder.on_opening()
 
-    def _reused(self, state: Connection, numbers: tuple[Numbers, ...]) -> None:
-        for count in numbers:
-            count.reused += 1
-            if state.idle_s > count.longest_survived_s:
-                count.longest_survived_s = state.idle_s
-
     def _closes_after_it(self, state: Connection, asked: Any) -> None:
+        """http.client has closed, for the response or the request said so: what did they say?"""
         state.requested = "close" in str((asked or {}).get("Connection") or "").lower()
         state.announced = "close" in str(state.headers.get("Connection") or "").lower()
         state.unframed = not state.announced

@@ -186,8 +186,8 @@ class Call:
         self.headers = headers
 
 
-class Here(threading.local):
-    """What this thread is at.
+class Here:
+    """What a thread is at.
 
     Attributes:
         call: the request of the program's that it makes.
@@ -195,7 +195,17 @@ class Here(threading.local):
         connecting: the connection that is being opened, and in vain the addresses that it tries.
     """
 
-    again: Pool | None = None
-    connecting: Any = None
-    call: Call | None = None
-    in_vain: list[tuple[str, float, str]] | None = None
+    __slots__ = ("again", "call", "connecting", "in_vain")
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+        self.again: Pool | None = None
+        self.connecting: Any = None
+        self.in_vain: list[tuple[str, float, str]] | None = None
+
+
+class Threads(threading.local):
+    """`here` is what this thread is at: one costly look for all that a wrapper wants of it."""
+
+    def __init__(self) -> None:
+        self.here = Here()
