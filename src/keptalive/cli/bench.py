@@ -39,9 +39,7 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(help="Exactly so many rounds, instead of as many as needed.")
     ] = None,
-    budget: Annotated[
-        float | None, typer.Option(help=_BUDGET_HELP, metavar="S")
-    ] = None,
+    budget: Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")] = None,
     folder: Annotated[Path, typer.Option("--results", help="Where the result file goes.")] = Path(
         "results"
     ),
