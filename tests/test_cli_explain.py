@@ -121,6 +121,18 @@ def test_what_has_nothing_to_explain_is_two_lines_and_a_code(tmp_path):
     assert answer.stderr.decode() == f"keptalive: {said}\n{HOW}\n"
 
 
+def test_a_log_of_which_no_answer_can_be_read_says_so_first(tmp_path):
+    path = tmp_path / "cut.log"
+    path.write_text("".join(line[:95] + "\n" for line in LOG.splitlines()))
+    answer = explain(path)
+    assert (answer.returncode, answer.stdout) == (2, b"")
+    assert answer.stderr.decode() == (
+        f"keptalive: No answer could be read in {path}: 4 of 4 lines of urllib3's are broken.\n"
+        "Next: log whole lines of plain text, or JSON as json.dumps makes it; "
+        "or keptalive run PROGRAM.\n"
+    )
+
+
 def test_standard_input_without_anything_is_called_so():
     answer = explain("-")
     assert answer.returncode == 2

@@ -46,14 +46,14 @@ def explained(log: str, *, until: Callable[[], bool] | None = None) -> dict[str,
         until: follow it, until this says that it is over.
 
     Raises:
-        UsageError: it cannot be read, or has nothing of urllib3's pools.
+        UsageError: it cannot be read, or has nothing of urllib3's pools, or no answer is readable.
     """
     reading = debug_log.read(log, until=until)
     ledger = LogLedger()
     # a pipe may be waited for meanwhile, which only a second Ctrl-C ends
     with nullcontext() if until is None else suppress(KeyboardInterrupt):
         _record(reading, ledger)
-    if not reading.urllib3_lines:
+    if not reading.urllib3_lines or (reading.skipped and not ledger.answers):
         raise UsageError(nothing_in(reading))
     return ledger.report(warnings=_doubts(reading))
 
@@ -86,6 +86,12 @@ def nothing_in(reading: debug_log.Reading) -> str:
         return f"{reading.name} is a damaged gzip file.\nNext: name one that gzip -t finds whole."
     if reading.binary:
         return f"{reading.name} is no log but a binary file.\nNext: name a debug log, text or gzip."
+    if reading.urllib3_lines:
+        return (
+            f"No answer could be read in {reading.name}: {reading.skipped} of "
+            f"{reading.urllib3_lines} lines of urllib3's are broken.\nNext: log whole lines of "
+            "plain text, or JSON as json.dumps makes it; or keptalive run PROGRAM."
+        )
     return (
         f"{reading.name} has no line of urllib3's pool log among its {reading.lines}.\n{HOW_TO_LOG}"
     )

@@ -114,29 +114,37 @@ GITHUBS = {"X-GitHub-Request-Id": "1"}
             GITHUBS,
             BearerAuth("a-token"),
             "GITHUB_TOKEN",
-            "the token from GITHUB_TOKEN, sent as a Bearer token. GitHub has taken no passwords "
-            f"since November 2020, only tokens.\nNext: {MAKE_ONE}; then set GITHUB_TOKEN.",
+            (
+                "the token from GITHUB_TOKEN, sent as a Bearer token. GitHub has taken no "
+                f"passwords since November 2020, only tokens.\nNext: {MAKE_ONE}; then set GITHUB_TOKEN."
+            ),
         ),
         (
             {},
             BearerAuth("a-token"),
             "gh auth token",
-            "the token from gh auth token, sent as a Bearer token.\n"
-            'Next: set GITHUB_TOKEN to one that it accepts, or auth = "basic" in the plan.',
+            (
+                "the token from gh auth token, sent as a Bearer token.\n"
+                'Next: set GITHUB_TOKEN to one that it accepts, or auth = "basic" in the plan.'
+            ),
         ),
         (
             {},
             HTTPBasicAuth("keptalive", "a-token"),
             "GH_TOKEN",
-            "the token from GH_TOKEN, sent as the password of Basic authentication.\n"
-            'Next: set GITHUB_TOKEN to one that it accepts, or auth = "bearer" in the plan.',
+            (
+                "the token from GH_TOKEN, sent as the password of Basic authentication.\n"
+                'Next: set GITHUB_TOKEN to one that it accepts, or auth = "bearer" in the plan.'
+            ),
         ),
         (
             {},
             None,
             None,
-            "a request without a token.\n"
-            'Next: set GITHUB_TOKEN, and auth = "bearer" or "basic" in the plan.',
+            (
+                "a request without a token.\n"
+                'Next: set GITHUB_TOKEN, and auth = "bearer" or "basic" in the plan.'
+            ),
         ),
     ],
 )

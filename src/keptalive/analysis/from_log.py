@@ -231,6 +231,11 @@ class LogLedger:
 
     # The report
 
+    @property
+    def answers(self) -> int:
+        """How many answers there were so far."""
+        return sum(host.opened + host.reused for host in (*self._hosts.values(), self._beyond))
+
     def report(self, *, warnings: list[str]) -> dict[str, Any]:
         """The report, in the shape of `analysis.reporting`, once the log is over.
 

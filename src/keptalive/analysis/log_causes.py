@@ -65,7 +65,7 @@ SETS: dict[str, Remaining] = {
     BUSY: Remaining(
         _BUSY,
         "the pool had no free connection",
-        "Owed if threads share it; else read each response: .content, or with.",
+        "Owed if threads share it; else read each response to its end, as .content does.",
     ),
     NEW: Remaining(
         (*_NEW_POOL, *_BUSY, FIRST),
