@@ -116,7 +116,8 @@ GITHUBS = {"X-GitHub-Request-Id": "1"}
             "GITHUB_TOKEN",
             (
                 "the token from GITHUB_TOKEN, sent as a Bearer token. GitHub has taken no "
-                f"passwords since November 2020, only tokens.\nNext: {MAKE_ONE}; then set GITHUB_TOKEN."
+                "passwords since November 2020, only tokens.\n"
+                f"Next: {MAKE_ONE}; then set GITHUB_TOKEN."
             ),
         ),
         (

@@ -99,6 +99,18 @@ def members_of(cause: str) -> tuple[str, ...]:
     return SETS[kind].members if kind in SETS else (cause,)
 
 
+def likeliest(cause: str, *, longest: int) -> str:
+    """A set's members in a line of at most so many characters: "May be x, y or 3 others."."""
+    *named, last = members_of(cause)
+    line = f"May be {', '.join(named)} or {last}."
+    others = 1
+    while named and len(line) > longest:
+        named.pop()
+        others += 1
+        line = f"May be {', '.join(named)} or {others} others."
+    return line
+
+
 def means(cause: str) -> str:
     """A cause, or a set of them, in words."""
     kind = kind_of(cause)

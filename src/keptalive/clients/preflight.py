@@ -119,7 +119,7 @@ def asks_to_stop(response: requests.Response) -> str | None:
 
 
 def _unauthorised(response: requests.Response, url: str, token_source: str | None) -> str:
-    sent = response.request.headers.get("Authorization", "").partition(" ")[0]
+    sent = str(response.request.headers.get("Authorization", "")).partition(" ")[0]
     credentials = "a request without a token"
     if sent:
         credentials = f"the token from {token_source}" if token_source else "the login of ~/.netrc"
