@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import pty
@@ -174,6 +175,8 @@ def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: P
         (["bench", "--results", "/dev/null/x"], 2, "Results cannot be written to /dev/null/x"),
         (["bench", "--wrong"], 2, "No such option"),
         (["serve", "--scenario", "nonsense"], 2, "unknown scenario 'nonsense'"),
+        (["serve", "--bundle", "/dev/null/x"], 2, "CA bundle cannot be written to /dev/null/x: "),
+        (["serve", "--bundle", "/dev/full"], 2, "written to /dev/full: No space left on device."),
     ],
 )
 def test_bad_input_gets_a_line_or_two_and_its_exit_code(
@@ -226,7 +229,45 @@ def test_serve_tells_how_to_reach_it_and_counts_at_the_end(tmp_path: Path) -> No
         assert first.startswith("https://127.0.0.1:")
         assert "scenario close-announced" in first
         serving.stdout.readline()
+        serving.stdout.readline()
+        _, _, python = serving.stdout.readline().partition("or:  ")
+        (tmp_path / "asks.py").write_text(
+            f"import requests\nprint({python.strip()}.json()['login'])"
+        )
+        asks = [sys.executable, "asks.py"]
+        asked = subprocess.run(asks, cwd=tmp_path, capture_output=True, text=True, check=False)
         serving.send_signal(2)
         rest = serving.stdout.read()
-    assert "Served 0 requests on 0 connections." in rest
+    assert (asked.stdout, asked.stderr) == ("octolook\n", "")
+    assert "Served 1 requests on 1 connections." in rest
     assert serving.returncode == 0
+
+
+def test_the_command_line_knows_its_version(tmp_path: Path) -> None:
+    ended = keptalive("--version", folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == f"keptalive {importlib.metadata.version('keptalive')}\n"
+
+
+FULL = (
+    "keptalive: the output cannot be written: No space left on device. Next: send it elsewhere.\n"
+)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["explain", "x.log"], ["explain", "x.log", "--json"]])
+def test_an_output_that_is_full_is_one_line(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_text(
+        'urllib3.connectionpool: https://h:443 "GET / HTTP/1.1" 200 1\n'
+    )
+    with Path("/dev/full").open("w") as full:
+        for errors, said in ((subprocess.PIPE, FULL), (full, None)):
+            ended = subprocess.run(
+                [*COMMAND, *arguments],
+                cwd=tmp_path,
+                stdout=full,
+                stderr=errors,
+                text=True,
+                check=False,
+            )
+            assert (ended.returncode, ended.stderr) == (2, said)

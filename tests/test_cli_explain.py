@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from keptalive.analysis.log_causes import name_of
+from keptalive.analysis.log_causes import SETS, likeliest, members_of, name_of
 from keptalive.errors import UsageError
 from keptalive.explaining import explained
 
@@ -45,6 +45,8 @@ def test_a_log_is_explained_as_far_as_it_tells(log):
     assert "https://api.example.com:443   2 requests, 2 connections opened" in shown
     assert '1 ×  found closed: "Resetting dropped connection"  dropped' in shown
     assert "It had been unused for 79.9 s." in shown
+    assert "May be idle-timeout, server-closed, server-reset or 9 others." in shown
+    assert "Perfect reuse is a range" not in shown
     assert shown.count("! A log cannot tell which of several causes it was") == 1
     assert "SECRET" not in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
@@ -121,6 +123,18 @@ def test_what_has_nothing_to_explain_is_two_lines_and_a_code(tmp_path):
     assert answer.stderr.decode() == f"keptalive: {said}\n{HOW}\n"
 
 
+def test_a_log_of_which_no_answer_can_be_read_says_so_first(tmp_path):
+    path = tmp_path / "cut.log"
+    path.write_text("".join(line[:95] + "\n" for line in LOG.splitlines()))
+    answer = explain(path)
+    assert (answer.returncode, answer.stdout) == (2, b"")
+    assert answer.stderr.decode() == (
+        f"keptalive: No answer could be read in {path}: 4 of 4 lines of urllib3's are broken.\n"
+        "Next: log whole lines of plain text, or JSON as json.dumps makes it; "
+        "or keptalive run PROGRAM.\n"
+    )
+
+
 def test_standard_input_without_anything_is_called_so():
     answer = explain("-")
     assert answer.returncode == 2
@@ -187,6 +201,16 @@ def test_connections_that_threads_may_have_needed_are_not_held_against_the_progr
     )
     shown = explain(path).stdout.decode()
     assert "8 requests, 8 connections opened, perfect reuse: 1 to 8" in shown
+    assert shown.count("! Perfect reuse is a range where a log leaves open") == 1
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_what_a_set_may_be_is_one_line(kind):
+    line = likeliest(kind, longest=72)
+    assert line.startswith(f"May be {members_of(kind)[0]}")
+    assert len(line) <= 72
+    every = likeliest(kind, longest=1000)
+    assert every == f"May be {', '.join(members_of(kind)[:-1])} or {members_of(kind)[-1]}."
 
 
 # -- Following -----------------------------------------------------------------------------------

@@ -95,8 +95,11 @@ def test_a_program_without_requests_has_nothing_to_report(tmp_path, lookalike):
         (["broken.py"], "broken.py"),
         (["."], "is a folder without __main__.py"),
         (["-m", "nosuch"], "There is no module nosuch"),
+        (["-c", "print(1)"], "keptalive takes no code. Next: keptalive run python -c '...'"),
+        (["-"], "keptalive takes no code. Next: keptalive run python -."),
         (["--json", "no/such/folder.json", "hello.py"], "cannot be written"),
         (["--json", ".", "hello.py"], ". cannot be written: Is a directory"),
+        (["--json", "-", "hello.py"], "Standard output is the program's own. Next: --json FILE."),
         ([], "Missing argument"),
     ],
 )
@@ -110,13 +113,22 @@ def test_what_cannot_be_run_is_one_line_and_exit_code_2(tmp_path, lookalike, arg
     assert "Traceback" not in ran.stderr
 
 
-def test_a_disk_that_is_full_at_the_end_costs_the_file_and_not_the_report(tmp_path, lookalike):
+def test_a_disk_that_is_full_at_the_end_costs_the_file_and_nothing_else(tmp_path, lookalike):
     (tmp_path / "hello.py").write_text("print('hello')")
     ran = keptalive("run", "--json", "/dev/full", "hello.py", cwd=tmp_path, lookalike=lookalike)
-    assert (ran.returncode, ran.stdout) == (2, "hello\n")
+    assert (ran.returncode, ran.stdout) == (0, "hello\n")
     assert "No request of requests or urllib3 was seen" in ran.stderr
     assert "/dev/full cannot be written: No space left on device. Next: --json FILE." in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_programs_exit_code_outlasts_a_report_that_cannot_be_told(tmp_path, code):
+    (tmp_path / "ends.py").write_text(f"raise SystemExit({code})")
+    command = [sys.executable, "-m", "keptalive", "run", "--json", "/dev/full", "ends.py"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(command, cwd=tmp_path, stderr=full, timeout=60)
+    assert ran.returncode == code
 
 
 def test_a_requests_that_is_none_is_not_watched_and_that_is_told_once(tmp_path, lookalike):

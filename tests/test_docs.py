@@ -125,6 +125,15 @@ def test_every_example_of_compare_runs(tmp_path: Path) -> None:
         assert (ended.returncode, ended.stderr) == (0, ""), example
 
 
+def test_the_plan_that_the_readme_shows_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "plan.toml").write_text(example)
+    plan = read_plan(tmp_path / "plan.toml")
+    assert plan == replace(
+        Plan(), target=plan.target, requests=("/user", "/user/repos?per_page=30"), repeats=5
+    )
+
+
 def test_the_gate_that_the_pages_show_is_one(tmp_path: Path) -> None:
     (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL)
     commented = (ROOT / "bench" / "github.toml").read_text().partition("# [[gate]]\n")[2]

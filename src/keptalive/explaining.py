@@ -8,11 +8,17 @@ from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from keptalive.analysis.from_log import LogLedger
-from keptalive.analysis.log_causes import kind_of
+from keptalive.analysis.log_causes import SETS, kind_of, likeliest, members_of
+from keptalive.analysis.reporting import OWED
 from keptalive.errors import UsageError
 from keptalive.watching import debug_log
 
 HOSTS_SHOWN = 20
+RANGE = (
+    "Perfect reuse is a range where a log leaves open whether a connection was needed: the most "
+    "if all were, as by threads that ask at once."
+)
+_LINE = 72  # of 80 columns, indented by 8
 HOW_TO_LOG = (
     'Next: logging.getLogger("urllib3").setLevel("DEBUG") where the program sets up its logging, '
     "or keptalive run PROGRAM."
@@ -46,14 +52,14 @@ def explained(log: str, *, until: Callable[[], bool] | None = None) -> dict[str,
         until: follow it, until this says that it is over.
 
     Raises:
-        UsageError: it cannot be read, or has nothing of urllib3's pools.
+        UsageError: it cannot be read, or has nothing of urllib3's pools, or no answer is readable.
     """
     reading = debug_log.read(log, until=until)
     ledger = LogLedger()
     # a pipe may be waited for meanwhile, which only a second Ctrl-C ends
     with nullcontext() if until is None else suppress(KeyboardInterrupt):
         _record(reading, ledger)
-    if not reading.urllib3_lines:
+    if not reading.urllib3_lines or (reading.skipped and not ledger.answers):
         raise UsageError(nothing_in(reading))
     return ledger.report(warnings=_doubts(reading))
 
@@ -67,15 +73,32 @@ def _record(reading: debug_log.Reading, ledger: LogLedger) -> None:
 
 
 def for_screen(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with fewer words: of a set of causes its kind, of a great many hosts the first."""
+    """The report with fewer words: of a set of causes the likeliest, of many hosts the first."""
     shown, rest = report["hosts"][:HOSTS_SHOWN], report["hosts"][HOSTS_SHOWN:]
-    hosts = [
-        {**host, "causes": [{**c, "cause": kind_of(c["cause"])} for c in host["causes"]]}
-        for host in shown
-    ]
+    hosts = [{**host, "causes": [*map(_shortened, host["causes"])]} for host in shown]
     opened = sum(host["opened"] for host in rest)
     more = f"{len(rest)} more hosts, {opened} connections opened: --json tells of them."
-    return {**report, "hosts": hosts, "warnings": [*[more] * bool(rest), *report["warnings"]]}
+    warnings = [
+        *[more] * bool(rest),
+        *[RANGE] * any(map(_is_range, shown)),
+        *report["warnings"],
+    ]
+    return {**report, "hosts": hosts, "warnings": warnings}
+
+
+def _shortened(cause: Mapping[str, Any]) -> dict[str, Any]:
+    kind = kind_of(cause["cause"])
+    if kind not in SETS:
+        return dict(cause)
+    lines = filter(None, [cause["evidence"], likeliest(kind, longest=_LINE)])
+    return {**cause, "cause": kind, "evidence": "\n".join(lines)}
+
+
+def _is_range(host: Mapping[str, Any]) -> bool:
+    """Whether perfect reuse depends on which cause of a set it was."""
+    owed = sum(c["count"] for c in host["causes"] if c["cause"] in OWED)
+    perhaps = sum(c["count"] for c in host["causes"] if {*members_of(c["cause"])} & {*OWED})
+    return bool(perhaps > max(owed, 1))
 
 
 def nothing_in(reading: debug_log.Reading) -> str:
@@ -86,6 +109,12 @@ def nothing_in(reading: debug_log.Reading) -> str:
         return f"{reading.name} is a damaged gzip file.\nNext: name one that gzip -t finds whole."
     if reading.binary:
         return f"{reading.name} is no log but a binary file.\nNext: name a debug log, text or gzip."
+    if reading.urllib3_lines:
+        return (
+            f"No answer could be read in {reading.name}: {reading.skipped} of "
+            f"{reading.urllib3_lines} lines of urllib3's are broken.\nNext: log whole lines of "
+            "plain text, or JSON as json.dumps makes it; or keptalive run PROGRAM."
+        )
     return (
         f"{reading.name} has no line of urllib3's pool log among its {reading.lines}.\n{HOW_TO_LOG}"
     )

@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from requests.auth import AuthBase, HTTPBasicAuth
 
 from keptalive.clients.access import Access, BearerAuth
 from keptalive.clients.preflight import Allowance, ask_once, asks_to_stop, explain, same_origin
+from keptalive.clients.token import MAKE_ONE
 from keptalive.errors import TargetError
 
 Head = tuple[int, Mapping[str, str]]
@@ -100,6 +102,60 @@ def test_403_and_429_stop_the_run_and_say_how_long_to_wait(
     with server(lambda _: (status, headers)) as (url, _):
         with pytest.raises(TargetError, match=wait):
             ask_once(url, ACCESS, token_source=None)
+
+
+GITHUBS = {"X-GitHub-Request-Id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "auth", "source", "said"),
+    [
+        (
+            GITHUBS,
+            BearerAuth("a-token"),
+            "GITHUB_TOKEN",
+            (
+                "the token from GITHUB_TOKEN, sent as a Bearer token. GitHub has taken no "
+                "passwords since November 2020, only tokens.\n"
+                f"Next: {MAKE_ONE}; then set GITHUB_TOKEN."
+            ),
+        ),
+        (
+            {},
+            BearerAuth("a-token"),
+            "gh auth token",
+            (
+                "the token from gh auth token, sent as a Bearer token.\n"
+                'Next: set GITHUB_TOKEN to one that it accepts, or auth = "basic" in the plan.'
+            ),
+        ),
+        (
+            {},
+            HTTPBasicAuth("keptalive", "a-token"),
+            "GH_TOKEN",
+            (
+                "the token from GH_TOKEN, sent as the password of Basic authentication.\n"
+                'Next: set GITHUB_TOKEN to one that it accepts, or auth = "bearer" in the plan.'
+            ),
+        ),
+        (
+            {},
+            None,
+            None,
+            (
+                "a request without a token.\n"
+                'Next: set GITHUB_TOKEN, and auth = "bearer" or "basic" in the plan.'
+            ),
+        ),
+    ],
+)
+def test_a_401_says_what_was_sent_and_only_of_github_what_it_wants(
+    headers: dict[str, str], auth: AuthBase | None, source: str | None, said: str
+) -> None:
+    with server(lambda _: (401, headers)) as (url, _):
+        with pytest.raises(TargetError) as refused:
+            ask_once(url, Access(auth=auth), token_source=source)
+    assert str(refused.value) == f"401 Unauthorized. 127.0.0.1 did not accept {said}"
 
 
 def test_other_failures_name_the_status() -> None:

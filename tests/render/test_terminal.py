@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.model import Counts, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.render import terminal
 
@@ -92,3 +93,26 @@ def test_a_server_that_is_not_ours_is_no_witness() -> None:
     alone = replace(TRIAL, witnesses=Witnesses(pool_log=20, sockets=20))
     said = terminal.witnesses_line(replace(RUN, trials=(alone,)))
     assert said == "Every count agrees: pool log 20 = sockets 20 (the server is not ours to ask)."
+
+
+PHASES = {"ca_bundle": 0.1399, "connect": 0.0008, "tls": 0.2051, "wait": 0.1021, "rest": 0.0032}
+CELLS = [["CA bundle", "connect", "TLS", "wait", "rest"], ["139.9", "0.8", "205.1", "102.1", "3.2"]]
+
+
+@pytest.mark.parametrize("name", [*SCENARIOS, "as-is"])
+def test_every_phase_has_its_column_however_long_the_title_is(name: str) -> None:
+    kind = SCENARIOS.get(name)
+    scenario = f"{name}=2" if kind and kind.number_means else name
+    rows = [replace(one, scenario=scenario, phases=PHASES) for one in RUN.summary]
+    out = io.StringIO()
+    Console(file=out, width=80).print(terminal.phases_table(replace(RUN, summary=tuple(rows))))
+    lines = out.getvalue().splitlines()
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
+    header, *body = [row for row in cells if len(row) == 6]
+    titles = [row[0] for row in body if not row[1]]
+    assert header[1:] == CELLS[0]
+    assert [row for row in body if row[1]] == [
+        [label, *CELLS[1]] for label in ("requests.get", "Session", "tuned Session")
+    ]
+    assert " ".join(titles) == terminal.short_title(scenario)
+    assert all(len(line) <= 80 for line in lines)

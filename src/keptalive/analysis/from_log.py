@@ -35,10 +35,7 @@ _PROCESSES_KEPT = 64  # of a host
 _AT_ONCE_KEPT = 64  # openings at once on a lane whose threads are not told apart
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OF_NEW_POOLS = (*FIRSTS, NEW_POOL, NEW_POOL_OR_RUN)
-CANNOT = (
-    "A log cannot tell which of several causes it was: --json names them, keptalive run PROGRAM "
-    "finds it."
-)
+CANNOT = "A log cannot tell which of several causes it was: keptalive run PROGRAM finds it."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -230,6 +227,11 @@ class LogLedger:
         return fitting[0] if fitting else None
 
     # The report
+
+    @property
+    def answers(self) -> int:
+        """How many answers there were so far."""
+        return sum(host.opened + host.reused for host in (*self._hosts.values(), self._beyond))
 
     def report(self, *, warnings: list[str]) -> dict[str, Any]:
         """The report, in the shape of `analysis.reporting`, once the log is over.

@@ -65,7 +65,7 @@ SETS: dict[str, Remaining] = {
     BUSY: Remaining(
         _BUSY,
         "the pool had no free connection",
-        "Owed if threads share it; else read each response: .content, or with.",
+        "Owed if threads share it; else read each response to its end, as .content does.",
     ),
     NEW: Remaining(
         (*_NEW_POOL, *_BUSY, FIRST),
@@ -97,6 +97,18 @@ def members_of(cause: str) -> tuple[str, ...]:
     """The causes that one of a report may be: itself, if it is no set."""
     kind = kind_of(cause)
     return SETS[kind].members if kind in SETS else (cause,)
+
+
+def likeliest(cause: str, *, longest: int) -> str:
+    """A set's members in a line of at most so many characters: "May be x, y or 3 others."."""
+    *named, last = members_of(cause)
+    line = f"May be {', '.join(named)} or {last}."
+    others = 1
+    while named and len(line) > longest:
+        named.pop()
+        others += 1
+        line = f"May be {', '.join(named)} or {others} others."
+    return line
 
 
 def means(cause: str) -> str:

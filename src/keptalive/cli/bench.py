@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from keptalive import benching, results
 from keptalive.analysis.gate import breaches
+from keptalive.analysis.summary import MINIMUM_ROUNDS
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID
 from keptalive.clients.environment import refuse_overwritten_urllib3
 from keptalive.errors import KeptaliveError, TargetError
@@ -21,6 +22,11 @@ from keptalive.plans import Plan, gate_of, read_plan, with_values
 from keptalive.redaction import redact
 from keptalive.render import sentences, terminal
 from keptalive.targets import Target, prepared
+
+_BUDGET_HELP = (
+    "Seconds it may take, installation aside; a warm-up and one round are always made, however "
+    f"long they take. Fewer than {MINIMUM_ROUNDS} rounds give no verdict."
+)
 
 
 def bench(
@@ -33,9 +39,7 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(help="Exactly so many rounds, instead of as many as needed.")
     ] = None,
-    budget: Annotated[
-        float | None, typer.Option(help="Seconds it may take, installation aside.", metavar="S")
-    ] = None,
+    budget: Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")] = None,
     folder: Annotated[Path, typer.Option("--results", help="Where the result file goes.")] = Path(
         "results"
     ),

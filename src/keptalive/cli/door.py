@@ -5,19 +5,24 @@ An error is one or two lines on standard error, and never a traceback.
 
 from __future__ import annotations
 
+import errno
+import importlib.metadata
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from keptalive.cli import bench, compare, explain, run, serve
-from keptalive.cli.exit_codes import INTERRUPTED, OUR_FAULT
+from keptalive.cli.exit_codes import INTERRUPTED, OUR_FAULT, UNWRITABLE
 from keptalive.errors import KeptaliveError
 from keptalive.redaction import redact
+
+_OF_A_STREAM = (errno.ENOSPC, errno.EIO, errno.EDQUOT)  # what a write of ours may meet
 
 app = typer.Typer(
     add_completion=False,
@@ -26,6 +31,29 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Are your HTTP connections kept alive? Measure what reuse is worth.",
 )
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"keptalive {importlib.metadata.version('keptalive')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            is_eager=True,
+            callback=lambda asked: _version(asked=asked),
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(bench.bench)
 app.command()(compare.compare)
 app.command(context_settings=run.PASSES_ON, epilog=run.EXAMPLES)(run.run)
@@ -40,36 +68,50 @@ def main() -> None:
 
 def run_guarded(command: Callable[[], object]) -> int:
     """The exit code of this command, its error told on standard error."""
-    errors = Console(stderr=True, highlight=False, markup=False)
     try:
         code = command()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at the interpreter's end nobody could say what went wrong
     except KeptaliveError as error:
-        errors.print(f"keptalive: {redact(str(error))}", style="red", soft_wrap=True)
+        _tell(redact(str(error)))
         return error.exit_code
     except KeyboardInterrupt:
-        errors.print("keptalive: interrupted.", style="red")
+        _tell("interrupted.")
         return INTERRUPTED
-    except BrokenPipeError:
-        with suppress(OSError):  # whoever read our output has left: nothing more to say
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has left: nothing more to say
+        _let_go_of_output()
         return 0
     except Exception as error:  # noqa: BLE001 - the last door: a traceback helps no user
-        return _usage_or_our_fault(error, errors)
+        return _told(error)
     return code if isinstance(code, int) else 0
 
 
-def _usage_or_our_fault(error: Exception, errors: Console) -> int:
+def _told(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
         if message := redact(error.format_message()):  # none where only the help was wanted
-            errors.print(f"keptalive: {message}", style="red", soft_wrap=True)
+            _tell(message)
         return int(error.exit_code)
+    # a file of ours has a name, and its own sentence where it is written
+    if isinstance(error, OSError) and error.errno in _OF_A_STREAM and error.filename is None:
+        _let_go_of_output()
+        _tell(f"the output cannot be written: {error.strerror}. Next: send it elsewhere.")
+        return UNWRITABLE
     if os.environ.get("KEPTALIVE_DEBUG"):
-        errors.print(redact(traceback.format_exc()))
-    told = f"{type(error).__name__}: {redact(str(error))}"
-    errors.print(
-        f"keptalive: a fault of keptalive itself: {told}\n"
-        "Next: KEPTALIVE_DEBUG=1 shows where; please report it.",
-        style="red",
-        soft_wrap=True,
+        _tell(redact(traceback.format_exc()))
+    _tell(
+        f"a fault of keptalive itself: {type(error).__name__}: {redact(str(error))}\n"
+        "Next: KEPTALIVE_DEBUG=1 shows where; please report it."
     )
     return OUR_FAULT
+
+
+def _tell(message: str) -> None:
+    errors = Console(stderr=True, highlight=False, markup=False)
+    with suppress(OSError):  # the exit code still says it
+        errors.print(f"keptalive: {message}", style="red", soft_wrap=True)
+
+
+def _let_go_of_output() -> None:
+    """What is left to write goes nowhere, and so fails at no later time."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +16,14 @@ from keptalive.render import report as report_screen
 from keptalive.results.writing import without_secrets
 from keptalive.watching import program as running
 
-EXAMPLES = "keptalive run sync.py --all   keptalive run -m pytest -x   keptalive run gunicorn app"
+EXAMPLES = """Examples:
+
+- `keptalive run sync.py --all`
+
+- `keptalive run -m pytest -x`
+
+- `keptalive run gunicorn app`
+"""
 # What follows the program's name is the program's
 PASSES_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
@@ -38,29 +44,41 @@ def run(
 
     It runs as without us: same arguments, streams and exit code. Child processes that are Python
     are watched too. The report goes to standard error, when the program has ended.
+
+    Exit codes: the program's own, whatever becomes of the report; 2 if it cannot be run.
     """
     if json_file is not None:
-        with _writing(json_file), json_file.open("a"):
-            pass  # found out before the program runs
+        _check_writable(json_file)  # found out before the program runs
     ran = running.run(program, module=module, watcher="keptalive.watching.within.begin")
     seen = [one["report"] for one in ran.reports if one["report"] is not None]
     report = merged(seen, source="run")
     report["warnings"] += ran.warnings
-    report = without_secrets(report)
-    narrator = Console(stderr=True, highlight=False, markup=False)
-    narrator.print()
-    narrator.print(report_screen.screen(report))
-    if json_file is not None:
-        with _writing(json_file):
-            json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    _tell(without_secrets(report), json_file)
     raise typer.Exit(ran.exit_code)
 
 
-@contextmanager
-def _writing(file: Path) -> Iterator[None]:
+def _tell(report: dict[str, Any], json_file: Path | None) -> None:
+    """On standard error and in the file, as far as they take it: the program's code is to last."""
+    narrator = Console(stderr=True, highlight=False, markup=False)
+    with suppress(OSError):
+        narrator.print()
+        narrator.print(report_screen.screen(report))
+    if json_file is not None:
+        try:
+            json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            with suppress(OSError):
+                narrator.print(f"keptalive: {_unwritable(json_file, error)}", soft_wrap=True)
+
+
+def _check_writable(file: Path) -> None:
+    if str(file) == "-":
+        raise UsageError("Standard output is the program's own. Next: --json FILE.")
     try:
-        yield
+        file.open("a").close()
     except OSError as error:
-        raise UsageError(
-            f"{file} cannot be written: {error.strerror}. Next: --json FILE."
-        ) from None
+        raise UsageError(_unwritable(file, error)) from None
+
+
+def _unwritable(file: Path, error: OSError) -> str:
+    return f"{file} cannot be written: {error.strerror}. Next: --json FILE."

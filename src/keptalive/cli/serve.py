@@ -8,20 +8,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from keptalive.errors import KeptaliveError
 from keptalive.lookalike.api import TOKEN
 from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
 from keptalive.lookalike.server import run_forever
 
 _SCENARIO_HELP = "How it treats connections, such as keep-alive or idle-timeout=5."
 
-SCENARIO_LIST = (
-    "Scenarios: "
-    + "; ".join(
-        f"**{name}{f'={kind.default:g}' if kind.default else ''}** {kind.meaning.rstrip('.')}"
-        for name, kind in SCENARIOS.items()
-    )
-    + "."
+SCENARIO_LIST = "\n\n".join(
+    [
+        "Scenarios:",
+        *(
+            f"- **{name}{f'={kind.default:g}' if kind.default else ''}**: {kind.meaning}"
+            for name, kind in SCENARIOS.items()
+        ),
+    ]
 )
 
 
@@ -37,7 +37,7 @@ def serve(
 ) -> None:
     """Run the look-alike of api.github.com on loopback until Ctrl-C, for experiments of your own.
 
-    Prints its URL, the CA bundle to verify it with, and the token that it accepts.
+    Prints its URL, the CA bundle to verify it with, the token that it accepts, and how to ask.
     """
     console = Console(highlight=False, markup=False)
 
@@ -47,10 +47,12 @@ def serve(
         console.print(
             f"Try: curl --cacert {bundle} -u keptalive:{TOKEN} {url}/user", soft_wrap=True
         )
+        console.print(
+            f'or:  requests.get("{url}/user", verify="{bundle}", '
+            f'headers={{"Authorization": "Bearer {TOKEN}"}})',
+            soft_wrap=True,
+        )
         console.print("Ctrl-C ends it.", style="dim")
 
-    try:
-        served = run_forever(scenario, port=port, rtt_ms=rtt, bundle_path=bundle, on_ready=announce)
-    except OSError as error:
-        raise KeptaliveError(f"{bundle}: {error.strerror}. Next: --bundle FILE.") from None
+    served = run_forever(scenario, port=port, rtt_ms=rtt, bundle_path=bundle, on_ready=announce)
     console.print(f"Served {served.requests} requests on {served.accepted} connections.")

@@ -16,12 +16,13 @@ import requests
 from urllib3.exceptions import HTTPError, LocationValueError
 
 from keptalive.clients.access import Access
-from keptalive.clients.token import MAKE_ONE
+from keptalive.clients.token import MAKE_ONE, VARIABLES
 from keptalive.errors import TargetError
 from keptalive.redaction import redact
 
 _REDIRECTS = 5
 _RATE_LIMITED = (403, 429)
+_SENT_AS = {"Bearer": "a Bearer token", "Basic": "the password of Basic authentication"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +119,27 @@ def asks_to_stop(response: requests.Response) -> str | None:
 
 
 def _unauthorised(response: requests.Response, url: str, token_source: str | None) -> str:
+    sent = str(response.request.headers.get("Authorization", "")).partition(" ")[0]
+    credentials = "a request without a token"
+    if sent:
+        credentials = f"the token from {token_source}" if token_source else "the login of ~/.netrc"
+        credentials += f", sent as {_SENT_AS.get(sent, sent)}"
+    why = ""
+    if not sent:
+        remedy = f'set {VARIABLES[0]}, and auth = "bearer" or "basic" in the plan.'
+    elif _is_githubs(response):
+        why = " GitHub has taken no passwords since November 2020, only tokens."
+        remedy = f"{MAKE_ONE}; then set {VARIABLES[0]}."
+    else:
+        other = "bearer" if sent == "Basic" else "basic"
+        remedy = f'set {VARIABLES[0]} to one that it accepts, or auth = "{other}" in the plan.'
     host = urlsplit(url).hostname
-    who = f"the token from {token_source}" if token_source else "a request without a token"
-    return (
-        f"401 {_message(response)} {host} did not accept {who}. GitHub has taken no passwords "
-        f"since November 2020, only tokens.\nNext: {MAKE_ONE}; then set GITHUB_TOKEN."
-    )
+    return f"401 {_message(response)} {host} did not accept {credentials}.{why}\nNext: {remedy}"
+
+
+def _is_githubs(response: requests.Response) -> bool:
+    """Whether it comes from GitHub, GitHub Enterprise or the look-alike."""
+    return any(name.lower().startswith("x-github-") for name in response.headers)
 
 
 def _message(response: requests.Response) -> str:

@@ -43,15 +43,15 @@ def find_token(host: str, environment: Mapping[str, str], *, ask: bool) -> Token
     """
     for variable in VARIABLES:
         if environment.get(variable, "").strip():
-            return _checked(environment[variable], variable)
+            return _checked(environment[variable], variable, host)
     if value := _from_gh(host):
-        return _checked(value, "gh auth token")
+        return _checked(value, "gh auth token", host)
     if ask and sys.stdin.isatty():
         try:
             value = getpass.getpass(f"Token for {host} (nothing is shown; Enter for none): ")
         except EOFError:  # Ctrl-D: none
             return None
-        return _checked(value, "the prompt") if value.strip() else None
+        return _checked(value, "the prompt", host) if value.strip() else None
     return None
 
 
@@ -72,11 +72,12 @@ def _from_gh(host: str) -> str | None:
     return answer.stdout.strip() or None if answer.returncode == 0 else None
 
 
-def _checked(value: str, source: str) -> Token:
+def _checked(value: str, source: str, host: str) -> Token:
     value = value.strip()
     if not _POSSIBLE.match(value):
+        remedy = MAKE_ONE if host == "github.com" else "give the token alone"
         raise UsageError(
             f"What {source} holds is no token: it has blanks, line breaks or other characters "
-            f"that no token has, or more than 255 of them. Next: {MAKE_ONE}."
+            f"that no token has, or more than 255 of them. Next: {remedy}."
         )
     return Token(value=value, source=source)

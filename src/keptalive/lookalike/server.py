@@ -150,7 +150,7 @@ def run_forever(
         on_ready: called with the URL and the bundle's number of certificates, once listening.
 
     Raises:
-        UsageError: for a port that cannot be had.
+        UsageError: for a port that cannot be had, or a bundle that cannot be written.
     """
     chosen = parse_scenario(scenario) if isinstance(scenario, str) else scenario
     loop = new_event_loop()
@@ -160,7 +160,7 @@ def run_forever(
             chosen, context=authority.server_context(), loop=loop, port=port, rtt_ms=rtt_ms
         )
         try:
-            certificates = authority.write_bundle(bundle_path)
+            certificates = _written(authority, bundle_path)
             ready = functools.partial(on_ready, listener.url, certificates)
             loop.run_until_complete(_interrupted(loop, ready))
         finally:
@@ -168,6 +168,15 @@ def run_forever(
         return Served(accepted=listener.accepted, requests=listener.served)
     finally:
         end_loop(loop)
+
+
+def _written(authority: Authority, bundle: Path) -> int:
+    try:
+        return authority.write_bundle(bundle)
+    except OSError as error:
+        raise UsageError(
+            f"The CA bundle cannot be written to {bundle}: {error.strerror}. Next: --bundle FILE."
+        ) from None
 
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:

@@ -192,6 +192,7 @@ _PHASES = {
     "wait": ("wait",),
     "rest": ("blocked", "send", "receive", "rest"),
 }
+_WIDEST_TITLE = 33  # of 80 columns, beside figures below 100 ms
 
 
 def phases_table(run: Run) -> Table:
@@ -203,7 +204,8 @@ def phases_table(run: Run) -> Table:
         box=box.ROUNDED,
         header_style="dim",
     )
-    built.add_column("", no_wrap=True)
+    # a long title goes on in a second line, so that the figures have room
+    built.add_column("", max_width=_WIDEST_TITLE)
     for column in _PHASES:
         built.add_column(column, justify="right", no_wrap=True)
     for scenario in dict.fromkeys(row.scenario for row in run.summary):

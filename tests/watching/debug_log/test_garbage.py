@@ -58,6 +58,21 @@ def test_a_line_that_was_cut_off_early_is_counted_where_the_logger_is_named(cut)
     assert (log.urllib3_lines, log.skipped) == (1, 1)
 
 
+BY_HAND = [
+    '{"ts": "2026-11-22 15:04:05,500", "thread": "Thread-7", "msg": "%s"}',
+    '{"ts": "2026-11-22 15:04:05,500", "thread": "Thread-7", "bad": %%d, "msg": "%s"}',
+]
+
+
+@pytest.mark.parametrize("fmt", BY_HAND)
+def test_json_whose_quotes_are_not_escaped_is_read_as_what_it_was_meant_to_be(fmt):
+    log = reading("\n".join([fmt % STARTED, fmt % ASKED]))
+    found = list(log)
+    assert [one.event for one in found] == [START, ANSWER]
+    assert [one.at_s for one in found] == [1795359845.5] * 2
+    assert (log.urllib3_lines, log.skipped, log.tells_threads) == (2, 0, True)
+
+
 def test_a_host_without_port_where_ports_are_told_was_cut_off():
     log = reading(f"{STARTED}\nStarting new HTTPS connection (2): h.exa\n")
     assert [one.event for one in log] == [START]

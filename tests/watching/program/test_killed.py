@@ -110,6 +110,40 @@ def test_workers_that_a_pool_terminates_tell_of_all_connections_that_they_opened
     assert sum(map(opened, ran.reports)) == 4
 
 
+HELD = """
+import multiprocessing, sys, time
+import requests
+
+def ask(url):
+    with requests.Session() as session:
+        session.get(url + "/user", headers={"Authorization": "Bearer lookalike-token"})
+
+def hold(url):
+    ask(url)
+    told.set()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    fork = multiprocessing.get_context("fork")
+    told = fork.Event()
+    HERE
+"""
+IN_A_POOL = """with fork.Pool(1) as pool:
+        pool.apply_async(hold, [sys.argv[1]])
+        told.wait()"""
+ALONE = """worker = fork.Process(target=hold, args=[sys.argv[1]])
+    worker.start(); told.wait(); worker.terminate(); worker.join()"""
+
+
+@pytest.mark.parametrize(("worker", "is_hinted"), [(IN_A_POOL, True), (ALONE, False)])
+def test_of_a_worker_that_its_pool_terminates_is_said_how_to_let_it_end(worker, is_hinted, asked):
+    ran, _ = asked(HELD.replace("HERE", worker))
+    (warning,) = ran.warnings
+    hint = " (Pool terminates its workers: close() and join() let them end)"
+    assert (f"kept from reporting it{hint}: what came" in warning) is is_hinted
+    assert (hint in warning) is is_hinted
+
+
 def test_a_program_that_ends_by_itself_was_not_killed(asked):
     ran, accepted = asked(ASKS)
     assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())

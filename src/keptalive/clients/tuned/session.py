@@ -19,7 +19,7 @@ from requests.sessions import merge_setting
 from urllib3.util import Retry
 
 from keptalive.clients.tuned.adapter import MAX_IDLE_S, TIMEOUT_S, TunedAdapter
-from keptalive.clients.tuned.timeouts import Timeout
+from keptalive.clients.tuned.timeouts import Timeout, is_timeout
 
 ORIGINS_KEPT = 1000
 
@@ -147,13 +147,15 @@ def tuned_session(
         max_retries: instead of `SafeRetry()`; a number is taken as requests takes it.
 
     Raises:
-        ValueError: a number that cannot be.
+        ValueError: a number that cannot be, or a timeout that is none.
     """
     for name, value in (("threads", threads), ("hosts", hosts)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
     if max_idle is not None and max_idle <= 0:
         raise ValueError(f"max_idle must be more than 0 seconds, or None for never, not {max_idle}")
+    if not is_timeout(timeout):
+        raise ValueError(f"timeout must be seconds, a pair of them, or None, not {timeout!r}")
     return TunedSession(
         TunedAdapter(
             pool_connections=max(hosts, DEFAULT_POOLSIZE),

@@ -115,7 +115,7 @@ class Finder:
             slot, position = hit % SLOTS, hit // SLOTS - start
             opening = text.find(b"{", 0, position)
             if opening >= 0 and (brace := JSON.search(text, opening, position)):
-                is_json, one = self._json(text, brace.start(), line, position)
+                is_json, one = self._json(text, brace.start(), line, slot, position)
                 if is_json:
                     if one is None:
                         self._count_unreadable(text, broken=slot < UNMISTAKABLE)
@@ -195,9 +195,18 @@ class Finder:
             return origin.named or not self._names_itself
         return True
 
-    def _json(self, text: bytes, at: int, line: int, message_at: int) -> tuple[bool, Found | None]:
+    def _json(
+        self, text: bytes, at: int, line: int, slot: int, message_at: int
+    ) -> tuple[bool, Found | None]:
         """Whether the message is within the object that begins here, and what it tells."""
         record, end = record_of(text[at:], self._clock)
+        if record is None and text.rstrip().endswith(b"}"):  # not JSON, and not cut off
+            message = NEEDLES[slot].read(text, message_at)
+            if message is None:
+                return True, None
+            record, end = record_of(_mended(text[at:], message, at), self._clock)
+            if record is None:
+                return True, self._of(text, line, message)
         if record is not None and at + end <= message_at:
             return False, None  # an object before the message
         if record is not None:
@@ -214,3 +223,12 @@ class Finder:
             if message is not None and (one := self._of(text, line, message, record)):
                 return one
         return None
+
+
+def _mended(text: bytes, message: Message, at: int) -> bytes:
+    """JSON of a format made by hand, '{"msg": "%(message)s"}', with the message's quotes escaped.
+
+    ``message`` has its places in the line, of which ``text`` begins ``at`` there.
+    """
+    start, end = message[0] - at, message[1] - at
+    return text[:start] + text[start:end].replace(b'"', rb"\"") + text[end:]

@@ -13,6 +13,8 @@ from typing import Any
 
 from keptalive.watching.inject import _keptalive_process as inside
 
+_OF_A_POOL = "PoolWorker-"  # as multiprocessing names them: ForkPoolWorker-1
+_POOLS_WAY = " (Pool terminates its workers: close() and join() let them end)"
 _GRACE_S = 1.0  # for those that end just after the program, as multiprocessing's helpers do
 
 
@@ -83,7 +85,10 @@ def collected(folder: Path, exit_code: int, running: frozenset[str]) -> Ran:
     notes = [
         *(f"{_who(one)}: {warning}" for one in left.values() for warning in one["warnings"]),
         *(f"process {pid} was not watched: {why.read_text()}" for pid, why in unwatched.items()),
-        *_of_the_killed([left.get(stem) for stem in silent if stem not in running]),
+        *_of_the_killed(
+            [left.get(stem) for stem in silent if stem not in running],
+            hint=_POOLS_WAY if any(_OF_A_POOL in one["program"] for one in left.values()) else "",
+        ),
     ]
     if running:
         notes.append(
@@ -101,19 +106,14 @@ def collected(folder: Path, exit_code: int, running: frozenset[str]) -> Ran:
     )
 
 
-def _of_the_killed(interims: Sequence[Mapping[str, Any] | None]) -> Iterator[str]:
+def _of_the_killed(interims: Sequence[Mapping[str, Any] | None], hint: str) -> Iterator[str]:
     """What is to be said of processes that did not come to report their end."""
     noted = [_who(one) for one in interims if one is not None]
+    why = f"killed before the end, or kept from reporting it{hint}"
     if noted:
-        yield (
-            f"{_these(noted)} killed before the end, or kept from reporting it: "
-            "what came after the last new connection is not counted"
-        )
+        yield f"{_these(noted)} {why}: what came after the last new connection is not counted"
     if silent := len(interims) - len(noted):
-        yield (
-            f"{_these(['a process'] * silent)} killed before the end, or kept from reporting it: "
-            "no new connection was noted"
-        )
+        yield f"{_these(['a process'] * silent)} {why}: no new connection was noted"
 
 
 def _these(processes: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from keptalive.errors import UsageError
 
+_PYTHONS = {"-c": "-c '...'", "-": "-"}  # what python takes in the place of a script
 _COMPILED = (".pyc", *EXTENSION_SUFFIXES)
 
 
@@ -105,6 +106,8 @@ def _on_path(name: str) -> str | None:
 
 
 def _missing(name: str, looks_like_script: bool) -> UsageError:
+    if name in _PYTHONS:
+        return UsageError(f"keptalive takes no code. Next: keptalive run python {_PYTHONS[name]}.")
     name = name if name.isprintable() else repr(name)
     if looks_like_script or os.sep in name:
         return UsageError(f"There is no {name} in {Path.cwd()}. Next: check the path.")
