@@ -34,3 +34,12 @@ def redact(text: str) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def shown(text: str) -> str:
+    """The text of somebody else as it may be shown: no secret, on one line, nothing to obey.
+
+    What is not printable is a space: an escape sequence would reach the terminal, and a line of
+    its own could be a workflow command to a CI.
+    """
+    return "".join(c if c.isprintable() else " " for c in redact(text))
