@@ -68,6 +68,11 @@ class Guard:
     measures: frozenset[str] = frozenset(MEASURES)
     threshold: float = THRESHOLD
 
+    @property
+    def reports_only(self) -> bool:
+        """Whether nothing is guarded: whatever is found is told, and fails nothing."""
+        return not self.measures
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:

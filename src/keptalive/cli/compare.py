@@ -22,7 +22,7 @@ from keptalive.analysis.findings import (
     differences,
     warnings,
 )
-from keptalive.analysis.gate import breaches
+from keptalive.analysis.gate import judge
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
 from keptalive.errors import UsageError
@@ -96,7 +96,7 @@ def _found(
         baseline=sides[0][0],
         candidate=sides[1][0],
         comparison=compared(before.run, after.run, guard=guard, absolute=absolute),
-        breaches=breaches(after.run, gate),
+        gate=judge(after.run, gate),
         differences=differences(before.run, after.run),
         warnings=warnings(*sides, absolute=absolute),
         labels={**before.run.labels, **after.run.labels},
