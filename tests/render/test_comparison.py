@@ -60,11 +60,26 @@ LONG = [
 def test_the_verdict_stands_in_a_sentence_before_the_numbers() -> None:
     lines = shown(WORSE).splitlines()
     assert [line.rstrip() for line in lines[:4]] == [
-        "baseline 3f2a91c (2026-11-20), candidate results/b.json (2026-11-24)",
+        "baseline 3f2a91c (2026-11-20), candidate b.json (2026-11-24)",
         "same plan, urllib3 2.7.0 → 2.8.0",
         "",
         "REGRESSION: Session opens 1 more connection a trial (reopened).",
     ]
+
+
+def named(baseline: Source, candidate: Source) -> str:
+    found = replace(WORSE, baseline=baseline, candidate=candidate)
+    return sentences.sides(found).replace(" (2026-11-20)", "")
+
+
+def test_sides_of_the_same_commit_are_told_apart_by_their_files() -> None:
+    other = replace(HERE, path="results/b.json")
+    assert named(HERE, other) == "baseline 3f2a91c a.json, candidate 3f2a91c b.json"
+    outside = [replace(side, commit=None) for side in (HERE, other)]
+    assert named(*outside) == "baseline a.json, candidate b.json"
+    moved = replace(outside[0], path="results/baseline/a.json")
+    assert named(moved, outside[0]) == "baseline results/baseline/a.json, candidate results/a.json"
+    assert named(HERE, replace(other, commit="7be0d12")) == "baseline 3f2a91c, candidate 7be0d12"
 
 
 @pytest.mark.parametrize(
@@ -241,6 +256,13 @@ def test_a_label_with_markup_of_its_own_breaks_no_table() -> None:
     lines = markdown.comparison(found).splitlines()
     assert "| a\\|b | opened | 4 | 4 | 0 | same |" in lines
     assert any("&lt;b>\\*x\\*&lt;/b>" in line for line in lines)
+
+
+def test_a_secret_is_hidden_before_it_is_escaped() -> None:
+    token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+    text = markdown.comparison(findings(run(), run(usual(errors=1, first_error=token))))
+    assert "requests failed (\\[hidden\\])" in text
+    assert "abcdefghijklm" not in text + markdown.no_comparison(f"There is no result {token}")
 
 
 @pytest.mark.parametrize("limit", [0, 10, 200, 500, 10_000])

@@ -6,6 +6,7 @@ The same sentences stand above the tables, in the Markdown and in the annotation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from keptalive.analysis.comparing import (
     BETTER,
@@ -179,13 +180,24 @@ def _percent(share: float) -> str:
 
 
 def sides(findings: Findings) -> str:
-    """Which two are compared: "baseline 3f2a91c (2026-11-20), candidate 7be0d12 (2026-11-24)"."""
-    return f"baseline {_source(findings.baseline)}, candidate {_source(findings.candidate)}"
+    """Which two are compared: "baseline 3f2a91c (2026-11-20), candidate 7be0d12 (2026-11-24)".
+
+    Of the same commit, or of none, the files are named; of the same name, the paths.
+    """
+    both = (findings.baseline, findings.candidate)
+    named = _names_of(*both)
+    told = [f"{name} ({source.made[:10]})" for name, source in zip(named, both, strict=True)]
+    return f"baseline {told[0]}, candidate {told[1]}"
 
 
-def _source(source: Source) -> str:
-    commit = source.commit[:7] if source.commit else source.path
-    return f"{commit} ({source.made[:10]})"
+def _names_of(*both: Source) -> list[str]:
+    files = [PurePath(source.path).name for source in both]
+    if files[0] == files[1]:
+        files = [source.path for source in both]
+    commits = [(source.commit or "")[:7] for source in both]
+    if commits[0] != commits[1]:
+        return [commit or file for commit, file in zip(commits, files, strict=True)]
+    return [f"{commit} {file}".strip() for commit, file in zip(commits, files, strict=True)]
 
 
 _SHORT = 24
