@@ -86,6 +86,23 @@ def test_a_limit_of_the_plan_that_is_broken_is_told_after_the_result_is_saved(
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
 
 
+def test_a_limit_that_holds_is_told_and_one_that_cannot_be_judged_is_exit_code_2(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    small_plan.write_text(f"{SMALL}[gate]\nmax_opened = 3\nmin_reuse = 0\n")
+    holding = keptalive("bench", small_plan, folder=tmp_path)
+    assert (holding.returncode, holding.stderr) == (0, "")
+    assert "The plan's gate holds: 2 limits.\n" in holding.stdout
+    small_plan.write_text(f'{SMALL}[gate]\nstrategy = "session"\nmin_speedup = 50\n')
+    ended = keptalive("bench", small_plan, folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (2, "")
+    assert (
+        "GATE not judged, where the server keeps connections: Session: min_speedup is 50, but "
+        "there are too few rounds (1); 6 are the least."
+    ) in " ".join(ended.stdout.split())
+    assert len(list((tmp_path / "results").glob("*.json"))) == 2
+
+
 def test_json_alone_stands_on_standard_output(small_plan: Path, tmp_path: Path) -> None:
     ended = keptalive("bench", small_plan, "--json", folder=tmp_path)
     contents = json.loads(ended.stdout)
@@ -166,10 +183,10 @@ def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: P
     ("arguments", "code", "said"),
     [
         (["bench", "missing.toml"], 2, "There is no plan missing.toml"),
-        (["bench", "--rounds", "0"], 2, "rounds = 0 must be a whole number, 1 or more"),
+        (["bench", "--rounds", "0"], 2, "keptalive: --rounds 0 must be a whole number, 1 or more."),
         (["bench", "--target", "ftp://x"], 2, 'must be "lookalike", "github", or a URL'),
         (["bench", "--target", "https://u:secret@h"], 2, "a URL without a user or password"),
-        (["bench", "--target", "https://u:s/secret@h"], 2, "target = ... must be"),
+        (["bench", "--target", "https://u:s/secret@h"], 2, "--target ... must be"),
         (["bench", "--target", "http://127.0.0.1:1"], 3, "nothing listens there"),
         (["bench", "--target", "github"], 2, "GitHub wants a token"),
         (["bench", "--results", "/dev/null/x"], 2, "Results cannot be written to /dev/null/x"),

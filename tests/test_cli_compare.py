@@ -30,6 +30,11 @@ def saved(made: Run, path: Path, **ours: Any) -> Path:
     return path
 
 
+def telling(folder: Path) -> dict[str, str]:
+    """The environment in which GitHub Actions is told: an annotation, and a summary in a file."""
+    return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
+
+
 @pytest.fixture
 def same(tmp_path: Path) -> Path:
     return saved(run(), tmp_path / "same.json")
@@ -120,6 +125,34 @@ def test_the_limits_of_the_candidates_plan_hold_too(same: Path, tmp_path: Path) 
     assert compare(limited, same, folder=tmp_path).returncode == 0
 
 
+def test_a_limit_that_cannot_be_judged_is_exit_code_2_and_one_that_holds_is_told(
+    same: Path, tmp_path: Path
+) -> None:
+    few = saved(run(rounds=3, plan={"gate": [{"min_speedup": 50}]}), tmp_path / "few.json")
+    ended = compare(same, few, "--fail-on", "counts", folder=tmp_path)
+    assert ended.returncode == 2
+    assert "min_speedup is 50, but there are too few rounds (3)" in " ".join(ended.stdout.split())
+    (limit,) = json.loads(compare(same, few, "--json", folder=tmp_path).stdout)["gate_unjudged"]
+    assert (limit["strategy"], limit["limit"]) == ("session", "min_speedup")
+    holding = saved(run(plan={"gate": [{"max_opened": 1}]}), tmp_path / "holding.json")
+    ended = compare(holding, holding, folder=tmp_path)
+    assert ended.returncode == 0
+    assert "The plan's gate holds: 1 limit." in ended.stdout
+
+
+def test_a_report_only_fails_nothing_and_makes_no_annotation(same: Path, tmp_path: Path) -> None:
+    gate = [{"max_opened": 0}, {"strategy": "tuned", "max_opened": 0}]
+    limited = saved(run(usual(opened=2), plan={"gate": gate}), tmp_path / "limited.json")
+    ended = compare(
+        *(same, limited, "--fail-on", "nothing"), folder=tmp_path, GITHUB_ACTIONS="true"
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "GATE, where the server keeps connections: Session opened 2" in ended.stdout
+    assert "GATE not judged: tuned" in ended.stdout
+    assert "this is a report only" in ended.stdout
+    assert "::error" not in ended.stdout
+
+
 def test_with_json_standard_output_is_json_and_the_annotation_goes_elsewhere(
     same: Path, worse: Path, tmp_path: Path
 ) -> None:
@@ -144,6 +177,33 @@ def test_one_annotation_is_made_and_only_where_something_is_wrong(
     fine = compare(same, same, folder=tmp_path, GITHUB_ACTIONS="true")
     assert "::" not in fine.stdout
     assert "::" not in compare(same, worse, folder=tmp_path).stdout
+
+
+def test_an_error_instead_of_a_comparison_is_told_to_the_ci_too(tmp_path: Path) -> None:
+    ended = compare(folder=tmp_path, **telling(tmp_path))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    why = "There is no result results/baseline. Next: keptalive bench --results results/baseline"
+    command, told = ended.stderr.splitlines()
+    assert command.startswith(f"::error title=keptalive compare%3A no comparison::{why}")
+    assert told.startswith(f"keptalive: {why}")
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.startswith(f"## Connection reuse\n\n**No comparison: {why}")
+
+
+def test_no_text_of_a_file_is_a_command_to_the_ci_or_the_terminal(tmp_path: Path) -> None:
+    hostile = "3\n::error::hi\x1b]0;gone\x07"
+    contents = results.document(run(ended=hostile, environment={"python": hostile}))
+    contents["machine_info"]["cpu"] = {"brand_raw": hostile}
+    contents["commit_info"] = {"id": f"\n::stop-commands::x{hostile}"}
+    contents["datetime"] = f"\n::{contents['datetime']}"
+    path = tmp_path / "hostile.json"
+    path.write_text(json.dumps(contents))
+    plain = saved(run(), tmp_path / "plain.json")
+    for arguments in ((path, plain), (plain, path, "--absolute"), (plain, path, "--json")):
+        ended = compare(*arguments, folder=tmp_path, **telling(tmp_path))
+        assert ended.returncode == 0
+        lines = (ended.stdout + ended.stderr).split("\n")
+        assert [line for line in lines if "::error::" in line or not line.isprintable()] == []
 
 
 def test_the_jobs_summary_is_added_to_and_stays_below_its_limit(
@@ -226,15 +286,11 @@ def test_a_secret_in_a_file_is_not_shown(tmp_path: Path) -> None:
     text = told.read_text().replace("[hidden]", TOKEN)
     assert TOKEN in text
     told.write_text(text)
-    summary = tmp_path / "summary.md"
     for arguments in ((), ("--json",)):
-        ended = compare(
-            *(told, told, *arguments),
-            folder=tmp_path,
-            GITHUB_ACTIONS="true",
-            GITHUB_STEP_SUMMARY=str(summary),
-        )
-        assert TOKEN not in ended.stdout + ended.stderr + summary.read_text()
+        ended = compare(told, told, *arguments, folder=tmp_path, **telling(tmp_path))
+        summary = (tmp_path / "summary.md").read_text()
+        assert "hidden" in summary
+        assert TOKEN.removeprefix("ghp_") not in ended.stdout + ended.stderr + summary
 
 
 @pytest.mark.parametrize(
@@ -254,7 +310,10 @@ def test_fail_on_takes_words_with_commas_or_repeated(
     assert (guard.measures, guard.threshold) == (measures, pytest.approx(threshold))
 
 
-@pytest.mark.parametrize("word", ["", "time:", "time:15", "time:-1%", "time:nan%", "opened:1%"])
+@pytest.mark.parametrize(
+    "word",
+    ["", "time:", "time:15", "time:0%", "time:-1%", "time:nan%", "opened:1%", "counts,nothing"],
+)
 def test_fail_on_refuses_what_it_does_not_know(word: str) -> None:
     with pytest.raises(UsageError, match="--fail-on"):
         guard_of([word])

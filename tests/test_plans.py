@@ -194,7 +194,8 @@ def test_one_gate_is_a_table_and_several_are_a_list(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("written", "share"), [("0.95", 0.95), ('"95%"', 0.95), ("95", 0.95), ("1", 1.0), ("0", 0.0)]
+    ("written", "share"),
+    [("0.95", 0.95), ('"95%"', 0.95), ('"0.5 %"', 0.005), ("1", 1.0), ("0", 0.0)],
 )
 def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
     path = tmp_path / "plan.toml"
@@ -208,23 +209,23 @@ def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
         ("gate = 1", "gate = 1 must be a table [gate], or several [[gate]]."),
         (
             "[gate]\nmax_opend = 1",
-            'gate: it has an unknown key "max_opend". Did you mean "max_opened"?',
+            'gate has an unknown key "max_opend". Did you mean "max_opened"?',
         ),
         (
             "[gate]\nmax_opened = 1.5",
-            "gate: it: max_opened = 1.5 must be a whole number, 0 or more.",
+            "gate: max_opened = 1.5 must be a whole number, 0 or more.",
         ),
         (
             '[gate]\nmin_reuse = "most"',
-            "gate: it: min_reuse = 'most' must be a share such as 0.95 or \"95 %\".",
+            "gate: min_reuse = 'most' must be a share such as 0.95 or \"95 %\".",
         ),
         (
-            "[gate]\nmin_reuse = 101",
-            'gate: it: min_reuse = 101 must be a share such as 0.95 or "95 %".',
+            "[gate]\nmin_reuse = 95",
+            'gate: min_reuse = 95 must be a share such as 0.95 or "95 %".',
         ),
         (
             '[gate]\nstrategy = "tuned"',
-            "gate: it limits nothing. Next: max_opened, min_reuse or min_speedup.",
+            "gate limits nothing. Next: max_opened, min_reuse or min_speedup.",
         ),
         (
             'strategies = ["fresh", "tuned"]\n[gate]\nstrategy = "session"\nmax_opened = 1',
@@ -233,6 +234,18 @@ def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
         (
             '[gate]\nscenario = "http-1.0"\nmax_opened = 1',
             "gate: the plan has no scenario http-1.0.",
+        ),
+        (
+            '[[gate]]\nmax_opened = 1\n[[gate]]\nstrategy = "sesion"\nmax_opened = 1',
+            'gate 2: strategy = \'sesion\' must be one of "fresh", "session", "tuned".',
+        ),
+        (
+            'strategies = ["session"]\n[gate]\nmax_opened = 1',
+            'gate: only a limit with strategy = "session" is for session, the yardstick.',
+        ),
+        (
+            'target = "https://h.example"\n[gate]\nscenario = "keep-alive"\nmax_opened = 1',
+            "gate: https://h.example has no scenario keep-alive, only as-is.",
         ),
         (
             '[gate]\nstrategy = "fresh"\nmin_speedup = 1',

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keptalive.redaction import HIDDEN, redact
+from keptalive.redaction import HIDDEN, redact, shown
 
 SECRET = "s3cr3tS3cr3t"
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=16)
@@ -79,3 +79,18 @@ def test_to_redact_twice_changes_nothing_more(text):
 )
 def test_it_hides_what_hides_itself_and_leaves_prose_alone(text: str, shown: str) -> None:
     assert redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Linux, 2 processors", "Linux, 2 processors"),
+        ("[::1]:80 and fe80::1", "[::1]:80 and fe80::1"),
+        ("3\n::error::hi", "3 : :error: :hi"),
+        ("##[error]hi", "# #[error]hi"),
+        ("a\x1b[31mb\u202ec", "a [31mb c"),
+        ("ghp_" + "a" * 36, "[hidden]"),
+    ],
+)
+def test_the_text_of_somebody_else_is_one_line_that_nobody_obeys(text, expected):
+    assert expected == shown(text)

@@ -87,14 +87,14 @@ def _target(value: Any) -> str:
 
 
 def _reuse(value: Any) -> float:
-    """A share; above 1, or with a percent sign, it is in percent."""
+    """A share from 0 to 1, or with a percent sign from 0 % to 100 %."""
     wanted = 'a share such as 0.95 or "95 %"'
     in_percent = isinstance(value, str) and value.strip().endswith("%")
     try:
         number = float(value.strip()[:-1]) if in_percent else _number(0)(value)
     except ValueError:
         raise ValueError(wanted) from None
-    share = number / 100 if in_percent or number > 1 else number
+    share = number / 100 if in_percent else number
     if not 0 <= share <= 1:
         raise ValueError(wanted)
     return float(share)
@@ -113,15 +113,16 @@ def _gate(value: Any) -> tuple[Limit, ...]:
     tables = [value] if isinstance(value, dict) else value
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError("a table [gate], or several [[gate]]")
-    return tuple(_limit(table) for table in tables)
+    names = ["gate"] if len(tables) == 1 else [f"gate {n}" for n in range(1, len(tables) + 1)]
+    return tuple(map(_limit, tables, names))
 
 
-def _limit(table: Mapping[str, Any]) -> Limit:
+def _limit(table: Mapping[str, Any], name: str) -> Limit:
     # where a result gives its plan back, what is not limited stands as null
     given = {key: value for key, value in table.items() if value is not None}
-    limit = Limit(**checked(LIMIT_CHECKS, given, "it"))
+    limit = Limit(**checked(LIMIT_CHECKS, given, name))
     if (limit.max_opened, limit.min_reuse, limit.min_speedup) == (None, None, None):
-        raise UsageError("it limits nothing. Next: max_opened, min_reuse or min_speedup.")
+        raise UsageError(f"{name} limits nothing. Next: max_opened, min_reuse or min_speedup.")
     return limit
 
 
@@ -140,11 +141,17 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def checked(checks: Mapping[str, Check], values: Mapping[str, Any], source: str) -> dict[str, Any]:
+OPTIONS = {"target": "--target", "rounds": "--rounds", "budget_s": "--budget"}
+
+
+def checked(
+    checks: Mapping[str, Check], values: Mapping[str, Any], source: str | None
+) -> dict[str, Any]:
     """The values as their checks return them.
 
     Raises:
-        UsageError: a key without a check, or a refused value; the sentence begins with ``source``.
+        UsageError: a key without a check, or a refused value; the sentence begins with ``source``,
+            or without one with the option of the command that gave the value.
     """
     found = {}
     for key, value in values.items():
@@ -155,9 +162,11 @@ def checked(checks: Mapping[str, Check], values: Mapping[str, Any], source: str)
         except ValueError as error:
             # a URL with a password is not quoted: no pattern would hide every one
             shown = "..." if key == "target" and "@" in str(value) else repr(value)
-            raise UsageError(f"{source}: {key} = {shown} must be {error}.") from None
+            what = f"{OPTIONS[key]} {shown}" if source is None else f"{source}: {key} = {shown}"
+            raise UsageError(f"{what} must be {error}.") from None
         except UsageError as error:
-            raise UsageError(f"{source}: {key}: {error}") from None
+            where = f"{source}:" if key == "gate" else f"{source}: {key}:"  # a limit names itself
+            raise UsageError(f"{where} {error}") from None
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from keptalive.analysis.gate import Limit
 from keptalive.analysis.summary import yardstick
 from keptalive.errors import UsageError
-from keptalive.plan_checks import CHECKS, LOOKALIKE, checked
+from keptalive.plan_checks import AS_IS, CHECKS, LOOKALIKE, checked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -95,8 +95,8 @@ def gate_of(plan: Mapping[str, Any], *, source: str) -> tuple[Limit, ...]:
     return limits
 
 
-def with_values(plan: Plan, values: Mapping[str, Any], *, source: str) -> Plan:
-    """The plan with these values instead of its own, each checked.
+def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) -> Plan:
+    """The plan with these values instead of its own, each checked; no source: the options.
 
     Raises:
         UsageError: a key or a value that no plan has; the sentence begins with ``source``.
@@ -104,7 +104,7 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str) -> Plan:
     changed = replace(plan, **checked(CHECKS, values, source))
     for limit in changed.gate:
         if (fault := _idle(limit, changed)) is not None:
-            raise UsageError(f"{source}: gate: {fault}.")
+            raise UsageError(f"{source or 'The command'}: gate: {fault}.")
     return changed
 
 
@@ -114,6 +114,11 @@ def _idle(limit: Limit, plan: Plan) -> str | None:
         return f"the plan has no strategy {limit.strategy}"
     if limit.min_speedup is not None and limit.strategy == yardstick(plan.strategies):
         return f"min_speedup is against {limit.strategy}, so not for it"
+    if limit.strategy is None and len(plan.strategies) == 1:
+        only = plan.strategies[0]
+        return f'only a limit with strategy = "{only}" is for {only}, the yardstick'
     if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
         return f"the plan has no scenario {limit.scenario}"
+    if plan.target != LOOKALIKE and limit.scenario not in (None, AS_IS):
+        return f"{plan.target} has no scenario {limit.scenario}, only {AS_IS}"
     return None

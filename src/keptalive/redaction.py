@@ -34,3 +34,16 @@ def redact(text: str) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def shown(text: str) -> str:
+    """The text of somebody else as it may be shown: no secret, on one line, nothing to obey.
+
+    What is not printable is a space: an escape sequence would reach the terminal. A CI's workflow
+    command is broken up, since a line that is wrapped could begin with it.
+    """
+    return _COMMAND.sub(" ", "".join(c if c.isprintable() else " " for c in redact(text)))
+
+
+# "::name" where a line begins, "##[name" anywhere: ActionCommand.cs of GitHub's actions/runner
+_COMMAND = re.compile(r"(?<=:)(?=:[A-Za-z])|(?<=#)(?=#\[)")

@@ -139,6 +139,32 @@ def test_a_straggler_alone_is_not_called_worse():
     assert judge_counts([1] * 6, [1, 1, 1, 1, 1, 2]) == (0, NOT_SHOWN, True)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [([1, 1, 1], [3, 3, 4], 2), ([1] * 3, [30, 30, 40], 29), ([1, 2], [3], 1.5)],
+)
+def test_a_side_whose_every_trial_opens_more_is_worse_however_few_they_are(before, after, change):
+    assert judge_counts(before, after) == (change, WORSE, True)
+    assert judge_counts(after, before) == (-change, BETTER, True)
+
+
+def test_so_few_trials_that_differ_that_nothing_could_be_shown_are_not_comparable():
+    assert judge_counts([1, 1, 1], [1, 3, 4]) == (2, NOT_COMPARABLE, True)
+    assert judge_counts([1] * 6, [1, 1, 1, 1, 3, 4]) == (0, NOT_SHOWN, True)
+    trials = usual(3)
+    trials[-1] = usual(3, opened=2)[-1]
+    comparison = compare(run(usual(3)), run(trials))
+    said = "too few rounds (3 and 3) where trials differ; 6 are enough"
+    assert reasons(comparison)["opened"] == said
+    assert "opened" in {r.measure for r in comparison.unjudged}
+
+
+@pytest.mark.parametrize("rounds", [4, 6])
+@pytest.mark.parametrize("mean", [0.2, 1, 5, 40])
+def test_where_trials_differ_much_no_wolf_is_cried_either(rounds, mean):
+    assert told_worse(lambda r, n: 1 + r.poisson(mean, n), 0, rounds, times=600) <= 0.03
+
+
 def test_two_trials_that_never_differ_are_enough_to_tell():
     assert judge_counts([1, 1], [2, 2]) == (1, WORSE, False)
 

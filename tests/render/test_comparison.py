@@ -11,7 +11,7 @@ from tests.runs import run, usual
 
 from keptalive.analysis.comparing import Guard, compare
 from keptalive.analysis.findings import Findings, Source, differences, warnings
-from keptalive.analysis.gate import Limit, breaches
+from keptalive.analysis.gate import Limit, judge
 from keptalive.model import Run
 from keptalive.render import comparison, github, markdown, sentences
 
@@ -34,7 +34,7 @@ def findings(
         baseline=HERE,
         candidate=there,
         comparison=compare(baseline, candidate, guard=guard, absolute=absolute),
-        breaches=breaches(candidate, limits),
+        gate=judge(candidate, limits),
         differences=differences(baseline, candidate),
         warnings=warnings((HERE, baseline), (there, candidate), absolute=absolute),
         labels={**baseline.labels, **candidate.labels},
@@ -60,11 +60,26 @@ LONG = [
 def test_the_verdict_stands_in_a_sentence_before_the_numbers() -> None:
     lines = shown(WORSE).splitlines()
     assert [line.rstrip() for line in lines[:4]] == [
-        "baseline 3f2a91c (2026-11-20), candidate results/b.json (2026-11-24)",
+        "baseline 3f2a91c (2026-11-20), candidate b.json (2026-11-24)",
         "same plan, urllib3 2.7.0 → 2.8.0",
         "",
         "REGRESSION: Session opens 1 more connection a trial (reopened).",
     ]
+
+
+def named(baseline: Source, candidate: Source) -> str:
+    found = replace(WORSE, baseline=baseline, candidate=candidate)
+    return sentences.sides(found).replace(" (2026-11-20)", "")
+
+
+def test_sides_of_the_same_commit_are_told_apart_by_their_files() -> None:
+    other = replace(HERE, path="results/b.json")
+    assert named(HERE, other) == "baseline 3f2a91c a.json, candidate 3f2a91c b.json"
+    outside = [replace(side, commit=None) for side in (HERE, other)]
+    assert named(*outside) == "baseline a.json, candidate b.json"
+    moved = replace(outside[0], path="results/baseline/a.json")
+    assert named(moved, outside[0]) == "baseline results/baseline/a.json, candidate results/a.json"
+    assert named(HERE, replace(other, commit="7be0d12")) == "baseline 3f2a91c, candidate 7be0d12"
 
 
 @pytest.mark.parametrize(
@@ -102,13 +117,87 @@ def test_a_limit_that_is_broken_is_told_with_the_limit() -> None:
         ),
         (
             "GATE, where the server keeps connections: "
-            "Session reused a connection for 75.0 % of its requests, min_reuse is 80 %."
+            "Session reused a connection for 75.0 % of its requests, min_reuse is 80 %; "
+            "perfect reuse would be 75.0 %."
         ),
         (
             "GATE, where the server keeps connections: "
             "Session is 4.01 times as fast, min_speedup is 9."
         ),
     ]
+
+
+def test_a_limit_that_could_not_be_judged_is_told_and_is_not_fine() -> None:
+    limits = Limit(min_speedup=2), Limit(max_opened=1, scenario="as-is", strategy="tuned")
+    only_counts = Guard(measures=frozenset({"opened"}))
+    found = findings(run(usual(3)), run(usual(3)), *limits, guard=only_counts)
+    assert found.outcome == "not comparable"
+    assert sentences.headline(found) == "keptalive compare: not comparable"
+    assert sentences.verdict(found) == [
+        (
+            "GATE not judged, where the server keeps connections: Session: min_speedup is 2, "
+            "but there are too few rounds (3); 6 are the least."
+        ),
+        "GATE not judged: tuned: max_opened is 1, but the result has no such trial.",
+    ]
+
+
+def test_a_gate_that_holds_is_told() -> None:
+    found = findings(run(), run(), Limit(max_opened=1, min_reuse=0.5), Limit(min_speedup=2))
+    told = ["No regression.", "The plan's gate holds: 3 limits."]
+    assert sentences.verdict(found) == told
+    assert all(line in shown(found) for line in told)
+    assert "holds: 3 limits." in markdown.comparison(found)
+
+
+def test_a_server_as_it_is_needs_no_where() -> None:
+    there = run([replace(t, scenario="as-is") for t in usual()])
+    (line,) = sentences.verdict(findings(there, there, Limit(max_opened=0)))
+    assert line == "GATE: Session opened 1 connection in a trial, max_opened is 0."
+
+
+def test_the_headline_names_all_that_is_wrong() -> None:
+    alone = run([t for t in usual() if t.strategy == "fresh"])
+    broken = findings(run(), alone, Limit(max_opened=1, strategy="fresh"))
+    assert sentences.headline(broken) == (
+        "keptalive compare: a broken gate and something not comparable"
+    )
+    assert [line.split(":")[0] for line in sentences.verdict(broken)] == [
+        "GATE, where the server keeps connections",
+        "NOT COMPARABLE",
+    ]
+    worse = findings(run(), run(usual(opened=2)), Limit(max_opened=1))
+    assert sentences.headline(worse) == "keptalive compare: a regression and a broken gate"
+    assert sentences.headline(WORSE) == "keptalive compare: a regression"
+
+
+def test_a_report_only_tells_everything_and_is_fine() -> None:
+    nothing = Guard(measures=frozenset())
+    found = findings(run(), run(usual(opened=2)), Limit(max_opened=1), guard=nothing)
+    assert found.outcome == "fine"
+    assert sentences.verdict(found) == [
+        (
+            "GATE, where the server keeps connections: "
+            "Session opened 2 connections in a trial, max_opened is 1."
+        ),
+        "Nothing fails for it: this is a report only (--fail-on nothing).",
+        "Worse, but not guarded: Session opens 1 more connection a trial.",
+    ]
+
+
+def test_a_gate_that_differs_is_told() -> None:
+    limits = [{"scenario": None, "strategy": "session", "max_opened": 1, "min_reuse": None}]
+    limited = run(plan={"gate": limits})
+    said = "plan's gate: not the same"
+    assert sentences.surroundings(findings(limited, run())).startswith(said)
+    (difference,) = differences(limited, run())
+    assert (difference.baseline, difference.candidate) == (
+        "strategy = session, max_opened = 1",
+        "none",
+    )
+    older = run()
+    older = replace(older, plan={k: v for k, v in older.plan.items() if k != "gate"})
+    assert sentences.surroundings(findings(older, run(plan={"gate": []}))).startswith("same plan")
 
 
 def test_nothing_is_called_the_same_that_is_not_shown() -> None:
@@ -167,6 +256,13 @@ def test_a_label_with_markup_of_its_own_breaks_no_table() -> None:
     lines = markdown.comparison(found).splitlines()
     assert "| a\\|b | opened | 4 | 4 | 0 | same |" in lines
     assert any("&lt;b>\\*x\\*&lt;/b>" in line for line in lines)
+
+
+def test_a_secret_is_hidden_before_it_is_escaped() -> None:
+    token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+    text = markdown.comparison(findings(run(), run(usual(errors=1, first_error=token))))
+    assert "requests failed (\\[hidden\\])" in text
+    assert "abcdefghijklm" not in text + markdown.no_comparison(f"There is no result {token}")
 
 
 @pytest.mark.parametrize("limit", [0, 10, 200, 500, 10_000])

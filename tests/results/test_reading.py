@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,12 @@ def test_what_is_no_result_is_told_in_a_line(of, contents: str | bytes, said: st
     assert said == of(contents)
 
 
+@pytest.mark.parametrize("depth", [300, 600, 900, 1500])
+def test_json_of_any_depth_is_told_in_a_line(of, depth: int) -> None:
+    said = of("[" * depth + "]" * depth)
+    assert said.startswith(("FILE is other JSON", "FILE is not a result: its JSON is none of ours"))
+
+
 def test_a_file_that_was_cut_off_anywhere_is_told_in_a_line(of) -> None:
     whole = json.dumps(results.document(run()), indent=1)
     for end in range(2, len(whole), 97):
@@ -131,6 +139,9 @@ def test_a_folder_a_device_and_nothing_are_told_in_a_line(tmp_path: Path) -> Non
         ("seconds", 1e999),
         ("requests", 0),
         ("opened", -1),
+        ("opened", 10**400),
+        ("seconds", 5e-324),
+        ("seconds", 1e308),
         ("opened", 1.5),
         ("opened", True),
         ("witnesses", {"pool_log": 1}),
@@ -161,7 +172,70 @@ def test_a_part_that_is_something_else_is_refused_or_makes_no_difference(
     contents["keptalive"][key] = value
     path = tmp_path / "file.json"
     path.write_text(json.dumps(contents))
-    if key in ("plan", "environment", "ended") and (key == "ended" or isinstance(value, dict)):
+    if (key == "ended" and isinstance(value, str)) or (
+        key in ("plan", "environment") and isinstance(value, dict)
+    ):
         assert results.read(path)
     else:
         assert refusal(path).startswith("The result FILE is damaged: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("datetime", None, "its datetime is no text"),
+        ("disagreements", "abc", "its disagreements are no list of texts"),
+        ("ended", 7, "its ended is no text"),
+    ],
+)
+def test_a_text_that_is_none_is_told_in_a_line(of, key: str, value: object, said: str) -> None:
+    contents = as_json(run())
+    (contents if key in contents else contents["keptalive"])[key] = value
+    assert of(json.dumps(contents)) == f"The result FILE is damaged: {said}."
+
+
+HOSTILE = "3\n::error::hi \x1b]0;gone\x07 \u202e ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def with_every_text_hostile(value: object) -> object:
+    """The value with something after each text that nobody should obey or see."""
+    if isinstance(value, str):
+        return value + HOSTILE
+    if isinstance(value, list):
+        return [with_every_text_hostile(inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: with_every_text_hostile(inner) for key, inner in value.items()}
+    return value
+
+
+def texts_in(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for pair in value.items() for inner in pair for text in texts_in(inner)]
+    if isinstance(value, (list, tuple)):
+        return [text for inner in value for text in texts_in(inner)]
+    return []
+
+
+def test_no_text_of_a_file_is_obeyed_by_a_terminal_or_a_ci(tmp_path: Path) -> None:
+    contents = with_every_text_hostile(as_json(run(disagreements=("x",), stopped_by="y")))
+    ours = contents["keptalive"]
+    for part in ("plan", "environment", "strategies"):
+        ours[part] = {
+            f"{key}{HOSTILE * (part != 'environment')}": v for key, v in ours[part].items()
+        }
+    path = tmp_path / "hostile.json"
+    path.write_text(json.dumps(contents))
+    saved = results.read(path)
+    found = texts_in([saved.made, saved.commit, saved.machine, asdict(saved.run)])
+    assert len(found) > 50
+    assert [text for text in found if not text.isprintable() or "ghp_" in text] == []
+
+
+def test_nor_is_what_a_damaged_file_is_quoted_with(of) -> None:
+    contents = as_json(run())
+    contents["keptalive"]["trials"][0]["witnesses"] = {HOSTILE: 1}
+    said = of(json.dumps(contents))
+    assert said.isprintable()
+    assert "ghp_" not in said

@@ -2,7 +2,9 @@
 
 Counts are compared exactly, per trial. Times are compared as each strategy's ratio to its own run's
 yardstick, paired within a round, so that what a machine does to both does not show; the change
-from one run's ratios to the other's comes with an interval that assumes no distribution.
+from one run's ratios to the other's comes with an interval that names no distribution, but assumes
+that both runs' ratios have the same one, shifted. What differs from run to run, rather than from
+round to round, is in no interval.
 """
 
 from __future__ import annotations
@@ -65,6 +67,11 @@ class Guard:
 
     measures: frozenset[str] = frozenset(MEASURES)
     threshold: float = THRESHOLD
+
+    @property
+    def reports_only(self) -> bool:
+        """Whether nothing is guarded: whatever is found is told, and fails nothing."""
+        return not self.measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,26 +227,38 @@ def _count_row(key: Key, count: str, before: _Side, after: _Side, reason: str | 
     if reason is not None:
         return row
     change, verdict, varies = judge_counts(*sides)
-    return replace(row, change=Interval(median=change), verdict=verdict, varies=varies)
+    if verdict == NOT_COMPARABLE:
+        rounds = " and ".join(str(len(counts)) for counts in sides)
+        reason = f"too few rounds ({rounds}) where trials differ; {MINIMUM_ROUNDS} are enough"
+    return replace(
+        row, change=Interval(median=change), verdict=verdict, varies=varies, reason=reason
+    )
 
 
 def judge_counts(before: Sequence[int], after: Sequence[int]) -> tuple[float, str, bool]:
     """The change per trial, its verdict, and whether the trials of a side differ.
 
-    Where they do not, any change is one. Where they do, a change is shown if both hold: the median
-    of the differences between the sides is at least one, and so clear an order of their trials
-    would come by chance in at most 2.5 % of cases. The first keeps a rare straggler from being
-    called a shift, the second a few trials.
+    Where they do not, any change is one. Where they do, it is one if every trial of a side lies
+    above every trial of the other, however few they are. Else a change is shown if both hold: the
+    median of the differences between the sides is at least one, and so clear an order of their
+    trials would come by chance in at most 2.5 % of cases. The first keeps a rare straggler from
+    being called a shift, the second a few trials. So few that not even the clearest order would be
+    as rare are not comparable.
     """
-    if len({*before}) == 1 and len({*after}) == 1:
-        difference = after[0] - before[0]
-        return difference, SAME if not difference else WORSE if difference > 0 else BETTER, False
+    varies = len({*before}) > 1 or len({*after}) > 1
     change = shift_interval(before, after).median
+    if min(after) > max(before):
+        return change, WORSE, varies
+    if max(after) < min(before):
+        return change, BETTER, varies
+    if not varies:
+        return change, SAME, False
     if change >= 1 and lies_above(before, after) <= BY_CHANCE:
         return change, WORSE, True
     if change <= -1 and lies_above(after, before) <= BY_CHANCE:
         return change, BETTER, True
-    return change, NOT_SHOWN, True
+    clearest = 1 / math.comb(len(before) + len(after), len(before))
+    return change, NOT_SHOWN if clearest <= BY_CHANCE else NOT_COMPARABLE, True
 
 
 # -- Times ---------------------------------------------------------------------------------------

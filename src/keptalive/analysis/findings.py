@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from keptalive.analysis.comparing import Comparison, plain
-from keptalive.analysis.gate import Breach
+from keptalive.analysis.gate import Gate
 from keptalive.model import Run
 
 FINE = "fine"
 REGRESSION = "regression"
+BROKEN_GATE = "broken gate"
 UNKNOWN = "not comparable"
 
 
@@ -40,28 +41,43 @@ class Findings:
     baseline: Source
     candidate: Source
     comparison: Comparison
-    breaches: tuple[Breach, ...]
+    gate: Gate
     differences: tuple[Difference, ...]
     warnings: tuple[str, ...]
     labels: Mapping[str, str]
 
     @property
-    def outcome(self) -> str:
-        """`REGRESSION` where anything guarded is worse, `UNKNOWN` where it could not be told.
+    def uncompared(self) -> bool:
+        """Whether something that is guarded, or everything, could not be compared."""
+        rows = self.comparison.rows
+        return bool(self.comparison.unjudged) or all(row.reason is not None for row in rows)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong, whether or not anything shall fail for it.
 
         A gate that cannot look does not open: what is guarded and in the baseline, but not
-        comparable, is as little fine as nothing to compare at all.
+        comparable, is as little fine as a limit that could not be judged.
         """
-        if self.comparison.regressions or self.breaches:
-            return REGRESSION
-        compared = any(row.reason is None for row in self.comparison.rows)
-        return FINE if compared and not self.comparison.unjudged else UNKNOWN
+        found = {
+            REGRESSION: bool(self.comparison.regressions),
+            BROKEN_GATE: bool(self.gate.breaches),
+            UNKNOWN: self.uncompared or bool(self.gate.unjudged),
+        }
+        return tuple(fault for fault, is_there in found.items() if is_there)
+
+    @property
+    def outcome(self) -> str:
+        """`FINE`, `REGRESSION` where anything is worse or a limit broken, `UNKNOWN` else."""
+        if self.comparison.guard.reports_only or not self.faults:
+            return FINE
+        return UNKNOWN if self.faults == (UNKNOWN,) else REGRESSION
 
 
 # -- What differs around the runs ----------------------------------------------------------------
 
 _VERSIONS = ("python", "requests", "urllib3", "keptalive", "openssl", "ca_certificates")
-_TOLD_BY_ROWS = ("gate", "strategies", "scenarios")
+_TOLD_BY_ROWS = ("strategies", "scenarios")
 
 
 def differences(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
@@ -71,8 +87,10 @@ def differences(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
     sides = [
         (f"plan's {key}", baseline.plan.get(key), candidate.plan.get(key))
         for key in keys
-        if key not in _TOLD_BY_ROWS
+        if key not in (*_TOLD_BY_ROWS, "gate")
     ]
+    gates = [_limits_told(run.plan.get("gate")) for run in (baseline, candidate)]
+    sides.append(("plan's gate", gates[0], gates[1]))
     sides += [
         (name.replace("_", " "), baseline.environment.get(name), candidate.environment.get(name))
         for name in _VERSIONS
@@ -86,6 +104,18 @@ def differences(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
         for name, before, after in sides
         if plain(before) != plain(after)
     )
+
+
+def _limits_told(gate: object) -> str | None:
+    """The limits of a plan as text, null being no limit, as in schema 1 no gate was none."""
+    listed = plain(gate)
+    tables = listed if isinstance(listed, list) else [listed]
+    limits = [
+        ", ".join(f"{key} = {value}" for key, value in table.items() if value is not None)
+        for table in tables
+        if isinstance(table, Mapping)
+    ]
+    return "; ".join(limits) or None
 
 
 def _told(value: object) -> str:

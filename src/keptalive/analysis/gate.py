@@ -1,12 +1,15 @@
-"""Limits that a plan sets, and which of them a run breaks. Pure; needs no baseline."""
+"""Limits that a plan sets: which of them a run breaks, and which cannot be told. Pure.
+
+Needs no baseline.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from keptalive.analysis.summary import yardstick
-from keptalive.model import Interval, Run, StrategySummary
+from keptalive.analysis.summary import MINIMUM_ROUNDS, yardstick
+from keptalive.model import Run, StrategySummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,30 +27,98 @@ class Limit:
     min_reuse: float | None = None
     min_speedup: float | None = None
 
+    def set(self) -> dict[str, float]:
+        """What is limited, and to what."""
+        values = {name: getattr(self, name) for name in _FINDERS}
+        return {name: value for name, value in values.items() if value is not None}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
-    """A limit that is broken: ``found`` is the value that breaks it, in the limit's unit."""
+    """A limit that is broken: ``found`` is the value that breaks it, in the limit's unit.
+
+    ``perfect`` is what perfect reuse would be, for `min_reuse` alone.
+    """
 
     scenario: str
     strategy: str
     limit: str
     allowed: float
     found: float
+    perfect: float | None = None
 
 
-def breaches(run: Run, limits: Iterable[Limit]) -> tuple[Breach, ...]:
-    """What breaks the limits, in their order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """A limit that could not be looked at, and why; no scenario or strategy where it has none."""
 
-    A speed-up breaks its limit only if its whole interval lies below it: noise breaks nothing.
+    scenario: str | None
+    strategy: str | None
+    limit: str
+    allowed: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What became of a plan's limits, and how many there are."""
+
+    limits: int
+    breaches: tuple[Breach, ...] = ()
+    unjudged: tuple[Unjudged, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are limits, and all were looked at and hold."""
+        return self.limits > 0 and not self.breaches and not self.unjudged
+
+
+def judge(run: Run, limits: Iterable[Limit]) -> Gate:
+    """What breaks the limits and what cannot be told, in their order.
+
+    A speed-up breaks its limit only if its whole interval lies below it: noise breaks nothing. A
+    limit without an interval, with failed requests, or that meets no row of the run is unjudged:
+    a gate that cannot look does not open.
     """
-    return tuple(
-        breach
-        for limit in limits
-        for row in run.summary
-        if _holds_for(limit, row, run)
-        for breach in _broken(limit, row, run)
+    limits = tuple(limits)
+    found = [one for limit in limits for one in _judged(limit, run)]
+    return Gate(
+        limits=sum(len(limit.set()) for limit in limits),
+        breaches=tuple(one for one in found if isinstance(one, Breach)),
+        unjudged=tuple(one for one in found if isinstance(one, Unjudged)),
     )
+
+
+def _judged(limit: Limit, run: Run) -> Iterator[Breach | Unjudged]:
+    rows = [row for row in run.summary if _holds_for(limit, row, run)]
+    for name, allowed in limit.set().items():
+        for row in rows:
+            found = _FINDERS[name](allowed, row, run)
+            if isinstance(found, str):
+                yield Unjudged(
+                    scenario=row.scenario,
+                    strategy=row.strategy,
+                    limit=name,
+                    allowed=allowed,
+                    reason=found,
+                )
+            elif found is not None:
+                yield Breach(
+                    scenario=row.scenario,
+                    strategy=row.strategy,
+                    limit=name,
+                    allowed=allowed,
+                    found=found,
+                    perfect=_perfect_reuse(row) if name == "min_reuse" else None,
+                )
+        if not rows:
+            yield Unjudged(
+                scenario=limit.scenario,
+                strategy=limit.strategy,
+                limit=name,
+                allowed=allowed,
+                reason="the result has no such trial",
+            )
 
 
 def _holds_for(limit: Limit, row: StrategySummary, run: Run) -> bool:
@@ -56,30 +127,43 @@ def _holds_for(limit: Limit, row: StrategySummary, run: Run) -> bool:
     return limit.scenario in (None, row.scenario) and limit.strategy in (None, row.strategy)
 
 
-def _broken(limit: Limit, row: StrategySummary, run: Run) -> Iterable[Breach]:
+# -- What breaks a limit: the value that does, why it cannot be told, or None ---------------------
+
+_Found = float | str | None
+
+
+def _max_opened(allowed: float, row: StrategySummary, run: Run) -> _Found:
     opened = max(
         trial.counts.opened
         for trial in run.trials
         if (trial.scenario, trial.strategy, trial.warm_up) == (row.scenario, row.strategy, False)
     )
+    return opened if opened > allowed else _failures(row)
+
+
+def _min_reuse(allowed: float, row: StrategySummary, _: Run) -> _Found:
     reuse = row.counts.reused / row.counts.attempts if row.counts.attempts else 0.0
+    return _failures(row) or (reuse if reuse < allowed else None)
+
+
+def _min_speedup(allowed: float, row: StrategySummary, _: Run) -> _Found:
     speedup = row.speedup_vs_fresh
-    found: list[tuple[str, float, float]] = []
-    if limit.max_opened is not None and opened > limit.max_opened:
-        found.append(("max_opened", limit.max_opened, opened))
-    if limit.min_reuse is not None and reuse < limit.min_reuse:
-        found.append(("min_reuse", limit.min_reuse, reuse))
-    if limit.min_speedup is not None and speedup and _is_below(speedup, limit.min_speedup):
-        found.append(("min_speedup", limit.min_speedup, speedup.median))
-    for name, allowed, value in found:
-        yield Breach(
-            scenario=row.scenario,
-            strategy=row.strategy,
-            limit=name,
-            allowed=allowed,
-            found=value,
-        )
+    if speedup is None:
+        return "it is timed against nothing"
+    if speedup.high is None:
+        return f"there are too few rounds ({row.rounds}); {MINIMUM_ROUNDS} are the least"
+    return _failures(row) or (speedup.median if speedup.high < allowed else None)
 
 
-def _is_below(speedup: Interval, least: float) -> bool:
-    return speedup.high is not None and speedup.high < least
+_FINDERS = {"max_opened": _max_opened, "min_reuse": _min_reuse, "min_speedup": _min_speedup}
+
+
+def _failures(row: StrategySummary) -> str | None:
+    """Requests that failed open and reuse no connection, and take any time."""
+    errors = row.counts.errors
+    return f"{errors} of {row.counts.requests} requests failed" if errors else None
+
+
+def _perfect_reuse(row: StrategySummary) -> float:
+    attempts = row.counts.attempts
+    return 1 - row.perfect / attempts if attempts else 0.0

@@ -1,9 +1,10 @@
-"""By how much does one sample lie above another, independent one? Distribution-free, and pure.
+"""By how much does one sample lie above another, independent one? Pure.
 
 The shift is Hodges and Lehmann's: the median of all differences between a value of the one and a
 value of the other. Its interval is bounded by two of these differences, whose ranks follow from the
 Mann-Whitney statistic (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd ed.,
-sections 4.1 to 4.3). The ranks are exact for small samples and the normal approximation's for large
+sections 4.1 to 4.3): no distribution is named, but both samples are taken to have the same one,
+shifted. The ranks are exact for small samples and the normal approximation's for large
 ones. 100,000 values a side have 10,000,000,000 differences: these are counted, never listed.
 """
 

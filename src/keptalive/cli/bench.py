@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from keptalive import benching, results
-from keptalive.analysis.gate import breaches
+from keptalive.analysis.gate import Gate, judge
 from keptalive.analysis.summary import MINIMUM_ROUNDS
-from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID
+from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.clients.environment import refuse_overwritten_urllib3
 from keptalive.errors import KeptaliveError, TargetError
 from keptalive.model import Run
@@ -53,12 +53,12 @@ def bench(
     the result. The token comes from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
 
     Exit codes: 0 fine; 1 the counts disagree, or a limit of the plan's [gate] is broken; 2 wrong
-    usage; 3 the target failed.
+    usage, or a limit that could not be judged; 3 the target failed.
     """
     refuse_overwritten_urllib3()
     options = {"target": target, "rounds": rounds, "budget_s": budget}
     given = {key: value for key, value in options.items() if value is not None}
-    chosen = with_values(read_plan(plan) if plan else Plan(), given, source="The command")
+    chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
     results.check_writable(folder)
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Console(stderr=as_json, highlight=False, markup=False)
@@ -131,12 +131,25 @@ def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> Non
     if problem is not None:
         raise problem
     narrator.print(saved, style="dim", soft_wrap=True)
-    broken = breaches(run, gate_of(run.plan, source="The plan"))
-    for breach in broken:
-        narrator.print(sentences.broken(run.labels, breach), style="bold red")
+    _leave(run, _gate_told(run, narrator))
+
+
+def _gate_told(run: Run, narrator: Console) -> Gate:
+    gate = judge(run, gate_of(run.plan, source="The plan"))
+    for told in sentences.faults_of(gate, run.labels):
+        narrator.print(told, style="bold red")
+    if gate.holds:
+        narrator.print(sentences.holds(gate), style="green")
+    return gate
+
+
+def _leave(run: Run, gate: Gate) -> None:
+    """With the code of the worst that happened, if anything did."""
     if run.stopped_by is not None:
         raise TargetError(run.stopped_by)
     if run.ended == "interrupted":
         raise typer.Exit(INTERRUPTED)
-    if broken:
+    if gate.breaches:
         raise typer.Exit(GATE_FAILED)
+    if gate.unjudged:
+        raise typer.Exit(NOT_COMPARABLE)

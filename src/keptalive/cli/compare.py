@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,16 +21,15 @@ from keptalive.analysis.findings import (
     differences,
     warnings,
 )
-from keptalive.analysis.gate import breaches
+from keptalive.analysis.gate import judge
+from keptalive.cli.ci import error_told_to_the_ci, tell_the_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
 from keptalive.errors import UsageError
 from keptalive.model import Run
 from keptalive.plans import gate_of
-from keptalive.redaction import redact
-from keptalive.render import comparison, exports, github, markdown, sentences
-
-SUMMARY_BYTES = 1024 * 1024  # more of a step's summary, and GitHub Actions drops all of it
+from keptalive.redaction import redact, shown
+from keptalive.render import comparison, exports
 
 
 def compare(
@@ -44,7 +42,8 @@ def compare(
         typer.Option(
             metavar="WHAT",
             help="What is a regression: opened, reopened, attempts, counts (those three), time, "
-            "time:15%; several with commas; or nothing. [default: counts,time:10%]",
+            "time:15%; several with commas. Or nothing: a report only, exit code 0 whatever it "
+            "finds, a broken [gate] too. [default: counts,time:10%]",
         ),
     ] = None,
     absolute: Annotated[
@@ -64,15 +63,35 @@ def compare(
     """Tell whether connections are reused as before, and requests as fast: a gate for CI.
 
     Counts are compared exactly: one more connection a trial is a regression. Times are compared as
-    ratios to the same run's requests.get, so that the two may come from different machines; one is
-    a regression only if its whole 95 % interval lies beyond the threshold. The limits of the
-    candidate's plan ([gate]) hold too.
+    ratios to the same run's requests.get, so that a machine slower at everything does not show;
+    between unlike machines the ratio itself may differ: --fail-on counts. A time is a regression
+    only if its whole 95 % interval lies beyond the threshold. The limits of the candidate's plan
+    ([gate]) hold too.
 
-    Exit codes: 0 fine; 1 a regression or a broken limit; 2 a file that cannot be read, or results
-    that cannot be compared.
+    Exit codes: 0 fine; 1 a regression or a broken limit; 2 a file that cannot be read, results
+    that cannot be compared, or a limit that could not be judged.
     """
-    guard = guard_of(fail_on or [])
-    exported = [_export_of(value) for value in export or []]
+    with error_told_to_the_ci():
+        _compare(
+            baseline,
+            candidate,
+            guard_of(fail_on or []),
+            absolute=absolute,
+            export=export or [],
+            as_json=as_json,
+        )
+
+
+def _compare(
+    baseline: Path,
+    candidate: Path,
+    guard: Guard,
+    *,
+    absolute: bool,
+    export: list[str],
+    as_json: bool,
+) -> None:
+    exported = [_export_of(value) for value in export]
     before, after = (_valid(results.read(results.find(named))) for named in (baseline, candidate))
     findings = _found(before, after, guard, absolute=absolute)
     for name, file in exported:
@@ -82,7 +101,7 @@ def compare(
         sys.stdout.write(redact(text) + "\n")
     else:
         Console(highlight=False, markup=False).print(comparison.screen(findings))
-    _tell_the_ci(findings, as_json=as_json)
+    tell_the_ci(findings, as_json=as_json)
     if findings.outcome != FINE:
         raise typer.Exit(GATE_FAILED if findings.outcome == REGRESSION else NOT_COMPARABLE)
 
@@ -96,7 +115,7 @@ def _found(
         baseline=sides[0][0],
         candidate=sides[1][0],
         comparison=compared(before.run, after.run, guard=guard, absolute=absolute),
-        breaches=breaches(after.run, gate),
+        gate=judge(after.run, gate),
         differences=differences(before.run, after.run),
         warnings=warnings(*sides, absolute=absolute),
         labels={**before.run.labels, **after.run.labels},
@@ -104,7 +123,9 @@ def _found(
 
 
 def _source(saved: results.Saved) -> Source:
-    return Source(path=str(saved.path), made=saved.made, commit=saved.commit, machine=saved.machine)
+    return Source(
+        path=shown(str(saved.path)), made=saved.made, commit=saved.commit, machine=saved.machine
+    )
 
 
 def _valid(saved: results.Saved) -> results.Saved:
@@ -132,30 +153,3 @@ def _write(file: Path, text: str) -> None:
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
-
-
-# -- CI ------------------------------------------------------------------------------------------
-
-
-def _tell_the_ci(findings: Findings, *, as_json: bool) -> None:
-    """Add to the job's summary, and make one annotation where something is wrong.
-
-    GitHub Actions reads workflow commands from both streams (its ScriptHandler gives each an
-    OutputManager); beside JSON, standard output is not ours.
-    """
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        _append(Path(summary), redact(markdown.comparison(findings)))
-    if os.environ.get("GITHUB_ACTIONS") == "true" and findings.outcome != FINE:
-        message = redact("\n".join(sentences.in_full(findings)))
-        command = github.error(sentences.headline(findings), message)
-        (sys.stderr if as_json else sys.stdout).write(command + "\n")
-
-
-def _append(file: Path, text: str) -> None:
-    try:
-        there = file.stat().st_size if file.exists() else 0
-        with file.open("a", encoding="utf-8") as summary:
-            summary.write(markdown.cut_to(text, SUMMARY_BYTES - there))
-    except OSError as error:
-        told = f"keptalive: GITHUB_STEP_SUMMARY: {file} cannot be written: {error.strerror}."
-        Console(stderr=True, highlight=False, markup=False).print(told, style="yellow")

@@ -14,11 +14,14 @@ def guard_of(values: Sequence[str]) -> Guard:
     """The guard that these options ask for; the default one without any.
 
     Raises:
-        UsageError: a word that there is not, or a threshold that is no percentage above 0.
+        UsageError: a word that there is not, a threshold that is no percentage above 0, or
+            "nothing" beside something.
     """
     words = [word.strip() for value in values for word in value.split(",")]
     if not words:
         return Guard()
+    if "nothing" in words and len(words) > 1:
+        raise UsageError('--fail-on: "nothing" goes alone: it makes a report only.')
     measures: set[str] = set()
     threshold = THRESHOLD
     for word in words:
@@ -38,5 +41,7 @@ def _percentage(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 < share <= 10:
-        raise UsageError(f'--fail-on: "{TIME}:{text}" must be a percentage such as {TIME}:15%.')
+        raise UsageError(
+            f'--fail-on: "{TIME}:{text}" must be a percentage above 0, such as {TIME}:15%.'
+        )
     return share

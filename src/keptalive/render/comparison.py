@@ -22,7 +22,9 @@ def screen(findings: Findings) -> RenderableType:
         Text(sentences.surroundings(findings), style="dim"),
         "",
     ]
-    style = "bold green" if findings.outcome == FINE else "bold red"
+    style = "bold green" if not findings.faults else "bold red"
+    if findings.faults and findings.outcome == FINE:  # told, and asked not to fail
+        style = "bold yellow"
     parts += [Text(line, style=style) for line in sentences.verdict(findings)]
     parts += [Text(f"! {warning}", style="yellow") for warning in findings.warnings]
     for scenario in dict.fromkeys(row.scenario for row in findings.comparison.rows):

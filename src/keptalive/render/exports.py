@@ -36,7 +36,9 @@ def document(findings: Findings) -> dict[str, Any]:
         "rows": [
             {**asdict(row), "regression": row in comparison.regressions} for row in comparison.rows
         ],
-        "gate": [asdict(breach) for breach in findings.breaches],
+        "gate": [asdict(breach) for breach in findings.gate.breaches],
+        "gate_limits": findings.gate.limits,
+        "gate_unjudged": [asdict(limit) for limit in findings.gate.unjudged],
     }
 
 

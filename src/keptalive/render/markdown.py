@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keptalive.analysis.comparing import BETTER, WORSE
 from keptalive.analysis.findings import Findings
+from keptalive.redaction import redact
 from keptalive.render import sentences
 from keptalive.render.terminal import scenario_title
 
@@ -25,6 +26,11 @@ def comparison(findings: Findings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def no_comparison(why: str) -> str:
+    """What stands there instead, where an error left nothing to compare."""
+    return f"## Connection reuse\n\n**No comparison: {_safe(why)}**\n"
+
+
 def _table(findings: Findings, scenario: str) -> list[str]:
     lines = ["| | | baseline | candidate | change | verdict |", "|---|---|---:|---:|---:|---|"]
     for row in sentences.rows_to_show(findings, scenario):
@@ -36,7 +42,11 @@ def _table(findings: Findings, scenario: str) -> list[str]:
 
 
 def _safe(text: str) -> str:
-    """The text as one line that means nothing to Markdown's tables, HTML and emphasis."""
+    """The text as one line that means nothing to Markdown's tables, HTML and emphasis.
+
+    Secrets go first: escaped, they would no longer look like any.
+    """
+    text = redact(text)
     for special in "\\`*_[]|~":
         text = text.replace(special, f"\\{special}")
     return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())

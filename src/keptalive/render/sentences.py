@@ -6,6 +6,7 @@ The same sentences stand above the tables, in the Markdown and in the annotation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from keptalive.analysis.comparing import (
     BETTER,
@@ -15,8 +16,8 @@ from keptalive.analysis.comparing import (
     WORSE,
     Row,
 )
-from keptalive.analysis.findings import REGRESSION, UNKNOWN, Findings, Source
-from keptalive.analysis.gate import Breach
+from keptalive.analysis.findings import BROKEN_GATE, REGRESSION, UNKNOWN, Findings, Source
+from keptalive.analysis.gate import Breach, Gate, Unjudged
 from keptalive.model import Interval
 from keptalive.render.terminal import milliseconds, short_title
 
@@ -30,11 +31,14 @@ def verdict(findings: Findings) -> list[str]:
     for scenario in _scenarios(comparison.regressions):
         rows = [row for row in comparison.regressions if row.scenario == scenario]
         told.append(f"REGRESSION{_where(findings, scenario)}: {_phrases(findings, rows)}.")
-    told += [broken(findings.labels, breach) for breach in findings.breaches]
-    if findings.outcome == UNKNOWN:
+    told += faults_of(findings.gate, findings.labels)
+    if findings.uncompared:
         told.append("NOT COMPARABLE: what is guarded could not be compared; see the reasons.")
     if not told:
         told.append(f"No regression{_reservation(findings)}.")
+    told += [holds(findings.gate)] if findings.gate.holds else []
+    if findings.faults and comparison.guard.reports_only:
+        told.append("Nothing fails for it: this is a report only (--fail-on nothing).")
     unguarded = [
         row for row in comparison.rows if row.verdict == WORSE and row not in comparison.regressions
     ]
@@ -56,8 +60,14 @@ def in_full(findings: Findings) -> list[str]:
 
 def headline(findings: Findings) -> str:
     """What a list of checks shows of it."""
-    kind = {REGRESSION: "a regression", UNKNOWN: "not comparable"}.get(findings.outcome, "fine")
-    return f"keptalive compare: {kind}"
+    faults = findings.faults
+    told = {
+        REGRESSION: "a regression",
+        BROKEN_GATE: "a broken gate",
+        UNKNOWN: "not comparable" if len(faults) == 1 else "something not comparable",
+    }
+    kinds = [told[fault] for fault in faults] or ["fine"]
+    return f"keptalive compare: {' and '.join(kinds)}"
 
 
 def _scenarios(rows: Sequence[Row]) -> list[str]:
@@ -72,6 +82,8 @@ def _where(findings: Findings, scenario: str) -> str:
 
 
 def _while(scenario: str) -> str:
+    if scenario == "as-is":  # the one scenario of a server that is not ours
+        return ""
     title = short_title(scenario)
     return f", where {title[0].lower()}{title[1:]}"
 
@@ -120,9 +132,30 @@ def _phrase(findings: Findings, row: Row) -> str:
     return f"{verb} {number(abs(change))} {more} {noun}{'' if abs(change) == 1 else 's'} a trial"
 
 
-def broken(labels: Mapping[str, str], breach: Breach) -> str:
-    """A limit of the plan's gate that is broken, in a sentence."""
+def holds(gate: Gate) -> str:
+    """That all of a gate's limits hold, where they do."""
+    return f"The plan's gate holds: {gate.limits} limit{'' if gate.limits == 1 else 's'}."
+
+
+def faults_of(gate: Gate, labels: Mapping[str, str]) -> list[str]:
+    """The limits of the plan's gate that are broken or could not be judged, each in a sentence."""
+    return [
+        *(_broken(labels, breach) for breach in gate.breaches),
+        *(_unjudged(labels, limit) for limit in gate.unjudged),
+    ]
+
+
+def _broken(labels: Mapping[str, str], breach: Breach) -> str:
     return f"GATE{_while(breach.scenario)}: {labels[breach.strategy]} {_limit_told(breach)}."
+
+
+def _unjudged(labels: Mapping[str, str], limit: Unjudged) -> str:
+    where = _while(limit.scenario) if limit.scenario else ""
+    who = "Whatever the strategy"
+    if limit.strategy is not None:
+        who = labels.get(limit.strategy, limit.strategy)
+    allowed = _percent(limit.allowed) if limit.limit == "min_reuse" else f"{limit.allowed:g}"
+    return f"GATE not judged{where}: {who}: {limit.limit} is {allowed}, but {limit.reason}."
 
 
 def _limit_told(breach: Breach) -> str:
@@ -130,24 +163,41 @@ def _limit_told(breach: Breach) -> str:
         opened = f"{breach.found:g} connection{'' if breach.found == 1 else 's'}"
         return f"opened {opened} in a trial, max_opened is {breach.allowed:g}"
     if breach.limit == "min_reuse":
+        perfect = breach.perfect
+        beyond = "" if perfect is None else f"; perfect reuse would be {100 * perfect:.1f} %"
         return (
             f"reused a connection for {100 * breach.found:.1f} % of its requests, "
-            f"min_reuse is {100 * breach.allowed:g} %"
+            f"min_reuse is {_percent(breach.allowed)}{beyond}"
         )
     return f"is {breach.found:.2f} times as fast, min_speedup is {breach.allowed:g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
 
 
 # -- Around the numbers --------------------------------------------------------------------------
 
 
 def sides(findings: Findings) -> str:
-    """Which two are compared: "baseline 3f2a91c (2026-11-20), candidate 7be0d12 (2026-11-24)"."""
-    return f"baseline {_source(findings.baseline)}, candidate {_source(findings.candidate)}"
+    """Which two are compared: "baseline 3f2a91c (2026-11-20), candidate 7be0d12 (2026-11-24)".
+
+    Of the same commit, or of none, the files are named; of the same name, the paths.
+    """
+    both = (findings.baseline, findings.candidate)
+    named = _names_of(*both)
+    told = [f"{name} ({source.made[:10]})" for name, source in zip(named, both, strict=True)]
+    return f"baseline {told[0]}, candidate {told[1]}"
 
 
-def _source(source: Source) -> str:
-    commit = source.commit[:7] if source.commit else source.path
-    return f"{commit} ({source.made[:10]})"
+def _names_of(*both: Source) -> list[str]:
+    files = [PurePath(source.path).name for source in both]
+    if files[0] == files[1]:
+        files = [source.path for source in both]
+    commits = [(source.commit or "")[:7] for source in both]
+    if commits[0] != commits[1]:
+        return [commit or file for commit, file in zip(commits, files, strict=True)]
+    return [f"{commit} {file}".strip() for commit, file in zip(commits, files, strict=True)]
 
 
 _SHORT = 24

@@ -1,14 +1,13 @@
 """A result file back into the model's records, of this schema or an earlier one.
 
 Whatever else the file may be, it gets one line that says so. Numbers are checked as far as anything
-is calculated from them.
+is calculated from them; no text leaves here that a terminal or a CI would obey.
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -19,8 +18,8 @@ from typing import Any
 
 from keptalive.errors import UsageError
 from keptalive.model import Counts, Interval, Run, StrategySummary, Trial, Witnesses
-from keptalive.redaction import redact
-from keptalive.results.writing import SCHEMA, without_secrets
+from keptalive.redaction import shown
+from keptalive.results.writing import SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ def read(path: Path) -> Saved:
             return _saved(path, whole, ours)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             told = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-            raise UsageError(f"The result {path} is damaged: {told}.") from None
+            raise UsageError(f"The result {path} is damaged: {_clean(told)}.") from None
 
 
 @contextmanager
@@ -90,7 +89,7 @@ _TAIL = 6  # a constant that is cut off is noticed up to so many characters befo
 
 def _json(path: Path, text: str) -> Any:
     try:
-        return json.loads(text)
+        return _cleaned(json.loads(text))
     except json.JSONDecodeError as error:
         at_the_end = error.pos >= len(text.rstrip()) - _TAIL or "Unterminated" in error.msg
         if text.lstrip().startswith("{") and at_the_end:
@@ -121,6 +120,43 @@ def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
     return ours
 
 
+# -- Its text ------------------------------------------------------------------------------------
+
+_LONG = ("trials", "benchmarks")  # numbers by the thousand: a trial's few texts are cleaned with it
+
+
+@lru_cache(maxsize=1024)
+def _clean(text: str) -> str:
+    return shown(text)
+
+
+def _cleaned(value: Any) -> Any:
+    """The value with every text in it, keys too, as it may be shown; the long lists as they are."""
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, list):
+        return [_cleaned(inner) for inner in value]
+    if isinstance(value, dict):
+        return {
+            _clean(key): inner if key in _LONG else _cleaned(inner) for key, inner in value.items()
+        }
+    return value
+
+
+def _text_of(key: str, raw: Mapping[str, Any]) -> str:
+    text = raw[key]
+    if not isinstance(text, str):
+        raise TypeError(f"its {key} is no text")
+    return text
+
+
+def _texts_of(key: str, raw: Mapping[str, Any]) -> tuple[str, ...]:
+    texts = raw[key]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"its {key} are no list of texts")
+    return tuple(texts)
+
+
 # -- Its parts -----------------------------------------------------------------------------------
 
 
@@ -130,7 +166,7 @@ def _saved(path: Path, whole: Mapping[str, Any], ours: Mapping[str, Any]) -> Sav
         path=path,
         schema=ours["schema"],
         run=_run(ours),
-        made=str(whole["datetime"]),
+        made=_text_of("datetime", whole),
         commit=None if commit in (None, "unknown", "unversioned") else str(commit),
         machine=_machine(whole, ours["environment"]),
     )
@@ -149,23 +185,24 @@ def _run(ours: Mapping[str, Any]) -> Run:
     counted = {(trial.scenario, trial.strategy) for trial in trials if not trial.warm_up}
     if counted != {(row.scenario, row.strategy) for row in summary}:
         raise ValueError("its summary is not that of its trials")
-    if not {trial.strategy for trial in trials} <= set(map(_clean, strategies)):
+    if not {trial.strategy for trial in trials} <= set(strategies):
         raise ValueError("a trial is of a strategy that it does not name")
     return Run(
-        plan=dict(without_secrets(ours["plan"])),
-        environment=dict(without_secrets(ours["environment"])),
-        labels={_clean(name): _clean(about["label"]) for name, about in strategies.items()},
-        settings={_clean(name): redact(about["settings"]) for name, about in strategies.items()},
+        plan=dict(ours["plan"]),
+        environment=dict(ours["environment"]),
+        labels={name: _text_of("label", about) for name, about in strategies.items()},
+        settings={name: _text_of("settings", about) for name, about in strategies.items()},
         trials=trials,
         summary=summary,
-        ended=str(ours["ended"]),
+        ended=_text_of("ended", ours),
         seconds=float(ours["seconds"]),
-        stopped_by=_clean_or_none(ours["stopped_by"]),
-        disagreements=tuple(map(_clean, ours["disagreements"])),
+        stopped_by=None if ours["stopped_by"] is None else _text_of("stopped_by", ours),
+        disagreements=_texts_of("disagreements", ours),
     )
 
 
 _COUNTS = tuple(field.name for field in fields(Counts))
+_MOST = 10**12  # nobody counts so far, or takes so many seconds; and no arithmetic overflows
 _counts_in = itemgetter(*_COUNTS)
 
 
@@ -174,6 +211,8 @@ def _counts(*values: Any) -> Counts:
     counts = Counts(**dict(zip(_COUNTS, values, strict=True)))
     if set(map(type, values)) != {int} or min(values) < 0 or not counts.requests:
         raise ValueError(f"a trial's counts are {', '.join(map(repr, values))}")
+    if max(values) > _MOST:
+        raise ValueError(f"a trial counts more than {_MOST:,}")
     return counts
 
 
@@ -193,27 +232,21 @@ def _trial(raw: Mapping[str, Any]) -> Trial:
     )
 
 
-@lru_cache(maxsize=256)
-def _clean(text: str) -> str:
-    """A text of the file as it may be shown: no secret, and nothing that a terminal obeys."""
-    return "".join(c if c.isprintable() else " " for c in redact(text))
-
-
 def _clean_or_none(text: str | None) -> str | None:
     return None if text is None else _clean(text)
 
 
 def _positive(raw: Any) -> float:
     seconds = float(raw)
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"a time or a ratio is {raw!r}")
+    if not 1 / _MOST <= seconds <= _MOST:
+        raise ValueError(f"a time or a ratio is {raw!r:.40}")
     return seconds
 
 
 def _summary(raw: Mapping[str, Any]) -> StrategySummary:
     return StrategySummary(
-        scenario=_clean(raw["scenario"]),
-        strategy=_clean(raw["strategy"]),
+        scenario=_text_of("scenario", raw),
+        strategy=_text_of("strategy", raw),
         rounds=_at_least_one(raw["rounds"]),
         counts=_counts(*_counts_in(raw)),
         perfect=int(raw["perfect"]),
@@ -224,13 +257,13 @@ def _summary(raw: Mapping[str, Any]) -> StrategySummary:
         cpu_seconds_per_request=float(raw["cpu_seconds_per_request"]),
         speedup_vs_fresh=_interval(raw["speedup_vs_fresh"]),
         phases=dict(raw.get("phases", {})),
-        warnings=tuple(map(str, raw["warnings"])),
+        warnings=_texts_of("warnings", raw),
     )
 
 
 def _at_least_one(raw: Any) -> int:
-    if type(raw) is not int or raw < 1:
-        raise ValueError(f"a summary's rounds are {raw!r}")
+    if type(raw) is not int or not 1 <= raw <= _MOST:
+        raise ValueError(f"a summary's rounds are {raw!r:.40}")
     return raw
 
 

@@ -1,0 +1,61 @@
+"""What a CI is told of a comparison, or of the error instead of one: a summary, an annotation.
+
+GitHub Actions reads workflow commands from both streams (its ScriptHandler gives each an
+OutputManager); beside JSON, standard output is not ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from keptalive.analysis.findings import FINE, Findings
+from keptalive.errors import UsageError
+from keptalive.redaction import redact
+from keptalive.render import github, markdown, sentences
+
+SUMMARY_BYTES = 1024 * 1024  # more of a step's summary, and GitHub Actions drops all of it
+
+
+def tell_the_ci(findings: Findings, *, as_json: bool) -> None:
+    """Add to the job's summary, and make one annotation where something fails."""
+    _summarise(markdown.comparison(findings))
+    if _in_github() and findings.outcome != FINE:
+        message = redact("\n".join(sentences.in_full(findings)))
+        command = github.error(sentences.headline(findings), message)
+        (sys.stderr if as_json else sys.stdout).write(command + "\n")
+
+
+@contextmanager
+def error_told_to_the_ci() -> Iterator[None]:
+    """Tell of wrong usage and unreadable input too: a gate without a baseline is no gate."""
+    try:
+        yield
+    except UsageError as error:
+        _summarise(markdown.no_comparison(str(error)))
+        if _in_github():
+            command = github.error("keptalive compare: no comparison", redact(str(error)))
+            sys.stderr.write(command + "\n")
+        raise
+
+
+def _in_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _summarise(text: str) -> None:
+    if not (named := os.environ.get("GITHUB_STEP_SUMMARY")):
+        return
+    file = Path(named)
+    try:
+        there = file.stat().st_size if file.exists() else 0
+        with file.open("a", encoding="utf-8") as summary:
+            summary.write(markdown.cut_to(text, SUMMARY_BYTES - there))
+    except OSError as error:
+        told = f"keptalive: GITHUB_STEP_SUMMARY: {file} cannot be written: {error.strerror}."
+        Console(stderr=True, highlight=False, markup=False).print(told, style="yellow")
