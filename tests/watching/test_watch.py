@@ -98,6 +98,15 @@ def test_a_kept_connection_that_ended_before_the_watch_is_told_without_guessing(
     assert causes(watched) == {"server-closed": 1}
 
 
+def test_what_a_response_from_before_the_watch_holds_back_leaves_the_cause_unknown(server, session):
+    held = session.get(server.url, stream=True)
+    with watch() as watched:
+        session.get(server.url)
+    assert causes(watched) == {"unknown": 1}
+    assert held.content
+    assert server.accepted == 2
+
+
 def test_nothing_before_or_after_the_block_is_counted(server, session):
     session.get(server.url)
     with watch() as watched:
