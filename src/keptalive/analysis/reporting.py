@@ -11,6 +11,11 @@ from keptalive.evidence import Cause, Opening, Traffic
 
 SCHEMA = 1
 OWED = ("first-use", "concurrency")  # what ideal reuse would have opened too
+# What the program itself can mend, so that no such connection remains
+PROGRAMS = (
+    *("new-session", "session-closed", "pool-evicted", "tls-settings-differ", "proxy-differs"),
+    *("pool-too-small", "unread-body", "abandoned-body", "close-requested"),
+)
 COUNTED = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
 
 

@@ -14,12 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from keptalive.analysis.log_causes import means, members_of
-from keptalive.analysis.reporting import OWED
+from keptalive.analysis.reporting import OWED, PROGRAMS
 
 MOST_FINE = 5  # hosts that have nothing to tell, by name
-# What the program itself can do without, by which no connection remains
-PROGRAMS = {"new-session", "session-closed", "pool-evicted", "tls-settings-differ", "proxy-differs"}
-PROGRAMS |= {"pool-too-small", "unread-body", "abandoned-body", "close-requested"}
 PHASES = {"ca_bundle": "CA bundle", "dns": "DNS", "connect": "connect", "tls": "TLS"}
 Report = Mapping[str, Any]
 
@@ -82,7 +79,7 @@ def _bundle(hosts: Sequence[Report]) -> Iterator[RenderableType]:
     """What helps with connections that remain when all else is mended."""
     seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
     causes = {cause["cause"] for host in hosts for cause in host["causes"]}
-    if causes - PROGRAMS - {*OWED} and _phase(hosts, "ca_bundle") > seconds / 3:
+    if causes.difference(PROGRAMS, OWED) and _phase(hosts, "ca_bundle") > seconds / 3:
         cure = (
             "For what remains: tuned_session() loads the CA bundle once, not for each connection."
         )

@@ -42,7 +42,6 @@ from keptalive.watching.states import (
 # before 2.29 requests sent chunked bodies past urllib3's pools
 _REQUESTS = requests.__version__  # type: ignore[attr-defined]
 BYPASSES = tuple(int(part) for part in _REQUESTS.split(".")[:2]) < (2, 29)
-MOST_ERRORS = 100  # that a pool's next connections are explained by
 
 
 class Observer(Registry):
@@ -225,8 +224,7 @@ class Observer(Registry):
         else:
             first, call.counted = not call.counted, True
         connection.error = type(error).__name__
-        state.errors = [*state.errors, connection.error][-MOST_ERRORS:]
-        state.known.discard(connection)
+        state.loses(connection, connection.error)
         draft = connection.draft
         if draft is not None and draft.pool_is_new and not state.has_answered:
             state.is_new = True  # nothing has come of it yet
@@ -257,8 +255,7 @@ class Observer(Registry):
         """urllib3 1.26 closes it after an error in a body that it has read for the program."""
         state = self.connection(conn)
         if state.doing is READING and state.pool is not None:
-            state.pool.errors = [*state.pool.errors, "a body that broke off"][-MOST_ERRORS:]
-            state.pool.known.discard(state)
+            state.pool.loses(state, "a body that broke off")
 
     def replaces(self, conn: Any) -> None:
         """A pool closes a connection that it has just taken: dropped, or kept for too long."""
@@ -287,9 +284,8 @@ class Observer(Registry):
         connection = self.connection(conn)
         self.belongs(conn, connection, state)
         connection.doing, connection.thread = ASKING, threading.get_ident()
-        before = call.replaced if call is not None else None
-        if before is not None and call is not None:
-            call.replaced = None
+        if call is not None and call.replaced is not None:
+            before, call.replaced = call.replaced, None
             state.known.discard(before)  # only now: meanwhile its place was taken
             ended = before.found
         else:
@@ -352,5 +348,4 @@ class Observer(Registry):
 class _Unseen:
     """Stands for a response that did not come by."""
 
-    status = 0
     headers: Mapping[str, str] = {}

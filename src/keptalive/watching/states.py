@@ -15,6 +15,8 @@ from typing import Any
 from keptalive.evidence import Ended, How
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 
+MOST_ERRORS = 100  # that a pool's next connections are explained by
+
 
 class Doing(Enum):
     """What a connection is at."""
@@ -75,6 +77,11 @@ class Pool(_Unpickled):
     discarded: int = 0
     heard_by: tuple[Recorder, ...] = ()
     numbers: tuple[Numbers, ...] = ()
+
+    def loses(self, connection: Connection, error: str) -> None:
+        """A connection has ended in an error: the next one takes its place."""
+        self.known.discard(connection)
+        self.errors = [*self.errors, error][-MOST_ERRORS:]
 
     def last_error(self) -> Ended | None:
         """The end that the next connection replaces, if one ended in an error."""
