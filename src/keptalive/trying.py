@@ -24,8 +24,8 @@ from keptalive.model import CallBegan, CallEnded, Event, Trial, Witnesses
 from keptalive.plans import Plan
 from keptalive.redaction import redact
 from keptalive.targets import Target
-from keptalive.watching import phases, pool_log, sockets
-from keptalive.watching.phases import Phases
+from keptalive.watching import pool_log, sockets
+from keptalive.watching.phases import timed_call, timing
 
 
 class DisagreementError(Exception):
@@ -110,13 +110,13 @@ class Attempt:
     phases: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
 
-    def call(self, client: Strategy, url: str, watched: Phases) -> requests.Response | None:
+    def call(self, client: Strategy, url: str) -> requests.Response | None:
         """Make one call; None if it failed."""
         thread = threading.get_ident()
         self.events.append(CallBegan(thread=thread))
         response = None
         try:
-            with watched.of_a_call() as seconds, self.stopwatch:
+            with timed_call() as seconds, self.stopwatch:
                 response = client.get(url)
         except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
             self.errors.append(type(error).__name__)
@@ -141,9 +141,9 @@ def try_once(
     with (
         pool_log.listening(attempt.events.append),
         sockets.watching() as witness,
-        phases.timing() as watched,
+        timing(),
     ):
-        _make_all_calls(way, scenario, plan, target, seen, attempt, watched)
+        _make_all_calls(way, scenario, plan, target, seen, attempt)
     accepted = target.accepted(scenario)
     server = None
     if accepted is not None and accepted_before is not None:
@@ -176,7 +176,6 @@ def _make_all_calls(
     target: Target,
     seen: Answers,
     attempt: Attempt,
-    watched: Phases,
 ) -> None:
     with attempt.stopwatch:
         client = way(target.access)
@@ -184,7 +183,7 @@ def _make_all_calls(
         for place, path in enumerate(plan.targets):
             if place:
                 target.pause(scenario)
-            response = attempt.call(client, target.url(scenario) + path, watched)
+            response = attempt.call(client, target.url(scenario) + path)
             if response is not None:
                 target.check(response)
                 seen.compare(scenario, place, path, way.label, response)

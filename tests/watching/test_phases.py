@@ -25,12 +25,12 @@ def lookalike() -> Iterator[Lookalike]:
 
 
 def timed(lookalike: Lookalike, scenario: str, calls: int) -> tuple[list[dict], list[float]]:
-    with requests.Session() as session, phases.timing() as watched:
+    with requests.Session() as session, phases.timing():
         session.verify = str(lookalike.ca_bundle)
         spent, whole = [], []
         for _ in range(calls):
             began = time.perf_counter()
-            with watched.of_a_call() as seconds:
+            with phases.timed_call() as seconds:
                 session.get(lookalike.url(scenario) + "/user", timeout=5)
             whole.append(time.perf_counter() - began)
             spent.append(seconds)
@@ -60,10 +60,10 @@ def test_the_wait_is_a_round_trip_and_tls_another(lookalike):
 
 
 def test_nothing_is_timed_outside_of_a_call(lookalike):
-    with phases.timing() as watched, requests.Session() as session:
+    with phases.timing(), requests.Session() as session:
         session.verify = str(lookalike.ca_bundle)
         session.get(lookalike.url("keep-alive") + "/user", timeout=5)
-        with watched.of_a_call() as seconds:
+        with phases.timed_call() as seconds:
             pass
     assert seconds.keys() == {"rest"}
 
@@ -81,8 +81,8 @@ def test_an_exception_passes_and_its_time_is_counted():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
-    with phases.timing() as watched:
-        with watched.of_a_call() as seconds:
+    with phases.timing():
+        with phases.timed_call() as seconds:
             with pytest.raises(Exception, match="refused"):
                 connection.connect()
     assert seconds["connect"] > 0

@@ -122,7 +122,7 @@ def test_the_phases_of_opening_add_up_to_what_it_took(serve, trusted):
     assert (
         {"connect", "dns", "tls"} <= found.keys() <= {"connect", "dns", "tls", "ca_bundle", "rest"}
     )
-    assert found["tls"] > found["connect"] > 0
+    assert min(found["tls"], found["connect"]) > 0
 
 
 def test_plain_http_has_no_phase_of_tls(serve):

@@ -16,7 +16,10 @@ PROGRAMS = (
     *("new-session", "session-closed", "pool-evicted", "tls-settings-differ", "proxy-differs"),
     *("pool-too-small", "unread-body", "abandoned-body", "close-requested"),
 )
-COUNTED = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
+COUNTED = (
+    *("requests", "attempts", "opened", "opened_unanswered", "reopened", "reused"),
+    "seconds_opening",
+)
 
 
 def causes_of(

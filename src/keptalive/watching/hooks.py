@@ -2,7 +2,8 @@
 
 While at least one `Recorder` listens, these functions are wrapped; afterwards they are as before.
 A wrapper calls the original exactly once, with what it was given, and hands on what it returns or
-raises. What it notes on the way may fail: then the recorders are told, never the program.
+raises. What it notes on the way may fail by a mistake of ours: then the recorders are told, never
+the program. An exception of the program's own that strikes meanwhile passes (`guard`).
 
 Stable from urllib3 1.26 to 2.x: ``HTTPConnectionPool._put_conn``, ``_new_conn`` and
 ``_make_request``; ``PoolManager._new_pool``; ``connectionpool.is_connection_dropped``.
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import requests
@@ -29,20 +31,27 @@ from urllib3.util.retry import Retry
 
 from keptalive.watching.observer import Observer
 from keptalive.watching.patching import replaced
-from keptalive.watching.phases import OPENING, timing
+from keptalive.watching.phases import CLOCK, OPENING, PHASE, REST, Clock, timing
 from keptalive.watching.registry import NAME
-from keptalive.watching.states import Call
+from keptalive.watching.states import (
+    CALL,
+    CONNECTING,
+    Connecting,
+    Connection,
+    current_call,
+)
 
 Function = Callable[..., Any]
 Wrapper = Callable[[Observer, Function], Function]
 
 
-def _told(see: Observer, tell: Function, *what: Any, **more: Any) -> Any:
-    """Tell the observer; a fault of its own is for the recorders alone."""
+def _noted(see: Observer, note: Function, *what: Any, **more: Any) -> Any:
+    """Tell the observer: every hook's way to it, but for the three of a request on a connection."""
     try:
-        return tell(*what, **more)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the program goes on
-        see.fault(error)
+        return note(*what, **more)
+    except Exception as error:
+        if not see.fault(error):
+            raise
         return None
 
 
@@ -50,30 +59,38 @@ def _told(see: Observer, tell: Function, *what: Any, **more: Any) -> Any:
 
 
 def _session_send(see: Observer, send: Function) -> Function:
-    threads = see.threads
-
     @functools.wraps(send)
     def wrapper(self: Any, request: Any, **settings: Any) -> Any:
         if not see.recorders:
             return send(self, request, **settings)
-        here = threads.here
-        outer = here.call
+        outer = CALL.get()
+        url, headers = getattr(request, "url", None), getattr(request, "headers", None)
         if (
             outer is not None
-            and outer.by is self
+            and outer.by == id(self)
             and settings.get("allow_redirects") is False
             and _follows_a_redirect()
         ):
-            _told(see, see.follows, outer, request.url, request.headers)
-            return _redirected(outer, send, self, request, **settings)
+            _noted(see, see.follows, outer, url, headers)
+            before = outer.redirected
+            try:
+                outer.redirected = True
+                return send(self, request, **settings)
+            finally:
+                outer.redirected = before
+        call = None
         try:
-            here.call = see.call(self, request.url, request.headers, stream=settings.get("stream"))
-        except Exception as error:  # noqa: BLE001 - as `_told`, which would cost too much here
-            see.fault(error)
+            call = see.call(self, url, headers, stream=settings.get("stream"))
+        except Exception as error:  # as in `_noted`, which would cost too much here
+            if not see.fault(error):
+                raise
         try:
+            CALL.set(call)
             return send(self, request, **settings)
         finally:
-            here.call = outer
+            CALL.set(outer)
+            if call is not None:
+                call.done = True
 
     return wrapper
 
@@ -86,33 +103,31 @@ def _follows_a_redirect() -> bool:
     return frame.f_code.co_name == "resolve_redirects"
 
 
-def _redirected(call: Call, function: Function, *args: Any, **settings: Any) -> Any:
-    before, call.redirected = call.redirected, True
-    try:
-        return function(*args, **settings)
-    finally:
-        call.redirected = before
-
-
 def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
-    threads = see.threads
-
     @functools.wraps(urlopen)
     def wrapper(self: Any, *args: Any, **settings: Any) -> Any:
         if not see.recorders:
             return urlopen(self, *args, **settings)
-        here = threads.here
-        outer = here.call
+        outer = CALL.get()
         url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
-        if outer is not None and outer.by is self:  # within itself it follows a redirect
-            _told(see, see.follows, outer, url, settings.get("headers") or self.headers)
-            return _redirected(outer, urlopen, self, *args, **settings)
-        stream, headers = settings.get("preload_content") is False, settings.get("headers")
-        here.call = _told(see, see.call, self, url, headers or self.headers, stream=stream)
+        headers = settings.get("headers") or getattr(self, "headers", None)
+        if outer is not None and outer.by == id(self):  # within itself it follows a redirect
+            _noted(see, see.follows, outer, url, headers)
+            before = outer.redirected
+            try:
+                outer.redirected = True
+                return urlopen(self, *args, **settings)
+            finally:
+                outer.redirected = before
+        stream = settings.get("preload_content") is False
+        call = _noted(see, see.call, self, url, headers, stream=stream)
         try:
+            CALL.set(call)
             return urlopen(self, *args, **settings)
         finally:
-            here.call = outer
+            CALL.set(outer)
+            if call is not None:
+                call.done = True
 
     return wrapper
 
@@ -126,7 +141,7 @@ def _increment(see: Observer, increment: Function) -> Function:
         left = increment(self, *args, **settings)  # raises where nothing is left
         if see.recorders:
             given = {**dict(zip(_INCREMENTS, args, strict=False)), **settings}
-            _told(see, see.tries_again, given.get("_pool"), given.get("response"))
+            _noted(see, see.tries_again, given.get("_pool"), given.get("response"))
         return left
 
     return wrapper
@@ -139,7 +154,7 @@ def _session_mount(see: Observer, mount: Function) -> Function:
     @functools.wraps(mount)
     def wrapper(self: Any, prefix: Any, adapter: Any) -> Any:
         if see.recorders:
-            _told(see, see.mounted, adapter)
+            _noted(see, see.mounted, adapter)
         return mount(self, prefix, adapter)
 
     return wrapper
@@ -149,7 +164,7 @@ def _closing(see: Observer, close: Function) -> Function:
     @functools.wraps(close)
     def wrapper(self: Any) -> Any:
         if see.recorders:
-            _told(see, see.owner_closes, self)
+            _noted(see, see.owner_closes, self)
         return close(self)
 
     return wrapper
@@ -162,9 +177,9 @@ def _new_pool(see: Observer, new_pool: Function) -> Function:
             return new_pool(self, *args, **settings)
         context = settings.get("request_context") or (args[3] if len(args) > 3 else None)
         # before urllib3 takes parts of it away
-        tls = _told(see, see.tls_of, context or {}) or ""
+        tls = _noted(see, see.tls_of, context or {}) or ""
         pool = new_pool(self, *args, **settings)
-        _told(see, see.pool_made, self, pool, tls)
+        _noted(see, see.pool_made, self, pool, tls)
         return pool
 
     return wrapper
@@ -174,27 +189,29 @@ def _new_pool(see: Observer, new_pool: Function) -> Function:
 
 
 def _make_request(see: Observer, make_request: Function) -> Function:
-    threads = see.threads
-
     @functools.wraps(make_request)
     def wrapper(self: Any, conn: Any, *args: Any, **settings: Any) -> Any:
         if not see.recorders:
             return make_request(self, conn, *args, **settings)
-        state, call, headers = None, threads.here.call, settings.get("headers")
+        state, call, headers = None, CALL.get(), settings.get("headers")
+        if call is not None and call.done:
+            call = None  # as `current_call`
         try:
             state = see.asks(self, conn, args[1] if len(args) > 1 else "", headers, call)
-        except Exception as error:  # noqa: BLE001
-            see.fault(error)
+        except Exception as error:
+            if not see.fault(error):
+                raise
         try:
             response = make_request(self, conn, *args, **settings)
         except BaseException as error:
-            _told(see, see.has_failed, self, conn, error)
+            _noted(see, see.has_failed, self, conn, error)
             raise
         if state is not None:
             try:
                 see.is_answered(conn, state, headers, response, call)
-            except Exception as error:  # noqa: BLE001
-                see.fault(error)
+            except Exception as error:
+                if not see.fault(error):
+                    raise
         return response
 
     return wrapper
@@ -206,8 +223,9 @@ def _put_conn(see: Observer, put_conn: Function) -> Function:
         if conn is not None and see.recorders:
             try:
                 see.gives_back(conn)
-            except Exception as error:  # noqa: BLE001
-                see.fault(error)
+            except Exception as error:
+                if not see.fault(error):
+                    raise
         return put_conn(self, conn)
 
     return wrapper
@@ -218,7 +236,7 @@ def _is_dropped(see: Observer, is_dropped: Function) -> Function:
     def wrapper(conn: Any) -> Any:
         dropped = is_dropped(conn)
         if dropped and see.recorders:
-            _told(see, see.found_dropped, conn)
+            _noted(see, see.found_dropped, conn)
         return dropped
 
     return wrapper
@@ -232,7 +250,7 @@ def _new_conn(see: Observer, new_conn: Function) -> Function:
     def wrapper(self: Any) -> Any:
         conn = new_conn(self)
         if see.recorders:
-            _told(see, see.made, self, conn)
+            _noted(see, see.made, self, conn)
         return conn
 
     return wrapper
@@ -243,53 +261,72 @@ def _prepare_proxy(see: Observer, prepare: Function) -> Function:
     def wrapper(self: Any, conn: Any) -> Any:
         if not see.recorders:
             return prepare(self, conn)
-        _told(see, see.asks, self, conn, "", None, see.here.call)
+        _noted(see, see.asks, self, conn, "", None, current_call())
         try:
             return prepare(self, conn)
         except BaseException as error:
-            _told(see, see.has_failed, self, conn, error)
+            _noted(see, see.has_failed, self, conn, error)
             raise
 
     return wrapper
 
 
 def _connect(see: Observer, connect: Function) -> Function:
-    threads = see.threads
-
     @functools.wraps(connect)
     def wrapper(self: Any) -> Any:
-        here = threads.here
-        if not see.recorders or here.connecting is self:
+        outer = CONNECTING.get()
+        if not see.recorders or (outer is not None and outer.identity == id(self)):
             return connect(self)
-        _told(see, see.connects, self)
-        outer = here.connecting, here.in_vain  # a name may be looked up over HTTP, for one
-        in_vain: list[tuple[str, float, str]] = []
-        here.connecting, here.in_vain = self, in_vain
-        seconds: dict[str, float] = {}
+        _noted(see, see.connects, self)
+        clock, clock_outside, phase_outside = Clock(), CLOCK.get(), PHASE.get()
+        phase = "tls" if isinstance(self, HTTPSConnection) else REST
+        connecting = Connecting(id(self))
         try:
-            with see.phases.of_a_call() as seconds:
-                return connect(self)
+            CONNECTING.set(connecting)  # a name may be looked up over HTTP, for one
+            CLOCK.set(clock)
+            PHASE.set(phase)
+            return connect(self)
         finally:
-            here.connecting, here.in_vain = outer
-            _told(see, see.has_connected, self, seconds, in_vain)
+            clock.stop(phase)
+            PHASE.set(phase_outside)
+            CLOCK.set(clock_outside)
+            CONNECTING.set(outer)
+            _noted(see, see.has_connected, self, clock, connecting)
+
+    return wrapper
+
+
+def _new_socket(see: Observer, new_conn: Function) -> Function:  # noqa: ARG001 - as all wrappers
+    @functools.wraps(new_conn)
+    def wrapper(self: Any) -> Any:
+        connecting, clock = CONNECTING.get(), CLOCK.get()
+        if connecting is None or clock is None:
+            return new_conn(self)
+        outer = PHASE.get()
+        clock.stop(outer)
+        try:
+            PHASE.set("connect")
+            sock = new_conn(self)
+        finally:
+            clock.stop("connect")
+            PHASE.set(outer)
+        connecting.sockets += 1
+        return sock
 
     return wrapper
 
 
 def _address(see: Observer, connect: Function) -> Function:
-    threads = see.threads
-
     @functools.wraps(connect)
     def wrapper(self: Any, address: Any, /) -> Any:
-        in_vain = threads.here.in_vain
-        if in_vain is None:
+        connecting = CONNECTING.get()
+        if connecting is None:
             return connect(self, address)
         began = time.perf_counter()
         try:
             return connect(self, address)
         except OSError as error:
-            name = str(address[0]) if isinstance(address, tuple) else "a local socket"
-            in_vain.append((name, time.perf_counter() - began, type(error).__name__))
+            _noted(see, connecting.fails, address, time.perf_counter() - began, error)
             raise
 
     return wrapper
@@ -298,31 +335,46 @@ def _address(see: Observer, connect: Function) -> Function:
 def _close(see: Observer, close: Function) -> Function:
     @functools.wraps(close)
     def wrapper(self: Any) -> Any:
-        if see.recorders and hasattr(self, NAME):
-            _told(see, _closes, see, self)
+        caller = sys._getframe().f_back  # noqa: SLF001 - none, if a thread begins with it
+        # Nothing is done in a finalizer, of a pool or a response: what strikes there is lost
+        if caller is not None and caller.f_code.co_name in _CLOSES and see.recorders:
+            _noted(see, _closes, see, self, caller)
         return close(self)
 
     return wrapper
 
 
-def _closes(see: Observer, conn: Any) -> None:
-    frame = sys._getframe(2)  # noqa: SLF001 - the wrapper, behind this and `_told`
-    caller = frame.f_back  # none, if a thread begins with it
-    name = caller.f_code.co_name if caller is not None else ""
-    if caller is not None and name == "_put_conn":
-        see.discards(caller.f_locals.get("self"), conn)
-    elif name == "_get_conn":
-        see.replaces(conn)
-    elif name == "urlopen":
-        see.breaks_off(conn)
-    else:
-        see.closes(conn, by_error=_of_reading() if name == "_error_catcher" else None)
+def _closes(see: Observer, conn: Any, caller: FrameType) -> None:
+    if type(getattr(conn, NAME, None)) is Connection:
+        _CLOSES[caller.f_code.co_name](see, conn, caller)
 
 
-def _of_reading() -> BaseException | None:
-    """The error for which urllib3 closes a connection while a body is read."""
-    error = sys.exc_info()[1]
-    return None if isinstance(error, GeneratorExit) else error  # the program reads no further
+def _discards(see: Observer, conn: Any, caller: FrameType) -> None:
+    see.discards(caller.f_locals.get("self"), conn)
+
+
+def _replaces(see: Observer, conn: Any, _caller: FrameType) -> None:
+    see.replaces(conn)
+
+
+def _breaks_off(see: Observer, conn: Any, _caller: FrameType) -> None:
+    see.breaks_off(conn)
+
+
+def _fails_to_read(see: Observer, conn: Any, _caller: FrameType) -> None:
+    error = sys.exc_info()[1]  # for which urllib3 closes a connection while a body is read
+    if error is not None and not isinstance(error, GeneratorExit):  # the program reads no further
+        see.fails_to_read(conn, error)
+
+
+# Where a connection is closed, in urllib3 1.26 and 2.x, and what that tells; a response that is
+# closed unread shows by itself when its connection comes back, or does not (`Pool.sweep`)
+_CLOSES: dict[str, Callable[[Observer, Any, FrameType], None]] = {
+    "_put_conn": _discards,
+    "_get_conn": _replaces,
+    "urlopen": _breaks_off,
+    "_error_catcher": _fails_to_read,
+}
 
 
 PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
@@ -338,6 +390,7 @@ PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
     (HTTPConnectionPool, "_new_conn", _new_conn),
     (HTTPSConnectionPool, "_new_conn", _new_conn),
     (HTTPSConnectionPool, "_prepare_proxy", _prepare_proxy),
+    (HTTPConnection, "_new_conn", _new_socket),
     (HTTPConnection, "connect", _connect),
     (HTTPSConnection, "connect", _connect),
     (HTTPConnection, "close", _close),
@@ -352,5 +405,5 @@ def observed(observer: Observer) -> Iterator[None]:
     wrappers = [
         (owner, name, functools.partial(wrapper, observer)) for owner, name, wrapper in PLACES
     ]
-    with timing(observer.phases, OPENING), replaced(wrappers):
+    with timing(OPENING), replaced(wrappers) as observer.replacements:
         yield

@@ -1,7 +1,8 @@
 """Who sees what the hooks report: states of connections, pools and owners, and evidence.
 
-All methods may be called from any thread; what belongs to one request stands in a `Call`, which its
-thread has. A method may fail: the hooks then call `Observer.fault`, and the program never notices.
+All methods may be called from any thread or greenlet; what belongs to one request stands in a
+`Call`, which its flow of control has. A method may fail by a mistake of ours: the hooks then call
+`Observer.fault`, and the program never notices.
 
 A request on a kept connection comes by `asks`, `is_answered` and `gives_back` only, and these are
 its price: what can wait until a connection is opened is left until then.
@@ -11,32 +12,35 @@ from __future__ import annotations
 
 import itertools
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
-from urllib3.util import parse_url
 
 from keptalive.analysis import hygiene
 from keptalive.evidence import Ended, How
+from keptalive.watching.foreign import is_redirect, origin_of, pairs_of, text_of
+from keptalive.watching.guard import is_ours
 from keptalive.watching.openings import draft_of
+from keptalive.watching.patching import Replacements
 from keptalive.watching.peek import how_found
-from keptalive.watching.phases import Phases
+from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 from keptalive.watching.registry import Registry, address
 from keptalive.watching.stack import place_in_program
 from keptalive.watching.states import (
+    AGAIN,
     ASKING,
     KEPT,
     LOST,
     READING,
     Call,
+    Connecting,
     Connection,
-    Here,
     Pool,
-    Threads,
+    current_call,
+    flow_teller,
 )
 
 # before 2.29 requests sent chunked bodies past urllib3's pools
@@ -56,49 +60,53 @@ class Observer(Registry):
         self.recorders: tuple[Recorder, ...] = ()
         self.clock = clock
         self.ticks = itertools.count(1)  # the order of things, whatever the clock says
-        self.threads = Threads()
-        self.phases = Phases()
+        self.flow = flow_teller()
+        self.replacements = Replacements()
 
-    @property
-    def here(self) -> Here:
-        """What this thread is at."""
-        return self.threads.here
+    def fault(self, error: Exception) -> bool:
+        """Tell the recorders of a mistake of ours; False if the exception is the program's.
 
-    def fault(self, error: BaseException) -> None:
-        """Tell the recorders of a fault of our own. Its words are left out: they may be secret."""
-        at, trace = "", error.__traceback__
-        while trace is not None:
-            at = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
-            trace = trace.tb_next
-        for recorder in self.recorders:
-            recorder.warn(f"keptalive itself failed here: {type(error).__name__}{at}")
+        Its words are left out: they may be secret.
+        """
+        if not is_ours(error):
+            return False
+        try:
+            at, trace = "", error.__traceback__
+            while trace is not None:
+                at = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
+                trace = trace.tb_next
+            for recorder in self.recorders:
+                recorder.warn(f"keptalive itself failed here: {type(error).__name__}{at}")
+        except Exception as another:  # noqa: BLE001 - it is looked at
+            return is_ours(another)  # then nothing is left that could be told
+        return True
 
     # -- calls
 
     def call(self, by: Any, url: Any, headers: Any, *, stream: Any) -> Call:
         """A request of the program's begins."""
-        call = Call(by, next(self.ticks), url, headers)
+        call = Call(id(by), next(self.ticks), url, headers)
         if stream:
             call.place = place_in_program()
         return call
 
     def follows(self, call: Call, url: Any, headers: Any) -> None:
         """A redirect is followed: what secrets go along?"""
-        origin, target = parse_url(str(call.url)).host, parse_url(str(url))
-        if not target.host or not origin or target.host == origin:
+        origin, target = origin_of(call.url), origin_of(url)
+        if origin is None or target is None or target[1] == origin[1]:
             return
-        host = address(target.scheme or "http", target.host, target.port)
-        for header in hygiene.secrets_in(headers or {}, like=call.headers or {}):
+        host, before = address(*target), dict(pairs_of(call.headers))
+        for header in hygiene.secrets_in(dict(pairs_of(headers)), like=before):
             for recorder in self.recorders:
-                recorder.of(host).sent_on[header, origin] += 1
+                recorder.of(host).sent_on[header, origin[1]] += 1
 
     def tries_again(self, pool: Any, response: Any) -> None:
         """After a failure, or a response that calls for it; a redirect is no retry."""
-        if pool is None or (response is not None and response.get_redirect_location()):
+        if pool is None or is_redirect(response):
             return
-        state, call = self.pool_of(pool), self.here.call
+        state, call = self.pool_of(pool), current_call()
         if call is None:
-            self.here.again = state
+            AGAIN.set(state)
         else:
             call.again = True
         for numbers in self._numbers_of(state, None):
@@ -121,8 +129,8 @@ class Observer(Registry):
         home = state.pool
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
-        state.doing, state.thread = ASKING, threading.get_ident()
-        state.was_closed = conn.sock is None
+        state.doing, state.flow = ASKING, self.flow()
+        state.was_closed = getattr(conn, "sock", None) is None
         if call is not None:
             call.asking = state
         since = state.since
@@ -135,15 +143,15 @@ class Observer(Registry):
 
     def _forwards(self, state: Connection, url: str) -> None:
         """A proxy is asked for a whole URL, unless it is asked for a tunnel."""
-        target = parse_url(url)
-        if target.scheme is None or target.host is None:
+        target = origin_of(url)
+        if target is None:
             return
-        state.target = address(target.scheme, target.host, target.port)
+        state.target = address(*target)
         if state.draft is not None and not state.draft.answered:
             state.draft.host = state.target
 
     def _exposes(self, pool: Pool, target: str | None, headers: Any) -> None:
-        if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(headers):
+        if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(dict(pairs_of(headers))):
             for numbers in self._numbers_of(pool, target):
                 numbers.exposed += 1
 
@@ -158,14 +166,15 @@ class Observer(Registry):
         if state.target is not None or pool.heard_by is not self.recorders:
             numbers = self._numbers_of(pool, state.target)
         if call is None:
-            first, self.here.again = self.here.again is not pool, None
+            first = AGAIN.get() is not pool
+            AGAIN.set(None)
         else:
             first = not call.counted
             call.counted, call.again = True, False
             state.place = call.place
-        state.doing, state.headers = READING, response.headers
+        state.doing, state.headers = READING, getattr(response, "headers", None)
         state.served = served = state.served + 1
-        if conn.sock is None:
+        if getattr(conn, "sock", None) is None:
             self._closes_after_it(state, asked)
         for count in numbers:
             count.requests += first
@@ -182,9 +191,14 @@ class Observer(Registry):
 
     def _has_opened_by_itself(self, conn: Any, state: Connection) -> None:
         """Its class has a ``connect`` of its own, as for Unix sockets; or it is a recording."""
-        if isinstance(conn.sock, socket.socket):
+        sock = getattr(conn, "sock", None)
+        if isinstance(sock, socket.socket):
             if state.draft is None or state.connected:
                 self._opens(state, state.found, again=state.served > 0)
+            if state.pool is not None and state.draft is not None:
+                self._names_its_path(state.pool, state.draft, sock)
+                for numbers in self._numbers_of(state.pool, state.target):
+                    numbers.connected += 1
             state.connected = True
 
     def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
@@ -204,23 +218,26 @@ class Observer(Registry):
 
     def _closes_after_it(self, state: Connection, asked: Any) -> None:
         """http.client has closed, for the response or the request said so: what did they say?"""
-        state.requested = "close" in str((asked or {}).get("Connection") or "").lower()
-        state.announced = "close" in str(state.headers.get("Connection") or "").lower()
+        state.requested = "close" in (text_of(asked, "Connection") or "").lower()
+        state.announced = "close" in (text_of(state.headers, "Connection") or "").lower()
         state.unframed = not state.announced
 
     def gives_back(self, conn: Any) -> None:
         """Before urllib3 puts it into the pool, or closes it."""
         state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
-            self.is_answered(conn, state, None, _Unseen, self.here.call)
+            self.is_answered(conn, state, None, _Unseen, current_call())
+        if state.doing is READING and state.was_closed_unread(conn):
+            state.unread = True
         state.doing = KEPT
         state.since = self.clock()
         state.returned = next(self.ticks)
 
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
-        state, connection, call = self.pool_of(pool), self.connection(conn), self.here.call
+        state, connection, call = self.pool_of(pool), self.connection(conn), current_call()
         if call is None:
-            first, self.here.again = self.here.again is not state, None
+            first = AGAIN.get() is not state
+            AGAIN.set(None)
         else:
             first, call.counted = not call.counted, True
         connection.error = type(error).__name__
@@ -236,20 +253,16 @@ class Observer(Registry):
     # -- how connections end
 
     def found_dropped(self, conn: Any) -> None:
-        state, call = self.connection(conn), self.here.call
+        state, call = self.connection(conn), current_call()
         state.found = state.ended(how_found(getattr(conn, "sock", None)), self.clock())
         if call is not None:
             call.replaced = state  # unless it reconnects: urllib3 1.26 has a new one for a tunnel
 
-    def closes(self, conn: Any, *, by_error: BaseException | None) -> None:
-        """Before it does; the error is that of reading a body, if that is what closes it."""
+    def fails_to_read(self, conn: Any, error: BaseException) -> None:
+        """A body cannot be read to its end, so that its connection is closed."""
         state = self.connection(conn)
-        if state.doing is READING and conn.sock is not None:
-            if by_error is None:
-                state.unread = True
-            else:
-                state.error = type(by_error).__name__
-            state.doing = LOST
+        if state.doing is READING and getattr(conn, "sock", None) is not None:
+            state.error, state.doing = type(error).__name__, LOST
 
     def breaks_off(self, conn: Any) -> None:
         """urllib3 1.26 closes it after an error in a body that it has read for the program."""
@@ -259,7 +272,7 @@ class Observer(Registry):
 
     def replaces(self, conn: Any) -> None:
         """A pool closes a connection that it has just taken: dropped, or kept for too long."""
-        state, call = self.connection(conn), self.here.call
+        state, call = self.connection(conn), current_call()
         if state.found is None and conn.sock is not None and call is not None:
             state.found = state.ended(How.REPLACED, self.clock())
             call.replaced = state
@@ -280,10 +293,10 @@ class Observer(Registry):
 
     def made(self, pool: Any, conn: Any) -> None:
         """A pool that had no connection has made one; it is not open yet."""
-        state, call = self.pool_of(pool, made=1), self.here.call
+        state, call = self.pool_of(pool, made=1), current_call()
         connection = self.connection(conn)
         self.belongs(conn, connection, state)
-        connection.doing, connection.thread = ASKING, threading.get_ident()
+        connection.doing, connection.flow = ASKING, self.flow()
         if call is not None and call.replaced is not None:
             before, call.replaced = call.replaced, None
             state.known.discard(before)  # only now: meanwhile its place was taken
@@ -294,7 +307,7 @@ class Observer(Registry):
 
     def connects(self, conn: Any) -> None:
         """Before it does; if it was open before, it is opened again."""
-        state, call = self.connection(conn), self.here.call
+        state, call = self.connection(conn), current_call()
         state.was_closed = False
         if call is not None and call.replaced is state:
             call.replaced = None
@@ -304,32 +317,36 @@ class Observer(Registry):
         self._opens(state, ended, again=True)
 
     def _opens(self, connection: Connection, ended: Ended | None, *, again: bool) -> None:
-        pool, call = connection.pool, self.here.call
+        pool, call = connection.pool, current_call()
         if pool is None:
             return
-        retry = self.here.again is pool if call is None else call.again
+        self.flow = flow_teller()  # greenlets may have come into use
+        retry = AGAIN.get() is pool if call is None else call.again
         draft = draft_of(connection, pool, ended, call, again=again, retry=retry)
         pool.is_new = False
         connection.begins_anew()
         connection.draft, connection.heard = draft, self.recorders
         draft.order = next(self.ticks)
-        self.open.add(connection)
+        self.remember(connection)
 
-    def has_connected(
-        self, conn: Any, phases: Mapping[str, float], in_vain: list[tuple[str, float, str]]
-    ) -> None:
-        """It took so many seconds, by phase, whether or not it succeeded."""
-        state, call = self.connection(conn), self.here.call
+    def has_connected(self, conn: Any, clock: Clock, connecting: Connecting) -> None:
+        """Whether or not it succeeded."""
+        if clock.fault is not None:
+            self.fault(clock.fault)
+        state, call = self.connection(conn), current_call()
         if state.pool is None and call is not None and call.asking is not None:
             state = call.asking  # one within it, that does the work
         state.connected = True
         draft = state.draft
         if draft is None:
+            if state.pool is None and getattr(conn, "sock", None) is not None:
+                self._has_no_pool(conn)
             return
-        took = sum(phases.values())
+        seconds, is_open = clock.seconds, getattr(conn, "sock", None) is not None
+        took, sockets = sum(seconds.values()), connecting.sockets or int(is_open)
         unverified = (
             draft.host.startswith("https:")
-            and conn.sock is not None
+            and is_open
             and not getattr(conn, "is_verified", True)
             and hygiene.is_elsewhere(draft.host)
         )
@@ -337,12 +354,22 @@ class Observer(Registry):
         at_once = self.at_once(draft.host)
         for recorder in self.recorders:
             numbers = recorder.of(draft.host)
+            numbers.connected += sockets
             numbers.most_at_once = max(numbers.most_at_once, at_once)
             numbers.seconds_opening += took
             numbers.unverified += unverified
-            numbers.add_phases(phases)
-            if conn.sock is not None:
-                numbers.add_in_vain(in_vain)
+            numbers.add_phases(seconds)
+            if is_open:
+                numbers.add_in_vain(connecting.failed)
+
+    def _has_no_pool(self, conn: Any) -> None:
+        """Somebody uses urllib3's HTTPConnection by itself, as http.client's: we do not see how."""
+        host = address("http", str(getattr(conn, "host", "?")), getattr(conn, "port", None))
+        for recorder in self.recorders:
+            recorder.warn(
+                f"A urllib3 HTTPConnection without a pool connected to {host.partition('//')[2]}: "
+                "it is not counted."
+            )
 
 
 class _Unseen:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from keptalive.evidence import Ended
 from keptalive.watching.recorder import Draft
 from keptalive.watching.stack import place_in_program
@@ -29,9 +27,8 @@ def draft_of(
         again: it was open before.
         retry: the request has failed before.
     """
-    thread = threading.get_ident()
     out = [other for other in pool.out() if other is not connection]
-    unread = [c for c in out if c.doing is LOST or _is_left(c, thread)]
+    unread = [c for c in out if c.doing is LOST or _is_left(c, connection.flow)]
     busy = len(out) - len(unread)
     if call is not None:  # or was, when this call wanted one
         busy += sum(c.returned > call.began for c in pool.known.difference(out))
@@ -39,7 +36,7 @@ def draft_of(
     draft = Draft(
         host=connection.target or pool.host,
         owner=pool.owner.number,
-        thread=thread,
+        thread=connection.flow,
         pool_is_new=pool.is_new,
         closings=pool.owner.closings,
         tls=pool.tls,
@@ -60,5 +57,5 @@ def draft_of(
     return draft
 
 
-def _is_left(connection: Connection, thread: int) -> bool:
-    return connection.doing is READING and connection.thread == thread
+def _is_left(connection: Connection, flow: int) -> bool:
+    return connection.doing is READING and connection.flow == flow

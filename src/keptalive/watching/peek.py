@@ -11,6 +11,7 @@ import ssl
 from typing import Any
 
 from keptalive.evidence import How
+from keptalive.watching.guard import is_ours, raised_in
 
 _LOOK = getattr(socket, "MSG_PEEK", 0) | getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -24,10 +25,10 @@ def how_found(sock: Any) -> How:
     try:
         # The base class's recv: below TLS, and without its refusal of flags
         waiting = socket.socket.recv(sock, 64, _LOOK)
-    except ConnectionError:
-        return How.RESET
-    except OSError:
-        return How.UNKNOWN
+    except OSError as error:
+        if not is_ours(error):
+            raise  # the program's own, as a TimeoutError that a signal handler raises
+        return How.RESET if isinstance(error, ConnectionError) else How.UNKNOWN
     if not waiting:
         return How.FIN
     if isinstance(sock, ssl.SSLSocket):
@@ -39,12 +40,13 @@ def _within_tls(sock: ssl.SSLSocket) -> How:
     try:
         sock.settimeout(0)
         waiting = sock.recv(64)
-    except ssl.SSLWantReadError:
-        return How.TLS_MESSAGE  # a ticket or a key update: the connection was alive
-    except ConnectionError:
-        return How.RESET
-    except OSError:  # an end without close_notify among them
-        return How.FIN
+    except OSError as error:
+        if not (is_ours(error) or raised_in(error, ssl.__file__)):
+            raise
+        if isinstance(error, ssl.SSLWantReadError):
+            return How.TLS_MESSAGE  # a ticket or a key update: the connection was alive
+        # else an end, without close_notify perhaps
+        return How.RESET if isinstance(error, ConnectionError) else How.FIN
     return _of_bytes(waiting) if waiting else How.TLS_CLOSE
 
 

@@ -1,8 +1,10 @@
 """Where a call's time goes: each moment of it belongs to exactly one phase.
 
-A thread's clock is handed from phase to phase: when one begins within another, the outer one stands
-still. So the phases add up to the call, and what urllib3, requests and Python do between them is
-`rest`. Words as k6 and HAR have them, connect and tls disjoint.
+A call has a clock that is handed from phase to phase: when one begins within another, the outer one
+stands still. So the phases add up to the call, and what urllib3, requests and Python do between
+them is `rest`. Words as k6 and HAR have them, connect and tls disjoint.
+
+The clock and the phase belong to one flow of control: a thread, a greenlet, a task.
 """
 
 from __future__ import annotations
@@ -10,16 +12,17 @@ from __future__ import annotations
 import functools
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.response import HTTPResponse
 
+from keptalive.watching.guard import is_ours
 from keptalive.watching.patching import replaced
 
 REST = "rest"
@@ -37,77 +40,84 @@ PLACES: tuple[tuple[Any, str, str], ...] = (
     (HTTPResponse, "read", "receive"),
 )
 
+# Within a connection's connect(), which the hooks time by themselves
+OPENING = frozenset({"dns", "ca_bundle"})
 
-OPENING = frozenset({"dns", "connect", "tls", "ca_bundle"})
 
+class Clock:
+    """The seconds of one call, by phase.
 
-class _Thread(threading.local):
-    """The phases that this thread is in, the innermost last, and what each has taken."""
+    Attributes:
+        fault: a mistake of ours, because of which they are not complete.
+    """
+
+    __slots__ = ("fault", "seconds", "since")
 
     def __init__(self) -> None:
-        self.within: list[str] = []
-        self.since = 0.0
+        self.fault: Exception | None = None
         self.seconds: dict[str, float] = {}
+        self.since = time.perf_counter()
 
-
-class Phases:
-    """Times the phases of calls, on whatever thread they are made; who works within `timing`."""
-
-    def __init__(self) -> None:
-        self._here = _Thread()
-
-    @contextmanager
-    def of_a_call(self) -> Iterator[dict[str, float]]:
-        """The seconds of each phase that occurs within the block; it is filled at its end."""
-        seconds: dict[str, float] = {}
-        here = self._here
-        outer = here.seconds, here.within, here.since
-        here.seconds, here.within, here.since = seconds, [REST], time.perf_counter()
+    def stop(self, phase: str) -> None:
+        """Give the time since the last stop to this phase."""
         try:
-            yield seconds
-        finally:
-            self._tell()
-            here.seconds, here.within, here.since = outer  # to which it is all one phase
+            now = time.perf_counter()
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self.since
+            self.since = now
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self.fault = error
 
-    def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, its time counted as this phase's where a call is being timed."""
-        here = self._here
 
-        @functools.wraps(function)
-        def wrapper(*args: Any, **settings: Any) -> Any:
-            if not here.within:
-                return function(*args, **settings)
-            self._tell()
-            here.within.append(phase)
-            try:
-                return function(*args, **settings)
-            finally:
-                self._tell()
-                here.within.pop()
-
-        return wrapper
-
-    def _tell(self) -> None:
-        """Give the time since the last change to the innermost phase."""
-        here, now = self._here, time.perf_counter()
-        phase = here.within[-1]
-        here.seconds[phase] = here.seconds.get(phase, 0.0) + now - here.since
-        here.since = now
+CLOCK: ContextVar[Clock | None] = ContextVar("keptalive_clock", default=None)
+PHASE: ContextVar[str] = ContextVar("keptalive_phase", default=REST)
 
 
 @contextmanager
-def timing(phases: Phases | None = None, wanted: Container[str] | None = None) -> Iterator[Phases]:
+def timed_call() -> Iterator[dict[str, float]]:
+    """The seconds of each phase that occurs within the block; complete at its end."""
+    clock, outer = Clock(), (CLOCK.get(), PHASE.get())
+    try:
+        CLOCK.set(clock)
+        PHASE.set(REST)
+        yield clock.seconds
+    finally:
+        clock.stop(REST)
+        CLOCK.set(outer[0])  # to which all of this is one phase
+        PHASE.set(outer[1])
+
+
+def _timed(phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, its time counted as this phase's where a call is being timed."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **settings: Any) -> Any:
+        clock = CLOCK.get()
+        if clock is None:
+            return function(*args, **settings)
+        outer = PHASE.get()
+        clock.stop(outer)
+        try:
+            PHASE.set(phase)
+            return function(*args, **settings)
+        finally:
+            clock.stop(phase)
+            PHASE.set(outer)
+
+    return wrapper
+
+
+@contextmanager
+def timing(wanted: Container[str] | None = None) -> Iterator[None]:
     """Time the phases of requests' and urllib3's calls for the length of a `with` block.
 
     Args:
-        phases: who is to time them; somebody new if it is None.
         wanted: the phases to tell apart, all if it is None; the others are part of the rest.
     """
-    timed = phases or Phases()
-    places = [
-        (owner, name, functools.partial(timed.timed, phase))
+    with replaced(
+        (owner, name, functools.partial(_timed, phase))
         for owner, name, phase in PLACES
         if wanted is None or phase in wanted
-    ]
-    with replaced(places):
-        yield timed
+    ):
+        yield

@@ -51,10 +51,15 @@ class Draft:
 
 @dataclass(slots=True)
 class Numbers:
-    """A host's `Traffic` in the making, and what was opened to it."""
+    """A host's `Traffic` in the making, and what was opened to it.
+
+    Attributes:
+        connected: sockets that have connected, whether or not a response came.
+    """
 
     requests: int = 0
     attempts: int = 0
+    connected: int = 0
     opened: int = 0
     reopened: int = 0
     reused: int = 0
@@ -69,6 +74,11 @@ class Numbers:
     in_vain: dict[str, tuple[int, float, str]] = field(default_factory=dict)
     seconds_opening: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def opened_unanswered(self) -> int:
+        """Connections that were opened and on which no response has come."""
+        return max(0, self.connected - self.opened)
 
     def add_phases(self, seconds: Mapping[str, float]) -> None:
         """Add what opening one connection took, by phase."""

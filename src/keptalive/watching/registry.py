@@ -7,18 +7,21 @@ date, and begun anew.
 from __future__ import annotations
 
 import itertools
+import os
+import socket
 import weakref
-from functools import partial
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.analysis import hygiene
+from keptalive.watching.recorder import Draft
 from keptalive.watching.stack import adapter_on_the_stack, place_in_program
-from keptalive.watching.states import ASKING, LOST, READING, Connection, Owner, Pool
+from keptalive.watching.states import ASKING, Connection, Owner, Pool
 
 NAME = "_keptalive_seen"  # the attribute on their objects
+SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
@@ -29,11 +32,25 @@ class Registry:
     def __init__(self) -> None:
         self.number = next(_numbers)
         self.open: set[Connection] = set()
+        self._sweep_at = SWEEP_AT
+
+    def remember(self, connection: Connection) -> None:
+        """It is being opened. Those that are no more are forgotten when their share is large."""
+        self.open.add(connection)
+        if len(self.open) < self._sweep_at:
+            return
+        for one in list(self.open):
+            if one.is_gone():
+                self.open.discard(one)
+        self._sweep_at = max(SWEEP_AT, 2 * len(self.open))
 
     def at_once(self, host: str) -> int:
         """How many connections to this host have a request on its way just now."""
         return sum(
-            state.doing is ASKING and state.draft is not None and state.draft.host == host
+            state.doing is ASKING
+            and state.draft is not None
+            and state.draft.host == host
+            and not state.is_gone()
             for state in list(self.open)
         )
 
@@ -47,7 +64,7 @@ class Registry:
         owner = getattr(keeper, NAME, None)
         if type(owner) is not Owner:
             owner = Owner(next(_numbers))
-            setattr(keeper, NAME, owner)
+            _attach(keeper, owner)
         return owner
 
     def mounted(self, adapter: Any) -> None:
@@ -68,10 +85,11 @@ class Registry:
         if not isinstance(pool, HTTPConnectionPool):
             return  # a class of somebody's own, in `pool_classes_by_scheme`
         owner = self.owner_of(adapter_on_the_stack() or manager)
-        setattr(pool, NAME, self._pool(pool, owner, tls, is_new=True))
+        _attach(pool, self._pool(pool, owner, tls, is_new=True))
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
-        host = address(pool.scheme, pool.host, pool.port)
+        path = getattr(pool, "socket_path", None)  # as docker's and requests-unixsocket's have it
+        host = unix(path) if type(path) is str else address(pool.scheme, pool.host, pool.port)
         return Pool(
             of=weakref.ref(pool),
             host=host,
@@ -91,32 +109,40 @@ class Registry:
             owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
             tls = known.tls if known else ""
             state = self._pool(pool, owner, tls, is_new=pool.num_connections <= made)
-            setattr(pool, NAME, state)
+            _attach(pool, state)
         return state
+
+    def _names_its_path(self, pool: Pool, draft: Draft, sock: socket.socket) -> None:
+        """One of its connections has been opened: if over a Unix socket, the path is the host."""
+        if sock.family != getattr(socket, "AF_UNIX", None) or pool.host.startswith("unix:"):
+            return
+        peer = sock.getpeername()
+        pool.host, pool.heard_by, pool.exposed = unix(os.fsdecode(peer)), (), False
+        draft.host = pool.host
 
     def connection(self, conn: Any) -> Connection:
         """The state of a connection."""
         state = getattr(conn, NAME, None)
         if type(state) is not Connection or state.seen_by != self.number:
             state = Connection(self.number, id(conn))
-            setattr(conn, NAME, state)
+            _attach(conn, state)
         return state
 
     def belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
         """Note that this connection is this pool's."""
         state.pool = pool
-        state.reference = weakref.ref(conn, partial(_gone, self.open, state))
+        state.reference = weakref.ref(conn)  # without a callback: see `guard`
         pool.known.add(state)
         return pool
 
 
-def _gone(open_: set[Connection], state: Connection, _reference: weakref.ref[Any]) -> None:
-    """Its object is no more. A response that nobody has read may have been its last holder."""
-    open_.discard(state)
-    if state.doing is READING:
-        state.doing, state.identity = LOST, 0
-    elif state.pool is not None and state.doing is not LOST:
-        state.pool.known.discard(state)
+def _attach(thing: Any, state: Owner | Pool | Connection) -> None:
+    object.__setattr__(thing, NAME, state)  # a class's own may have a mind of its own
+
+
+def unix(path: str) -> str:
+    """How reports name a Unix socket."""
+    return f"unix:{path}"
 
 
 def address(scheme: str, host: str, port: int | None) -> str:

@@ -6,13 +6,18 @@ closes sockets when their owners are collected, and that must happen when it wou
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from keptalive.evidence import Ended, How
+from keptalive.watching.foreign import text_of
+from keptalive.watching.guard import is_ours
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 
 MOST_ERRORS = 100  # that a pool's next connections are explained by
@@ -87,11 +92,26 @@ class Pool(_Unpickled):
         """The end that the next connection replaces, if one ended in an error."""
         try:
             return Ended(how=How.UNKNOWN, error=self.errors.pop())
-        except IndexError:
+        except IndexError as error:
+            if not is_ours(error):
+                raise
             return None
+
+    def sweep(self) -> None:
+        """Look at each connection: is it no more, or lost with a response that nobody has read?"""
+        for one in list(self.known):
+            conn = one.reference() if one.reference is not None else None
+            if conn is not None:
+                if one.doing is READING and one.was_closed_unread(conn):
+                    one.doing, one.unread = LOST, True
+            elif one.doing is READING:
+                one.doing, one.identity = LOST, 0
+            elif one.doing is not LOST:
+                self.known.discard(one)
 
     def out(self) -> list[Connection]:
         """The connections that are not in the pool's queue just now."""
+        self.sweep()
         pool = self.of()
         waiting = getattr(getattr(pool, "pool", None), "queue", ())
         inside = {id(conn) for conn in list(waiting) if conn is not None}
@@ -120,7 +140,7 @@ class Connection(_Unpickled):
     pool: Pool | None = None
     reference: weakref.ref[Any] | None = None
     doing: Doing = KEPT
-    thread: int = 0
+    flow: int = 0
     was_closed: bool = False
     since: float | None = None
     returned: int = 0
@@ -138,6 +158,14 @@ class Connection(_Unpickled):
     target: str | None = None
     place: str | None = None
     headers: Any = None
+
+    def is_gone(self) -> bool:
+        """Whether its object is no more. Asked, not called back: see `guard` for why."""
+        return self.reference is not None and self.reference() is None
+
+    def was_closed_unread(self, conn: Any) -> bool:
+        """Whether this side has closed it since its response came, and not for what that said."""
+        return getattr(conn, "sock", None) is None and not (self.announced or self.unframed)
 
     def is_open(self) -> bool:
         """Whether it has a socket now."""
@@ -161,7 +189,7 @@ class Connection(_Unpickled):
             unframed=self.unframed,
             unread=self.unread,
             error=self.error,
-            keep_alive=self.headers.get("Keep-Alive") if self.headers is not None else None,
+            keep_alive=text_of(self.headers, "Keep-Alive"),
             place=self.place,
         )
 
@@ -170,49 +198,67 @@ class Call:
     """One request of the program's, with all its tries and redirects.
 
     Attributes:
-        by: the Session or PoolManager that was asked; one within itself follows a redirect.
+        by: the `id` of the Session or PoolManager; one within itself follows a redirect.
         began: the tick at which it did.
         place: where in the program, if the response is to be a stream.
         url, headers: what was asked first; a redirect may lead where they are not meant for.
         counted: whether it has been counted for its host.
+        done: it is over: a context that was copied from its own may outlive it.
         asking: the connection that was asked last.
         again: its last try has failed, and another follows.
         replaced: a connection that was taken and is of no use, until one is opened in its place.
     """
 
     # On the class until they change: a call seldom has more to remember
-    redirected = counted = again = False
+    redirected = counted = again = done = False
     asking: Connection | None = None
     replaced: Connection | None = None
     place: str | None = None
 
-    def __init__(self, by: Any, began: int, url: Any, headers: Any) -> None:
+    def __init__(self, by: int, began: int, url: Any, headers: Any) -> None:
         self.by = by
         self.began = began
         self.url = url
         self.headers = headers
 
 
-class Here:
-    """What a thread is at.
+class Connecting:
+    """A call of a connection's ``connect``.
 
     Attributes:
-        call: the request of the program's that it makes.
-        again: where there is none, the pool whose try has failed, so that another follows.
-        connecting: the connection that is being opened, and in vain the addresses that it tries.
+        identity: the connection's `id`.
+        sockets: how many of its sockets have connected: one, where all goes well.
+        failed: the addresses that did not answer: each one's name, seconds, and error.
     """
 
-    __slots__ = ("again", "call", "connecting", "in_vain")
+    __slots__ = ("failed", "identity", "sockets")
 
-    def __init__(self) -> None:
-        self.call: Call | None = None
-        self.again: Pool | None = None
-        self.connecting: Any = None
-        self.in_vain: list[tuple[str, float, str]] | None = None
+    def __init__(self, identity: int) -> None:
+        self.identity = identity
+        self.sockets = 0
+        self.failed: list[tuple[str, float, str]] = []
+
+    def fails(self, address: Any, seconds: float, error: OSError) -> None:
+        """One address has not answered; others may be tried."""
+        name = str(address[0]) if type(address) is tuple else "a local socket"
+        self.failed.append((name, seconds, type(error).__name__))
 
 
-class Threads(threading.local):
-    """`here` is what this thread is at: one costly look for all that a wrapper wants of it."""
+# What a flow of control (a thread, a greenlet, a task) is at. Each is set to what it was before
+# when the call ends; a token would be lost if the program's own exception struck in between.
+CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)
+CONNECTING: ContextVar[Connecting | None] = ContextVar("keptalive_connecting", default=None)
+# Where there is no call, the pool whose try has failed, so that another follows
+AGAIN: ContextVar[Pool | None] = ContextVar("keptalive_again", default=None)
 
-    def __init__(self) -> None:
-        self.here = Here()
+
+def current_call() -> Call | None:
+    """The request of the program's that this flow of control makes."""
+    call = CALL.get()
+    return None if call is None or call.done else call
+
+
+def flow_teller() -> Callable[[], int]:
+    """A function that tells the flow of control that calls it from all others that there are."""
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    return threading.get_ident if getcurrent is None else lambda: id(getcurrent())

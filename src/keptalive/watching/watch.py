@@ -15,7 +15,15 @@ from keptalive.watching.hooks import observed
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import OPENINGS_KEPT, Recorder
 
-NUMBERS = ("requests", "attempts", "opened", "reopened", "reused", "seconds_opening")
+NUMBERS = (
+    "requests",
+    "attempts",
+    "opened",
+    "opened_unanswered",
+    "reopened",
+    "reused",
+    "seconds_opening",
+)
 
 
 class Watch:
@@ -27,6 +35,7 @@ class Watch:
         self._began = time.perf_counter()
         self._lasted_s: float | None = None
         self._left_open: list[str | None] | None = None
+        self._were_bypassed: list[str] | None = None
 
     @property
     def opened(self) -> int:
@@ -50,6 +59,11 @@ class Watch:
         warnings += [
             f"{sentence} ({times} times)" if times > 1 else sentence
             for sentence, times in dict(recorder.warnings).items()
+        ]
+        warnings += [
+            f"{name} was replaced while keptalive watched, by a mock or a patch: counts may be "
+            "too low."
+            for name in self._bypassed()
         ]
         if recorder.dropped_drafts:
             warnings.append(
@@ -84,6 +98,11 @@ class Watch:
             return self._left_open
         return self._observer.still_open()
 
+    def _bypassed(self) -> list[str]:
+        if self._were_bypassed is not None:
+            return self._were_bypassed
+        return self._observer.replacements.bypassed()
+
     def on_opening(self, call: Callable[[], None]) -> None:
         """Have this called after each connection that is opened, on the thread that did it."""
         self._recorder.on_opening = call
@@ -95,6 +114,7 @@ class Watch:
         """Remember how long it was, and what is still open."""
         self._lasted_s = self._seconds()
         self._left_open = self._left_at()
+        self._were_bypassed = self._bypassed()
 
 
 class _Watching:

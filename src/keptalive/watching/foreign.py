@@ -1,0 +1,57 @@
+"""What our code asks of other people's objects while their program waits: nothing that can fail.
+
+An exception that somebody's own class raises when we call it cannot be told from one of the
+program's (`guard`). So its methods are called only where the class is one that we know, and a URL
+is taken apart by a pattern.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+from requests.structures import CaseInsensitiveDict
+from urllib3._collections import HTTPHeaderDict
+from urllib3.response import HTTPResponse
+
+_HEADERS = (dict, OrderedDict, CaseInsensitiveDict, HTTPHeaderDict, http.client.HTTPMessage)
+_TEXT = (str, bytes)
+_URL = re.compile(
+    r"(?P<scheme>https?)://(?:[^/?#@]*@)?(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]+)(?::(?P<port>\d{1,5}))?"
+    r"(?=[/?#]|\Z)",
+    re.IGNORECASE,
+)
+
+
+def pairs_of(headers: Any) -> Iterable[tuple[str, str | bytes]]:
+    """The names and values of these headers; none of a class that we do not know."""
+    if type(headers) not in _HEADERS:
+        return
+    for name, value in headers.items():
+        if type(name) in _TEXT and type(value) in _TEXT:
+            yield (name if type(name) is str else name.decode("latin-1")), value
+
+
+def text_of(headers: Any, name: str) -> str | None:
+    """The value of this header, if there is one and it is text."""
+    for known, value in pairs_of(headers):
+        if known.lower() == name.lower():
+            return value if isinstance(value, str) else value.decode("latin-1")
+    return None
+
+
+def origin_of(url: Any) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of an absolute http(s) URL; None if it is not one."""
+    found = _URL.match(url) if type(url) is str else None
+    if found is None:
+        return None
+    port = found["port"]
+    return found["scheme"].lower(), found["host"].lower(), int(port) if port else None
+
+
+def is_redirect(response: Any) -> bool:
+    """Whether this response of urllib3's leads elsewhere."""
+    return type(response) is HTTPResponse and bool(response.get_redirect_location())

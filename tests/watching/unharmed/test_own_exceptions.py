@@ -1,0 +1,133 @@
+"""An exception of the program's own that strikes while our code runs arrives in the program.
+
+A trace function raises it at each line of ours in turn, as a signal handler or an injected
+exception might: so no moment is left to chance.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+import keptalive
+from keptalive.watching import hooks
+from keptalive.watching.watch import watch
+
+from ...clients.tuned.servers import (
+    PATIENCE_S,
+    Peer,
+    Server,
+    answers,
+)
+
+OURS = str(Path(keptalive.__file__).parent / "watching")
+
+
+class OwnTimeoutError(Exception):
+    """As celery's SoftTimeLimitExceeded."""
+
+
+class Striker:
+    """Raises at the nth line of ours that this thread comes to; remembers all lines."""
+
+    def __init__(self, error: type[BaseException], at: int) -> None:
+        self.error, self.at = error, at
+        self.lines: list[tuple[str, str, int]] = []
+
+    @property
+    def struck(self) -> tuple[str, str, int] | None:
+        return self.lines[self.at] if self.at < len(self.lines) else None
+
+    def trace(self, frame: FrameType, event: str, _what: Any) -> Callable[..., Any] | None:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        if event == "line":
+            code = frame.f_code
+            self.lines.append((code.co_filename, code.co_name, frame.f_lineno))
+            if len(self.lines) == self.at + 1:
+                raise self.error("the program's own")
+        return self.trace
+
+
+def dies(peer: Peer) -> None:
+    if peer.asked():
+        peer.answer()
+        peer.asked()
+
+
+def session(url: str) -> None:
+    with requests.Session() as made:
+        made.trust_env = False
+        retries = urllib3.Retry(2, backoff_factor=0)
+        made.mount("http://", HTTPAdapter(max_retries=retries, pool_maxsize=1))
+        for _ in range(2):
+            made.get(url, timeout=PATIENCE_S)
+        made.get(url, stream=True, timeout=PATIENCE_S).close()
+
+
+def pool(url: str) -> None:
+    with urllib3.PoolManager() as made:
+        made.request("GET", url)
+        made.request("GET", url, preload_content=False).read(1)
+
+
+@pytest.fixture
+def reopening() -> Iterator[Server]:
+    with Server(dies) as server:
+        yield server
+
+
+@pytest.fixture
+def redirecting() -> Iterator[Server]:
+    with Server(answers((302, "Location: /x"), (200, "Connection: close"))) as server:
+        yield server
+
+
+def strike(
+    program: Callable[[str], None], url: str, error: type[BaseException], at: int
+) -> Striker:
+    striker = Striker(error, at)
+    with watch():
+        before = sys.gettrace()
+        sys.settrace(striker.trace)
+        try:
+            program(url)
+        finally:
+            sys.settrace(before)
+    return striker
+
+
+KINDS = [OwnTimeoutError, RuntimeError, SystemExit, KeyboardInterrupt]
+
+
+@pytest.mark.filterwarnings("ignore")  # what it leaves behind unclosed is the program's affair
+@pytest.mark.parametrize("server", ["reopening", "redirecting"])
+@pytest.mark.parametrize("program", [session, pool])
+def test_whatever_line_of_ours_it_strikes_it_arrives(program, server, request, monkeypatch):
+    url = request.getfixturevalue(server).url
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    lines = strike(program, url, OwnTimeoutError, at=sys.maxsize).lines
+    each_line_once = sorted({line: at for at, line in enumerate(lines)}.values())
+    assert len(each_line_once) > 100
+    swallowed = []
+    for at in each_line_once:
+        error, striker = KINDS[at % len(KINDS)], None
+        with suppress(error):
+            striker = strike(program, url, error, at)
+        if striker and striker.struck:  # the program went on to its end
+            swallowed.append(striker.struck[1:])
+    # What strikes in a finalizer is lost, with us or without: we are not there but to pass it on
+    source, first = inspect.getsourcelines(hooks._close)
+    assert [
+        line for name, line in swallowed if name != "wrapper" or not 0 <= line - first < len(source)
+    ] == []
