@@ -36,6 +36,7 @@ from keptalive.watching.registry import NAME
 from keptalive.watching.states import (
     CALL,
     CONNECTING,
+    Call,
     Connecting,
     Connection,
     current_call,
@@ -64,23 +65,11 @@ def _session_send(see: Observer, send: Function) -> Function:
         if not see.recorders:
             return send(self, request, **settings)
         outer = CALL.get()
-        url, headers = getattr(request, "url", None), getattr(request, "headers", None)
-        if (
-            outer is not None
-            and outer.by == id(self)
-            and settings.get("allow_redirects") is False
-            and _follows_a_redirect()
-        ):
-            _noted(see, see.follows, outer, url, headers)
-            before = outer.redirected
-            try:
-                outer.redirected = True
-                return send(self, request, **settings)
-            finally:
-                outer.redirected = before
+        if outer is not None and outer.by and _is_within(outer, self, settings):
+            return _follow(see, outer, send, self, request, **settings)
         call = None
         try:
-            call = see.call(self, url, headers, stream=settings.get("stream"))
+            call = see.call(self, request, stream=settings.get("stream"))
         except Exception as error:  # as in `_noted`, which would cost too much here
             if not see.fault(error):
                 raise
@@ -88,19 +77,40 @@ def _session_send(see: Observer, send: Function) -> Function:
             CALL.set(call)
             return send(self, request, **settings)
         finally:
-            CALL.set(outer)
             if call is not None:
-                call.done = True
+                call.by = call.headers = None  # it is over, and stays until the next
+            if outer is not None and outer.by:
+                CALL.set(outer)
 
     return wrapper
 
 
+def _is_within(outer: Call, session: Any, settings: dict[str, Any]) -> bool:
+    """Whether this Session sends within its own request: it follows a redirect."""
+    return (
+        outer.by == id(session)
+        and settings.get("allow_redirects") is False
+        and _follows_a_redirect()
+    )
+
+
 def _follows_a_redirect() -> bool:
     """Whether requests itself sends, behind subclasses' own `send`; not a hook of the program's."""
-    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to the stack
+    frame = sys._getframe(3)  # noqa: SLF001 - the documented way to the stack
     while frame.f_code.co_name == "send" and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code.co_name == "resolve_redirects"
+
+
+def _follow(see: Observer, call: Call, function: Function, *args: Any, **settings: Any) -> Any:
+    """Send on to where a redirect leads, within this request of the program's."""
+    _noted(see, see.follows, call, *args, settings)
+    before = call.redirected
+    try:
+        call.redirected = True
+        return function(*args, **settings)
+    finally:
+        call.redirected = before
 
 
 def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
@@ -109,25 +119,17 @@ def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
         if not see.recorders:
             return urlopen(self, *args, **settings)
         outer = CALL.get()
-        url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
-        headers = settings.get("headers") or getattr(self, "headers", None)
         if outer is not None and outer.by == id(self):  # within itself it follows a redirect
-            _noted(see, see.follows, outer, url, headers)
-            before = outer.redirected
-            try:
-                outer.redirected = True
-                return urlopen(self, *args, **settings)
-            finally:
-                outer.redirected = before
-        stream = settings.get("preload_content") is False
-        call = _noted(see, see.call, self, url, headers, stream=stream)
+            return _follow(see, outer, urlopen, self, *args, **settings)
+        call = _noted(see, see.call_of_manager, self, args, settings)
         try:
             CALL.set(call)
             return urlopen(self, *args, **settings)
         finally:
-            CALL.set(outer)
             if call is not None:
-                call.done = True
+                call.by = call.headers = None
+            if outer is not None and outer.by:
+                CALL.set(outer)
 
     return wrapper
 
@@ -194,7 +196,7 @@ def _make_request(see: Observer, make_request: Function) -> Function:
         if not see.recorders:
             return make_request(self, conn, *args, **settings)
         state, call, headers = None, CALL.get(), settings.get("headers")
-        if call is not None and call.done:
+        if call is not None and call.by is None:
             call = None  # as `current_call`
         try:
             state = see.asks(self, conn, args[1] if len(args) > 1 else "", headers, call)

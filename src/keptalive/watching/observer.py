@@ -83,15 +83,29 @@ class Observer(Registry):
 
     # -- calls
 
-    def call(self, by: Any, url: Any, headers: Any, *, stream: Any) -> Call:
+    def call(self, session: Any, request: Any, *, stream: Any) -> Call:
         """A request of the program's begins."""
-        call = Call(id(by), next(self.ticks), url, headers)
+        call = Call(id(session), next(self.ticks), request.url, request.headers)
         if stream:
             call.place = place_in_program()
         return call
 
-    def follows(self, call: Call, url: Any, headers: Any) -> None:
-        """A redirect is followed: what secrets go along?"""
+    def call_of_manager(
+        self, manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
+    ) -> Call:
+        """The same of a bare PoolManager's ``urlopen``."""
+        call = Call(id(manager), next(self.ticks), *_asked_of_manager(manager, args, settings))
+        if settings.get("preload_content") is False:
+            call.place = place_in_program()
+        return call
+
+    def follows(self, call: Call, by: Any, *args: Any) -> None:
+        """A redirect is followed, by a Session or a PoolManager: what secrets go along?"""
+        *given, settings = args
+        if isinstance(by, requests.Session):
+            url, headers = given[0].url, given[0].headers
+        else:
+            url, headers = _asked_of_manager(by, tuple(given), settings)
         origin, target = origin_of(call.url), origin_of(url)
         if origin is None or target is None or target[1] == origin[1]:
             return
@@ -130,7 +144,7 @@ class Observer(Registry):
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.flow = ASKING, self.flow()
-        state.was_closed = getattr(conn, "sock", None) is None
+        state.was_closed = conn.sock is None
         if call is not None:
             call.asking = state
         since = state.since
@@ -172,9 +186,9 @@ class Observer(Registry):
             first = not call.counted
             call.counted, call.again = True, False
             state.place = call.place
-        state.doing, state.headers = READING, getattr(response, "headers", None)
+        state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
-        if getattr(conn, "sock", None) is None:
+        if conn.sock is None:
             self._closes_after_it(state, asked)
         for count in numbers:
             count.requests += first
@@ -227,7 +241,7 @@ class Observer(Registry):
         state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
             self.is_answered(conn, state, None, _Unseen, current_call())
-        if state.doing is READING and state.was_closed_unread(conn):
+        if conn.sock is None and state.doing is READING and state.was_closed_unread(conn):
             state.unread = True
         state.doing = KEPT
         state.since = self.clock()
@@ -370,6 +384,14 @@ class Observer(Registry):
                 f"A urllib3 HTTPConnection without a pool connected to {host.partition('//')[2]}: "
                 "it is not counted."
             )
+
+
+def _asked_of_manager(
+    manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
+) -> tuple[Any, Any]:
+    """The URL and the headers of a call of ``PoolManager.urlopen``."""
+    url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
+    return url, settings.get("headers") or manager.headers
 
 
 class _Unseen:

@@ -198,25 +198,26 @@ class Call:
     """One request of the program's, with all its tries and redirects.
 
     Attributes:
-        by: the `id` of the Session or PoolManager; one within itself follows a redirect.
+        by: the `id` of the Session or PoolManager; one within itself follows a redirect. None once
+            it is over: it is there until the next request of this flow of control, or of one whose
+            context was copied from it.
         began: the tick at which it did.
         place: where in the program, if the response is to be a stream.
         url, headers: what was asked first; a redirect may lead where they are not meant for.
         counted: whether it has been counted for its host.
-        done: it is over: a context that was copied from its own may outlive it.
         asking: the connection that was asked last.
         again: its last try has failed, and another follows.
         replaced: a connection that was taken and is of no use, until one is opened in its place.
     """
 
     # On the class until they change: a call seldom has more to remember
-    redirected = counted = again = done = False
+    redirected = counted = again = False
     asking: Connection | None = None
     replaced: Connection | None = None
     place: str | None = None
 
     def __init__(self, by: int, began: int, url: Any, headers: Any) -> None:
-        self.by = by
+        self.by: int | None = by
         self.began = began
         self.url = url
         self.headers = headers
@@ -244,8 +245,9 @@ class Connecting:
         self.failed.append((name, seconds, type(error).__name__))
 
 
-# What a flow of control (a thread, a greenlet, a task) is at. Each is set to what it was before
-# when the call ends; a token would be lost if the program's own exception struck in between.
+# What a flow of control (a thread, a greenlet, a task) is at. When a call ends, each is set to what
+# it was before, or says of itself that it is over (another `set` costs a warm request too much);
+# a token would be lost if the program's own exception struck in between.
 CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)
 CONNECTING: ContextVar[Connecting | None] = ContextVar("keptalive_connecting", default=None)
 # Where there is no call, the pool whose try has failed, so that another follows
@@ -255,7 +257,7 @@ AGAIN: ContextVar[Pool | None] = ContextVar("keptalive_again", default=None)
 def current_call() -> Call | None:
     """The request of the program's that this flow of control makes."""
     call = CALL.get()
-    return None if call is None or call.done else call
+    return None if call is None or call.by is None else call
 
 
 def flow_teller() -> Callable[[], int]:

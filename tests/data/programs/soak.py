@@ -1,7 +1,7 @@
 """soak.py PORT REQUESTS THREADS FORKS SIGNALS FOLDER: everything at once that goes wrong.
 
-Each thread sends requests of random kinds, on Sessions that it shares with others; the kind says how
-a request must end. Meanwhile the main thread forks children that send requests too, and signals
+Each thread sends requests of random kinds, on Sessions that it shares with others; the kind says
+how a request must end. Meanwhile the main thread forks children that send requests too, and signals
 arrive. With SIGNALS "raise" their handler raises in the main thread, which sends requests as well.
 
 Each process leaves a file in FOLDER: what it got, and what its sockets and urllib3's log say.
@@ -11,6 +11,7 @@ import collections
 import json
 import logging
 import os
+import pathlib
 import random
 import signal
 import sys
@@ -39,7 +40,7 @@ FAILS = {
 }
 
 
-class OwnTimeout(Exception):
+class OwnTimeoutError(Exception):
     pass
 
 
@@ -108,17 +109,14 @@ def finish(sessions, workers, results):
 
 def leave(results, witness, connected_before=0):
     counts = count(events)
-    with open(os.path.join(FOLDER, f"{os.getpid()}.json"), "w") as file:
-        json.dump(
-            {
-                "results": results,
-                "sockets": witness.connected - connected_before,
-                "log": counts.opened + counts.unanswered,
-                "log_opened": counts.opened,
-                "signals": signals[0],
-            },
-            file,
-        )
+    left = {
+        "results": results,
+        "sockets": witness.connected - connected_before,
+        "log": counts.opened + counts.unanswered,
+        "log_opened": counts.opened,
+        "signals": signals[0],
+    }
+    (pathlib.Path(FOLDER) / f"{os.getpid()}.json").write_text(json.dumps(left))
 
 
 def fork_one(number, witness):
@@ -141,7 +139,7 @@ def handler(_number, _frame):
     signals[0] += 1
     if armed[0]:
         armed[0] = False
-        raise OwnTimeout
+        raise OwnTimeoutError
 
 
 def interrupted(session, others):
@@ -152,7 +150,7 @@ def interrupted(session, others):
             signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0005, 0.005))
             send(session, random.choice(KINDS[:58]))
             armed[0] = False
-        except (OwnTimeout, requests.RequestException):
+        except (OwnTimeoutError, requests.RequestException):  # noqa: PERF203 - each may end so
             armed[0] = False
 
 
