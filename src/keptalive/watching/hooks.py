@@ -6,7 +6,7 @@ raises. What it notes on the way may fail by a mistake of ours: then the recorde
 the program. An exception of the program's own that strikes meanwhile passes (`guard`).
 
 Stable from urllib3 1.26 to 2.x: ``HTTPConnectionPool._put_conn``, ``_new_conn`` and
-``_make_request``; ``PoolManager._new_pool``; ``connectionpool.is_connection_dropped``.
+``_make_request``; ``PoolManager._new_pool``; who calls ``HTTPConnection.close``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import requests
 import urllib3.connection
 import urllib3.connectionpool
+import urllib3.response
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -32,16 +33,15 @@ from urllib3.util.retry import Retry
 from keptalive.watching.observer import Observer
 from keptalive.watching.patching import replaced
 from keptalive.watching.phases import CLOCK, OPENING, PHASE, REST, Clock, timing
-from keptalive.watching.registry import NAME
 from keptalive.watching.states import (
     CALL,
     CONNECTING,
     Call,
     Connecting,
-    Connection,
     current_call,
 )
 
+_RESPONSES = urllib3.response.__file__
 Function = Callable[..., Any]
 Wrapper = Callable[[Observer, Function], Function]
 
@@ -78,7 +78,7 @@ def _session_send(see: Observer, send: Function) -> Function:
             return send(self, request, **settings)
         finally:
             if call is not None:
-                call.by = call.headers = None  # it is over, and stays until the next
+                call.by = call.asked = None  # it is over, and stays until the next
             if outer is not None and outer.by:
                 CALL.set(outer)
 
@@ -127,7 +127,7 @@ def _manager_urlopen(see: Observer, urlopen: Function) -> Function:
             return urlopen(self, *args, **settings)
         finally:
             if call is not None:
-                call.by = call.headers = None
+                call.by = call.asked = None
             if outer is not None and outer.by:
                 CALL.set(outer)
 
@@ -233,17 +233,6 @@ def _put_conn(see: Observer, put_conn: Function) -> Function:
     return wrapper
 
 
-def _is_dropped(see: Observer, is_dropped: Function) -> Function:
-    @functools.wraps(is_dropped)
-    def wrapper(conn: Any) -> Any:
-        dropped = is_dropped(conn)
-        if dropped and see.recorders:
-            _noted(see, see.found_dropped, conn)
-        return dropped
-
-    return wrapper
-
-
 # -- Opening and closing --------------------------------------------------------------------------
 
 
@@ -338,25 +327,28 @@ def _close(see: Observer, close: Function) -> Function:
     @functools.wraps(close)
     def wrapper(self: Any) -> Any:
         caller = sys._getframe().f_back  # noqa: SLF001 - none, if a thread begins with it
+        # A subclass's close() calls that of its base; a response's calls that of its connection
+        while caller is not None and (code := caller.f_code).co_name == "close":
+            if code.co_filename == _RESPONSES:
+                break
+            caller = caller.f_back
         # Nothing is done in a finalizer, of a pool or a response: what strikes there is lost
         if caller is not None and caller.f_code.co_name in _CLOSES and see.recorders:
-            _noted(see, _closes, see, self, caller)
+            _noted(see, _CLOSES[caller.f_code.co_name], see, self, caller)
         return close(self)
 
     return wrapper
-
-
-def _closes(see: Observer, conn: Any, caller: FrameType) -> None:
-    if type(getattr(conn, NAME, None)) is Connection:
-        _CLOSES[caller.f_code.co_name](see, conn, caller)
 
 
 def _discards(see: Observer, conn: Any, caller: FrameType) -> None:
     see.discards(caller.f_locals.get("self"), conn)
 
 
-def _replaces(see: Observer, conn: Any, _caller: FrameType) -> None:
-    see.replaces(conn)
+def _wants_another(see: Observer, conn: Any, caller: FrameType) -> None:
+    if caller.f_code.co_filename == urllib3.connectionpool.__file__:
+        see.found_dropped(conn)  # it has just asked `is_connection_dropped`
+    else:
+        see.replaces(conn)
 
 
 def _breaks_off(see: Observer, conn: Any, _caller: FrameType) -> None:
@@ -373,7 +365,7 @@ def _fails_to_read(see: Observer, conn: Any, _caller: FrameType) -> None:
 # closed unread shows by itself when its connection comes back, or does not (`Pool.sweep`)
 _CLOSES: dict[str, Callable[[Observer, Any, FrameType], None]] = {
     "_put_conn": _discards,
-    "_get_conn": _replaces,
+    "_get_conn": _wants_another,
     "urlopen": _breaks_off,
     "_error_catcher": _fails_to_read,
 }
@@ -396,7 +388,6 @@ PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
     (HTTPConnection, "connect", _connect),
     (HTTPSConnection, "connect", _connect),
     (HTTPConnection, "close", _close),
-    (urllib3.connectionpool, "is_connection_dropped", _is_dropped),
     (socket.socket, "connect", _address),
 )
 

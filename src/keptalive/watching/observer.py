@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -27,7 +27,7 @@ from keptalive.watching.patching import Replacements
 from keptalive.watching.peek import how_found
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Draft, Numbers, Recorder
-from keptalive.watching.registry import Registry, address
+from keptalive.watching.registry import NAME, Registry, address
 from keptalive.watching.stack import place_in_program
 from keptalive.watching.states import (
     AGAIN,
@@ -85,7 +85,7 @@ class Observer(Registry):
 
     def call(self, session: Any, request: Any, *, stream: Any) -> Call:
         """A request of the program's begins."""
-        call = Call(id(session), next(self.ticks), request.url, request.headers)
+        call = Call(id(session), next(self.ticks), request)
         if stream:
             call.place = place_in_program()
         return call
@@ -94,7 +94,7 @@ class Observer(Registry):
         self, manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
     ) -> Call:
         """The same of a bare PoolManager's ``urlopen``."""
-        call = Call(id(manager), next(self.ticks), *_asked_of_manager(manager, args, settings))
+        call = Call(id(manager), next(self.ticks), _Asked(manager, args, settings))
         if settings.get("preload_content") is False:
             call.place = place_in_program()
         return call
@@ -102,15 +102,13 @@ class Observer(Registry):
     def follows(self, call: Call, by: Any, *args: Any) -> None:
         """A redirect is followed, by a Session or a PoolManager: what secrets go along?"""
         *given, settings = args
-        if isinstance(by, requests.Session):
-            url, headers = given[0].url, given[0].headers
-        else:
-            url, headers = _asked_of_manager(by, tuple(given), settings)
-        origin, target = origin_of(call.url), origin_of(url)
+        before: Any = call.asked
+        asked = given[0] if isinstance(by, requests.Session) else _Asked(by, given, settings)
+        origin, target = origin_of(before.url), origin_of(asked.url)
         if origin is None or target is None or target[1] == origin[1]:
             return
-        host, before = address(*target), dict(pairs_of(call.headers))
-        for header in hygiene.secrets_in(dict(pairs_of(headers)), like=before):
+        host, like = address(*target), dict(pairs_of(before.headers))
+        for header in hygiene.secrets_in(dict(pairs_of(asked.headers)), like=like):
             for recorder in self.recorders:
                 recorder.of(host).sent_on[header, origin[1]] += 1
 
@@ -139,7 +137,9 @@ class Observer(Registry):
 
     def asks(self, pool: Any, conn: Any, url: str, headers: Any, call: Call | None) -> Connection:
         """Before a request is sent, and the connection opened if it has to be."""
-        state = self.connection(conn)
+        known: Any = getattr(conn, NAME, None)  # as `connection`
+        is_known = type(known) is Connection and known.seen_by == self.number
+        state: Connection = known if is_known else self.connection(conn)
         home = state.pool
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
@@ -169,7 +169,7 @@ class Observer(Registry):
             for numbers in self._numbers_of(pool, target):
                 numbers.exposed += 1
 
-    def is_answered(
+    def is_answered(  # noqa: C901 - a function for each part would cost a warm request too much
         self, conn: Any, state: Connection, asked: Any, response: Any, call: Call | None
     ) -> None:
         """The head of a response is there; ``asked`` are the headers of the request."""
@@ -184,22 +184,24 @@ class Observer(Registry):
             AGAIN.set(None)
         else:
             first = not call.counted
-            call.counted, call.again = True, False
+            call.counted = True
+            if call.again:
+                call.again = False
             state.place = call.place
         state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
         if conn.sock is None:
             self._closes_after_it(state, asked)
-        for count in numbers:
-            count.requests += first
-            count.attempts += 1
-            if served > count.most_served:
-                count.most_served = served
+        if not first:
+            for count in numbers:
+                count.repeated += 1
         if state.draft is not None and (served == 1 or not state.connected):
             self._first_answer(state, state.draft, numbers)
             return
         for count in numbers:
             count.reused += 1
+            if served > count.most_served:
+                count.most_served = served
             if state.idle_s > count.longest_survived_s:
                 count.longest_survived_s = state.idle_s
 
@@ -216,19 +218,23 @@ class Observer(Registry):
             state.connected = True
 
     def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
-        """What was opened has come to something."""
-        if not state.connected:
-            return  # it came from somewhere else: a recording, say
-        draft.answered = True
-        if state.pool is not None:
+        """What was opened has come to something, unless it came from a recording."""
+        draft.answered = state.connected
+        if state.pool is not None and state.connected:
             state.pool.has_answered = True
+        listeners = []
         for count, recorder in zip(numbers, self.recorders, strict=False):
-            if recorder in state.heard:
-                recorder.add(draft)
-                count.opened += 1
-                count.reopened += draft.again
-                if recorder.on_opening is not None:
-                    recorder.on_opening()
+            if not (state.connected and recorder in state.heard):
+                count.other_answers += 1
+                continue
+            recorder.add(draft)
+            count.opened += 1
+            count.reopened += draft.again
+            count.most_served = max(count.most_served, 1)
+            listeners.append(recorder.on_opening)
+        for tell in listeners:  # last, since the program's own exception may strike there
+            if tell is not None:
+                tell()
 
     def _closes_after_it(self, state: Connection, asked: Any) -> None:
         """http.client has closed, for the response or the request said so: what did they say?"""
@@ -238,7 +244,9 @@ class Observer(Registry):
 
     def gives_back(self, conn: Any) -> None:
         """Before urllib3 puts it into the pool, or closes it."""
-        state = self.connection(conn)
+        state: Any = getattr(conn, NAME, None)  # as `connection`
+        if type(state) is not Connection or state.seen_by != self.number:
+            state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
             self.is_answered(conn, state, None, _Unseen, current_call())
         if conn.sock is None and state.doing is READING and state.was_closed_unread(conn):
@@ -260,8 +268,7 @@ class Observer(Registry):
         if draft is not None and draft.pool_is_new and not state.has_answered:
             state.is_new = True  # nothing has come of it yet
         for numbers in self._numbers_of(state, connection.target):
-            numbers.requests += first
-            numbers.attempts += 1
+            numbers.repeated += not first
             numbers.errors[connection.error] += 1
 
     # -- how connections end
@@ -386,12 +393,12 @@ class Observer(Registry):
             )
 
 
-def _asked_of_manager(
-    manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
-) -> tuple[Any, Any]:
-    """The URL and the headers of a call of ``PoolManager.urlopen``."""
-    url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
-    return url, settings.get("headers") or manager.headers
+class _Asked:
+    """What a call of ``PoolManager.urlopen`` asks for, as a request of requests has it."""
+
+    def __init__(self, manager: Any, args: Sequence[Any], settings: dict[str, Any]) -> None:
+        self.url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
+        self.headers = settings.get("headers") or manager.headers
 
 
 class _Unseen:

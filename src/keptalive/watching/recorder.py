@@ -55,11 +55,15 @@ class Numbers:
 
     Attributes:
         connected: sockets that have connected, whether or not a response came.
+        reused: responses on a kept connection.
+        other_answers: responses from no socket, as of a recording, or on a connection whose
+            opening this watch has not seen.
+        repeated: tries that were not the first of their request.
     """
 
-    requests: int = 0
-    attempts: int = 0
     connected: int = 0
+    other_answers: int = 0
+    repeated: int = 0
     opened: int = 0
     reopened: int = 0
     reused: int = 0
@@ -74,6 +78,16 @@ class Numbers:
     in_vain: dict[str, tuple[int, float, str]] = field(default_factory=dict)
     seconds_opening: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def attempts(self) -> int:
+        """Tries of requests, whatever came of them."""
+        return self.opened + self.reused + self.other_answers + self.errors.total()
+
+    @property
+    def requests(self) -> int:
+        """Requests of the program's."""
+        return self.attempts - self.repeated
 
     @property
     def opened_unanswered(self) -> int:

@@ -17,7 +17,6 @@ from typing import Any
 
 from keptalive.evidence import Ended, How
 from keptalive.watching.foreign import text_of
-from keptalive.watching.guard import is_ours
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 
 MOST_ERRORS = 100  # that a pool's next connections are explained by
@@ -90,12 +89,8 @@ class Pool(_Unpickled):
 
     def last_error(self) -> Ended | None:
         """The end that the next connection replaces, if one ended in an error."""
-        try:
-            return Ended(how=How.UNKNOWN, error=self.errors.pop())
-        except IndexError as error:
-            if not is_ours(error):
-                raise
-            return None
+        last, self.errors = self.errors[-1:], self.errors[:-1]
+        return Ended(how=How.UNKNOWN, error=last[0]) if last else None
 
     def sweep(self) -> None:
         """Look at each connection: is it no more, or lost with a response that nobody has read?"""
@@ -203,7 +198,8 @@ class Call:
             context was copied from it.
         began: the tick at which it did.
         place: where in the program, if the response is to be a stream.
-        url, headers: what was asked first; a redirect may lead where they are not meant for.
+        asked: the request, which has a ``url`` and ``headers``; a redirect may lead where they are
+            not meant for.
         counted: whether it has been counted for its host.
         asking: the connection that was asked last.
         again: its last try has failed, and another follows.
@@ -216,11 +212,10 @@ class Call:
     replaced: Connection | None = None
     place: str | None = None
 
-    def __init__(self, by: int, began: int, url: Any, headers: Any) -> None:
+    def __init__(self, by: int, began: int, asked: Any) -> None:
         self.by: int | None = by
         self.began = began
-        self.url = url
-        self.headers = headers
+        self.asked = asked
 
 
 class Connecting:

@@ -13,6 +13,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from keptalive import tuned_session
 from keptalive.watching import observer, registry
 from keptalive.watching.watch import watch
 
@@ -70,6 +71,10 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
                 session.get(broken.url, timeout=PATIENCE_S)
             assert len(session.get(moved.url, timeout=PATIENCE_S).history) == 1
             assert session.get("http://a.invalid/", proxies={"http": proxy.url}).text == "ok"
+        with tuned_session(max_idle=1e-9) as session:
+            session.trust_env = False
+            for _ in range(2):
+                assert session.get(proxy.url).text == "ok"
         with urllib3.PoolManager() as pools:
             held = pools.request("GET", unsafe.url, preload_content=False)
             for _ in range(2):

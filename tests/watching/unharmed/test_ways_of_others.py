@@ -167,7 +167,8 @@ def test_a_connection_that_a_thread_begins_by_closing_is_closed(serve):
 
 
 def test_what_cannot_be_replaced_leaves_everything_as_it_was(monkeypatch):
-    monkeypatch.delattr(urllib3.connectionpool, "is_connection_dropped")
+    monkeypatch.delattr(urllib3.HTTPConnectionPool, "_prepare_proxy")
+    monkeypatch.delattr(urllib3.HTTPSConnectionPool, "_prepare_proxy")
     before = [vars(owner).get(name, MISSING) for owner, name, _ in PLACES]
     with pytest.raises(AttributeError), watch():
         pass
