@@ -41,6 +41,12 @@ class Trust:
     files: dict[str, str]
     stamps: tuple[tuple[str, tuple[int, ...] | None], ...]
 
+    @property
+    def pool_settings(self) -> dict[str, Any]:
+        """Of a urllib3 pool that uses the context."""
+        # urllib3 sets the context's verify_mode to cert_reqs at each connection
+        return {"ssl_context": self.context, "cert_reqs": self.files["cert_reqs"]}
+
     def holds(self) -> bool:
         """Whether the files are still those that were read."""
         return all(_stamp(path) == stamp for path, stamp in self.stamps)
@@ -62,7 +68,9 @@ class TrustStore:
         self._new_context = new_context
         self._cert_verify = cert_verify
         self._known: dict[tuple[Verify, Cert], Trust] = {}
-        self._lock = threading.Lock()
+        # A greenlet may send a request while another one of the same thread loads, and a signal
+        # handler too: then both load
+        self._lock = threading.RLock()
 
     def known(self, verify: Verify, cert: Cert) -> Trust | None:
         """The trust last handed out for these settings."""
@@ -75,7 +83,13 @@ class TrustStore:
             OSError: a file that they name is missing, as requests says it.
             requests.exceptions.SSLError: a file holds no usable certificate or key.
         """
-        trust = self.known(verify, cert)
+        try:
+            trust = self.known(verify, cert)
+        except (
+            TypeError
+        ):  # what cannot be kept by is none of requests' settings either, most likely
+            self._cert_verify(SimpleNamespace(), "https://", verify, cert)
+            raise
         if trust is None or not trust.holds():
             with self._lock:
                 trust = self.known(verify, cert)
