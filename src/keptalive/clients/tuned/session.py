@@ -7,9 +7,11 @@ the Session is closed.
 
 from __future__ import annotations
 
+# What requests imports at a first request: the child of a fork may inherit the locks of imports
+import encodings.ascii  # noqa: F401
+import netrc  # noqa: F401
 import os
 import threading
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, cast
 
@@ -89,9 +91,8 @@ class TunedSession(requests.Session):
             known = flow.ANSWER.get()
             response = known() if known else None
             if response is not None and not kwargs.get("stream", self.stream):
-                with suppress(requests.RequestException, RuntimeError):
-                    if isinstance(error, Exception):
-                        _ = response.content
+                if isinstance(error, Exception):
+                    _read_if_possible(response)
                 response.close()
             raise
         finally:
@@ -188,6 +189,16 @@ def tuned_session(
 def _origin(url: str) -> str:
     # On it alone depends what the environment says of a URL
     return "/".join(url.split("/", 3)[:3])
+
+
+def _read_if_possible(response: requests.Response) -> None:
+    try:
+        _ = response.content
+    except requests.RequestException:
+        return
+    except RuntimeError as error:
+        if type(error) is not RuntimeError:  # not requests' own, that a part was read already
+            raise
 
 
 def _described(adapter: Any) -> str:

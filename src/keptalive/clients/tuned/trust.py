@@ -26,6 +26,10 @@ Cert = str | tuple[str, str] | None
 CONTEXTS_KEPT = 20  # each takes about a megabyte
 FILES = ("ca_certs", "ca_cert_dir", "cert_file", "key_file")
 
+# The first context of a process sets OpenSSL up, in a millisecond. A child that is forked meanwhile
+# would wait for the end of it for ever: so it is done before there can be a thread that connects
+ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trust:
