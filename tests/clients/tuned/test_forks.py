@@ -52,7 +52,7 @@ def in_a_child(work: Callable[[], object]) -> str:
     if child == 0:
         try:
             os.write(writable, str(work()).encode())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             os.write(writable, repr(error).encode())
         finally:
             os._exit(0)

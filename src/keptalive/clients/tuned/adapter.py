@@ -260,8 +260,10 @@ class TunedAdapter(HTTPAdapter):
         """
         # A body may be read from another response of this adapter: then sends nest
         settings = flow.SETTINGS.set((request, verify, cert))
-        in_session = flow.HELD.get() is not None and bool(request.hooks.get("response"))
-        places = flow.HELD.set(flow.HELD.get() or ())
+        outer = flow.current()
+        sending = outer or flow.Sending()
+        calls = flow.SENDING.set((*flow.SENDING.get(), weakref.ref(sending)))
+        before = len(sending.places)
         try:
             response = super().send(
                 request, stream, self.timeout if timeout is None else timeout, verify, cert, proxies
@@ -273,13 +275,15 @@ class TunedAdapter(HTTPAdapter):
                 "threads.",
                 request=request,
             ) from error
+        except BaseException:
+            sending.give_up(before)
+            raise
+        else:
+            sending.answer = weakref.ref(response)
+            return response
         finally:
+            flow.SENDING.reset(calls)
             flow.SETTINGS.reset(settings)
-            if not in_session:
-                flow.HELD.reset(places)
-        if in_session:
-            flow.ANSWER.set(weakref.ref(response))
-        return response
 
     def close(self) -> None:
         """Close all idle connections now, and those in use as soon as they come back.

@@ -21,24 +21,56 @@ SETTINGS: ContextVar[tuple[requests.PreparedRequest | None, Any, Any]] = Context
     "keptalive.tuned.settings", default=(None, True, None)
 )
 
-# The places that the requests have taken in which this flow is: its hooks and bodies may send more
-# of them. None: in no request
-HELD: ContextVar[tuple[weakref.ref[Place], ...] | None] = ContextVar(
-    "keptalive.tuned.held", default=None
+
+class Sending:
+    """One call of a session's or an adapter's ``send``, and what it has taken so far.
+
+    The call alone refers to it. An exception can strike before a context variable is put back;
+    what it refers to has gone all the same.
+
+    Attributes:
+        places: those of the connections that it has taken, also of those given back.
+        answer: the last response that an adapter handed to the session.
+    """
+
+    __slots__ = ("__weakref__", "answer", "places")
+
+    def __init__(self) -> None:
+        self.places: list[weakref.ref[Place]] = []
+        self.answer: weakref.ref[requests.Response] | None = None
+
+    def give_up(self, since: int = 0) -> None:
+        """It has failed: nothing is read from the connections taken since so many."""
+        for known in self.places[since:]:
+            place = known()
+            if place is not None:
+                place.give_up()
+
+
+# The calls in which this flow is, the innermost last: hooks and bodies may send requests too
+SENDING: ContextVar[tuple[weakref.ref[Sending], ...]] = ContextVar(
+    "keptalive.tuned.sending", default=()
 )
 
-# The last response that was made for a request with hooks
-ANSWER: ContextVar[weakref.ref[requests.Response] | None] = ContextVar(
-    "keptalive.tuned.answer", default=None
-)
+
+def current() -> Sending | None:
+    """The innermost call in which this flow is."""
+    for known in reversed(SENDING.get()):
+        sending = known()
+        if sending is not None:
+            return sending
+    return None
 
 
 def holds(place: Place) -> None:
-    """Note that this flow's request has taken this place."""
-    HELD.set((*(HELD.get() or ()), weakref.ref(place)))
+    """Note that this flow's request takes this place."""
+    sending = current()
+    if sending is not None:
+        sending.places.append(weakref.ref(place))
 
 
 def held() -> list[Place]:
     """The places that this flow has taken and not given back, the last one at the end."""
-    places = [known() for known in HELD.get() or ()]
+    calls = [sending for known in SENDING.get() if (sending := known()) is not None]
+    places = [known() for sending in calls for known in sending.places]
     return [place for place in places if place is not None and not place.is_over()]

@@ -22,20 +22,32 @@ COLLECT_AFTER_S = 0.25  # of waiting: a reference cycle may keep a response that
 
 
 class Place:
-    """The use of one connection, until it is given back or nothing refers to it."""
+    """The use of one connection, from `Places.take` on, until it is over or nothing refers to it.
 
-    __slots__ = ("__weakref__", "answer", "given_back")
+    Attributes:
+        over: whether it is free for somebody else.
+        answer: urllib3's response, once it is there.
+    """
+
+    __slots__ = ("__weakref__", "answer", "over")
 
     def __init__(self) -> None:
-        self.answer: weakref.ref[Any] | None = None  # urllib3's response, once it is there
-        self.given_back = False
+        self.over = True
+        self.answer: weakref.ref[Any] | None = None
 
     def is_over(self) -> bool:
         """Whether nothing more can be read from its connection."""
-        if self.given_back or self.answer is None:
-            return self.given_back
+        if self.over or self.answer is None:
+            return self.over
         response = self.answer()
-        return response is None or bool(response.closed)
+        return response is None or bool(response.closed) or response.length_remaining == 0
+
+    def give_up(self) -> None:
+        """Nobody will read what is left."""
+        self.over = True
+        response = self.answer() if self.answer else None
+        if response is not None:
+            response.close()
 
 
 class Places:
@@ -74,23 +86,22 @@ class Places:
             How many seconds were not enough; None if the place is taken.
         """
         began = time.monotonic()
-        while True:
+        while not self.take(place):
             waited = time.monotonic() - began
             limit = working if self._is_working() else unread
-            if limit is not None and waited >= limit:
-                return limit
-            rest = math.inf if limit is None else limit - waited
-            if self._take(place, patience=rest):
-                return None
-            self._look_for_lost_ones()
             grace = COLLECT_AFTER_S if limit is None else min(COLLECT_AFTER_S, limit / 2)
             if waited >= grace and self._collected_at < began and self._any_unread():
                 self._collected_at = time.monotonic()
                 gc.collect()
+            elif limit is not None and waited >= limit:
+                return limit
+            elif self._take(place, math.inf if limit is None else limit - waited):
+                return None
+        return None
 
     def give_back(self, place: Place) -> None:
         """It is free, and whoever waits for one is woken."""
-        place.given_back = True
+        place.over = True
         with self._lock:
             self._taken.discard(weakref.ref(place))
             self._changed.notify()
@@ -110,6 +121,7 @@ class Places:
                 self._changed.wait(min(patience, LOOK_S))
             if len(self._taken) >= self._limit:
                 return False
+            place.over = False
             self._taken.add(weakref.ref(place))
             return True
 

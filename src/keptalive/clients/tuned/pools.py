@@ -130,6 +130,7 @@ class FittedPool(HTTPConnectionPool):
         if self._places is None or self.pool is None:
             return None
         place = Place()
+        flow.holds(place)  # first: whatever strikes from here on, it is known
         if not self._places.take(place):
             if flow.held():
                 # It is sent by a hook or for a body of a request that has a place itself, and will
@@ -141,7 +142,6 @@ class FittedPool(HTTPConnectionPool):
             seconds = self._places.wait(place, all_time, connect)
             if seconds is not None:
                 raise StayedInUseError(self, seconds)
-        flow.holds(place)
         return place
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import encodings.ascii  # noqa: F401
 import netrc  # noqa: F401
 import os
 import threading
+import weakref
 from functools import lru_cache
 from typing import Any, cast
 
@@ -80,24 +81,20 @@ class TunedSession(requests.Session):
         What a hook sends waits for none of ``threads`` while its own response is unread.
         """
         self._in_this_process()
-        if not request.hooks.get("response"):
-            return super().send(request, **kwargs)
-        places = flow.HELD.set(flow.HELD.get() or ())
-        answered = flow.ANSWER.set(None)
+        sending = flow.Sending()
+        calls = flow.SENDING.set((*flow.SENDING.get(), weakref.ref(sending)))
         try:
             return super().send(request, **kwargs)
         except BaseException as error:
             # A hook's, say, before the body was read: its connection would be lost
-            known = flow.ANSWER.get()
-            response = known() if known else None
+            response = sending.answer() if sending.answer else None
             if response is not None and not kwargs.get("stream", self.stream):
-                if isinstance(error, Exception):
+                if isinstance(error, Exception) and request.hooks.get("response"):
                     _read_if_possible(response)
                 response.close()
             raise
         finally:
-            flow.ANSWER.reset(answered)
-            flow.HELD.reset(places)
+            flow.SENDING.reset(calls)
 
     def _in_this_process(self) -> None:
         """In the child of a fork: another thread of the parent may have held the cookies' lock."""
