@@ -113,7 +113,7 @@ class Places:
             self._changed.notify_all()
 
     def _take(self, place: Place, patience: float = 0) -> bool:
-        if patience and _would_stop_all_greenlets(self._lock):
+        if patience and _would_stop_all_greenlets():
             time.sleep(min(patience, GREENLETS_LOOK_S))
             patience = 0
         with self._lock:
@@ -142,10 +142,11 @@ class Places:
         return any(place is not None and place.answer is not None for place in places)
 
 
-def _would_stop_all_greenlets(lock: Any) -> bool:
-    """Whether waiting for this lock stops the thread, and with it the greenlet that has the place.
+def _would_stop_all_greenlets() -> bool:
+    """Whether waiting for a lock stops the thread, and with it the greenlet that has the place.
 
     So it is where gevent or eventlet has patched time and sockets, but not threads.
     """
     patched_by = getattr(time.sleep, "__module__", None) or ""
-    return patched_by.startswith(("gevent", "eventlet")) and type(lock).__module__ == "_thread"
+    locks = type(threading.Lock()).__module__
+    return patched_by.startswith(("gevent", "eventlet")) and locks == "_thread"
