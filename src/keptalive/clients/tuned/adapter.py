@@ -21,14 +21,18 @@ import urllib3
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.exceptions import InvalidProxyURL, InvalidURL
 from requests.utils import prepend_scheme_if_needed, select_proxy
-from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
 from keptalive.clients.tuned import flow, words
-from keptalive.clients.tuned.pools import StayedInUseError, fitted, leave_pools_to_parent
+from keptalive.clients.tuned.pools import (
+    StayedInUseError,
+    close_pools,
+    fitted,
+    leave_pools_to_parent,
+)
 from keptalive.clients.tuned.probes import KEEPALIVE
 from keptalive.clients.tuned.retries import SafeRetry
 from keptalive.clients.tuned.timeouts import Timeout
@@ -155,7 +159,7 @@ class TunedAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         self._in_this_process()
         # urllib3 wants Nagle's algorithm towards HTTP proxies
-        direct = HTTPConnection.default_socket_options if _is_socks(proxy) else []
+        direct = HTTPConnection.default_socket_options if proxy.lower().startswith("socks") else []
         proxy_kwargs.setdefault("socket_options", direct + KEEPALIVE)
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         self._fit(manager)
@@ -269,12 +273,7 @@ class TunedAdapter(HTTPAdapter):
                 request, stream, self.timeout if timeout is None else timeout, verify, cert, proxies
             )
         except StayedInUseError as error:
-            raise requests.ConnectionError(
-                f"All {self._pool_maxsize} connections to {error.pool.host} stayed in use for "
-                f"{error.seconds:g} s. Read or close streamed responses, or allow for more "
-                "threads.",
-                request=request,
-            ) from error
+            raise requests.ConnectionError(error.line, request=request) from error
         except BaseException:
             sending.give_up(before)
             raise
@@ -292,11 +291,7 @@ class TunedAdapter(HTTPAdapter):
         """
         self._in_this_process()
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            # What else somebody has put there can be cleared, no more is known of it
-            for key in manager.pools.keys() if isinstance(manager, PoolManager) else ():
-                pool = manager.pools.get(key)
-                if pool is not None:
-                    pool.close()
+            close_pools(manager)
         super().close()
 
     def describe(self) -> str:
@@ -309,7 +304,3 @@ class TunedAdapter(HTTPAdapter):
             timeout=self.timeout,
             max_retries=self.max_retries,
         )
-
-
-def _is_socks(proxy: str) -> bool:
-    return proxy.lower().startswith("socks")

@@ -36,11 +36,14 @@ class Limits(Protocol):
 
 
 class StayedInUseError(EmptyPoolError):
-    """All places of a pool stayed taken for so many seconds."""
+    """All places of a pool stayed taken for so many seconds: `line` says it to the user."""
 
-    def __init__(self, pool: HTTPConnectionPool, seconds: float) -> None:
-        super().__init__(pool, f"All connections stayed in use for {seconds:g} s.")
-        self.seconds = seconds
+    def __init__(self, pool: HTTPConnectionPool, places: int, seconds: float) -> None:
+        self.line = (
+            f"All {places} connections to {pool.host} stayed in use for {seconds:g} s. Read or "
+            "close streamed responses, or allow for more threads."
+        )
+        super().__init__(pool, self.line)
 
 
 class IdleConnections:
@@ -86,7 +89,8 @@ class FittedPool(HTTPConnectionPool):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._pid = os.getpid()
-        self._places = Places(self.pool.maxsize) if self.block and self.pool else None
+        self._maxsize = self.pool.maxsize if self.pool else 0
+        self._places = Places(self._maxsize) if self.block else None
         self.block = False  # towards urllib3, which would count its queue instead
 
     def _get_conn(self, timeout: float | None = None) -> Any:
@@ -141,7 +145,7 @@ class FittedPool(HTTPConnectionPool):
                 all_time = connect = timeout
             seconds = self._places.wait(place, all_time, connect)
             if seconds is not None:
-                raise StayedInUseError(self, seconds)
+                raise StayedInUseError(self, self._maxsize, seconds)
         return place
 
     def close(self) -> None:
@@ -226,6 +230,14 @@ def fitted(pool_class: type[HTTPConnectionPool], limits: Limits) -> type[HTTPCon
         return pool_class
     made = type(pool_class.__name__, (FittedPool, pool_class), {"limits": limits})
     return cast("type[HTTPConnectionPool]", made)
+
+
+def close_pools(manager: Any) -> None:
+    """Close this manager's pools; what is no `PoolManager` can be cleared, no more is known."""
+    for key in manager.pools.keys() if isinstance(manager, PoolManager) else ():
+        pool = manager.pools.get(key)
+        if pool is not None:
+            pool.close()
 
 
 def leave_pools_to_parent(manager: Any) -> None:
