@@ -192,7 +192,8 @@ def test_a_child_closes_its_copy_of_an_idle_connection_so_that_the_parent_can_en
 
     forked, go_on = os.pipe(), os.pipe()
     with Server(script, answers()) as server, tuned_session() as session:
-        assert session.get(server.url).text == "ok"
+        kept = session.get(server.url)  # and with it its pool
+        assert kept.text == "ok"
         child = os.fork()
         if child == 0:
             session.get(server.url)
@@ -223,6 +224,18 @@ def test_a_response_that_a_child_closes_can_still_be_read_by_the_parent(
         assert held.text == "ok"
         assert session.get(server.url).text == "ok"
         assert server.accepted == 2
+
+
+def test_a_child_closes_a_response_of_its_parents_without_the_parents_locks() -> None:
+    with Server() as server, tuned_session(threads=1) as session:
+        held = session.get(server.url, stream=True)
+        lock = only_pool(session, server.url)._places._lock
+        finish = elsewhere(lock.acquire, lock.release)
+        try:
+            assert in_a_child(lambda: (held.close(), session.get(server.url).text)[1]) == "ok"
+        finally:
+            finish()
+        assert held.text == "ok"
 
 
 def test_a_hook_may_fork_and_both_may_send_requests() -> None:

@@ -156,6 +156,12 @@ def test_failed_requests_give_their_places_back_while_their_errors_are_kept() ->
             assert session.get(server.url).text == "ok"
 
 
+def test_a_connection_that_a_retry_has_opened_is_kept() -> None:
+    with Server(hangs_up, answers()) as server, tuned_session(threads=1) as session:
+        assert [session.get(server.url).text for _ in range(3)] == ["ok"] * 3
+        assert server.accepted == 2
+
+
 # It may also strike in a callback of the standard library's own, such as those of dead threads
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_exception_at_any_moment_costs_no_place() -> None:
