@@ -332,7 +332,7 @@ def test_an_unpickled_session_keeps_its_limits() -> None:
     with Server() as server, tuned_session(threads=1, timeout=(0.02, 0.01)) as session:
         with pickle.loads(pickle.dumps(session)) as again:
             unread = again.get(server.url, stream=True, timeout=PATIENCE_S)
-            with pytest.raises(requests.ConnectionError, match=r"stayed in use for 0\.03 s"):
+            with pytest.raises(requests.ConnectionError, match=r"stayed in use for 0\.02 s"):
                 again.get(server.url)
             unread.close()
 

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import trustme
 from cryptography.hazmat.primitives import serialization
 from requests.exceptions import SSLError
 from urllib3.exceptions import InsecureRequestWarning
+
+from keptalive import tuned_session
 
 
 class TestTheClientsCertificate:
@@ -164,3 +167,39 @@ def at_a_terminal(program: str) -> str:
             child.kill()
             os.close(ours)
     return said.decode()
+
+
+ODD_CERTS = {
+    "list of one": lambda cert: [cert],
+    "list of two": lambda cert: [cert, cert],
+    "list of three": lambda cert: [cert, cert, cert],
+    "empty list": lambda cert: [],
+    "list of missing files": lambda cert: ["/missing", "/missing"],
+    "list in a list": lambda cert: [[cert], cert],
+    "list in a tuple": lambda cert: ([cert], cert),
+    "tuple of one": lambda cert: (cert,),
+    "tuple of three": lambda cert: (cert, cert, cert),
+    "empty tuple": lambda cert: (),
+    "set": lambda cert: {cert},
+    "dictionary": lambda cert: {"cert": cert},
+    "number": lambda cert: 5,
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", ODD_CERTS)
+def test_a_cert_of_another_kind_fares_as_with_requests(served, plain_server, pki, kind, scheme):
+    server = served() if scheme == "https" else plain_server
+    cert = ODD_CERTS[kind](pki.alice)
+    assert fared(tuned_session(), server.url, pki.ours, cert) == fared(
+        requests.Session(), server.url, pki.ours, cert
+    )
+
+
+def fared(session, url, bundle, cert):
+    with session:
+        session.verify, session.cert = bundle, cert
+        try:
+            return session.get(url).status_code
+        except Exception as error:  # noqa: BLE001
+            return type(error)

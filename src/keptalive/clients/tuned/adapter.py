@@ -8,7 +8,7 @@ it, nor any connection that was opened with it.
 
 from __future__ import annotations
 
-import socket
+import os
 import ssl
 import threading
 import weakref
@@ -21,38 +21,30 @@ import urllib3
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.exceptions import InvalidProxyURL, InvalidURL
 from requests.utils import prepend_scheme_if_needed, select_proxy
-from urllib3 import PoolManager
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import EmptyPoolError
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
-from keptalive.clients.tuned import words
-from keptalive.clients.tuned.pools import fitted
+from keptalive.clients.tuned import flow, words
+from keptalive.clients.tuned.pools import (
+    StayedInUseError,
+    close_pools,
+    fitted,
+    leave_pools_to_parent,
+)
+from keptalive.clients.tuned.probes import KEEPALIVE
 from keptalive.clients.tuned.retries import SafeRetry
-from keptalive.clients.tuned.timeouts import Timeout, longest
-from keptalive.clients.tuned.trust import Cert, Trust, TrustStore, Verify
+from keptalive.clients.tuned.timeouts import Timeout
+from keptalive.clients.tuned.trust import Cert, TrustStore, Verify
 
 MAX_IDLE_S = 55.0  # below the 60 s of GitHub, AWS load balancers and many proxies
 TIMEOUT_S = (10.0, 30.0)  # connect, read: requests itself would wait for ever
 
-# Of silence before the first probe, between two, and unanswered ones before giving up: less than
-# the 4 to 6 minutes after which NATs and load balancers forget a connection (RFC 5382 allows 2 h)
-PROBES = {"TCP_KEEPIDLE": 45, "TCP_KEEPALIVE": 45, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
-KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    # Each system has its own of these names; macOS calls the first TCP_KEEPALIVE
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in PROBES.items()
-        if hasattr(socket, name)
-    ),
-]
-
 MATCHES_NO_PROXY = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
 
-NOTHING_ASKED = (None, True, None)  # request, verify, cert
+# requests hashes it since 2.32.2, and so refuses a list
+CERT_IS_HASHED = hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
 
 
 class TunedAdapter(HTTPAdapter):
@@ -81,7 +73,7 @@ class TunedAdapter(HTTPAdapter):
     ) -> None:
         self.max_idle = max_idle
         self.timeout = timeout
-        self._start_anew()
+        self._begin()
         super().__init__(
             pool_connections=pool_connections,
             pool_maxsize=pool_maxsize,
@@ -91,16 +83,38 @@ class TunedAdapter(HTTPAdapter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.max_idle, self.timeout = state["max_idle"], state["timeout"]
-        self._start_anew()
+        self._begin()
         super().__setstate__(state)
 
-    def _start_anew(self) -> None:
+    # Processes
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._beginning: dict[int, Any] = {}  # a lock for each process: none is inherited locked
+        self._read_nothing_yet()
+
+    def _in_this_process(self) -> None:
+        """In the child of a fork, once: leave the parent its connections and its locks.
+
+        It is looked at for each request, since the child of a fork in C calls no handlers, and
+        those of `os.register_at_fork` may be called after one that sends requests.
+        """
+        if self._pid == os.getpid():
+            return
+        with self._beginning.setdefault(os.getpid(), threading.RLock()):
+            if self._pid != os.getpid():
+                # Its TLS contexts too: OpenSSL has locks of its own in them
+                self._read_nothing_yet()
+                for manager in (self.poolmanager, *self.proxy_manager.values()):
+                    leave_pools_to_parent(manager)
+                self._pid = os.getpid()
+
+    def _read_nothing_yet(self) -> None:
         me = weakref.proxy(self)  # no cycle: a session that is dropped closes its sockets at once
         self._trust = TrustStore(
             lambda cert_reqs: me.new_context(cert_reqs),
             lambda *named: super(TunedAdapter, me).cert_verify(*named),
         )
-        self._asked = threading.local()
 
     # Trust
 
@@ -114,10 +128,12 @@ class TunedAdapter(HTTPAdapter):
         """The pool for this request: keyed by the shared context instead of the files' paths."""
         url = urlsplit(request.url or "")
         scheme = url.scheme.lower()
+        if CERT_IS_HASHED:
+            hash(cert)
         host_params = {"scheme": scheme, "host": url.hostname, "port": url.port}
         if scheme != "https":
             return host_params, {}
-        return host_params, _pool_settings(self._trust.of(verify, cert))
+        return host_params, self._trust.of(verify, cert).pool_settings
 
     def cert_verify(self, conn: Any, url: str, verify: Verify, cert: Cert) -> None:
         """Leave trust to the pool's context, if it is the one that these settings stand for."""
@@ -141,8 +157,9 @@ class TunedAdapter(HTTPAdapter):
         self._fit(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        self._in_this_process()
         # urllib3 wants Nagle's algorithm towards HTTP proxies
-        direct = HTTPConnection.default_socket_options if _is_socks(proxy) else []
+        direct = HTTPConnection.default_socket_options if proxy.lower().startswith("socks") else []
         proxy_kwargs.setdefault("socket_options", direct + KEEPALIVE)
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         self._fit(manager)
@@ -167,7 +184,9 @@ class TunedAdapter(HTTPAdapter):
             InvalidURL: its host or its port is none.
             InvalidProxyURL: its proxy has no host.
             OSError, SSLError: as `TrustStore.of`.
+            TypeError: ``cert`` is a list, and requests is 2.32 or newer.
         """
+        self._in_this_process()
         proxy = select_proxy(request.url or "", proxies) if proxies else None
         try:
             if proxy:
@@ -180,7 +199,7 @@ class TunedAdapter(HTTPAdapter):
 
     def get_connection(self, url: str, proxies: dict[str, str] | None = None) -> HTTPConnectionPool:
         """The same for requests before 2.32, which does not name the settings: `send` has them."""
-        request, verify, cert = getattr(self._asked, "settings", NOTHING_ASKED)
+        request, verify, cert = flow.SETTINGS.get()
         if request is None or request.url != url:
             request = requests.PreparedRequest()
             request.url = url
@@ -207,7 +226,7 @@ class TunedAdapter(HTTPAdapter):
             if host_params["scheme"] == "http":
                 # It forwards, and requests verifies none that does: cert_verify asks for the
                 # target's scheme
-                settings = _pool_settings(self._trust.of(False, None))
+                settings = self._trust.of(False, None).pool_settings
             elif MATCHES_NO_PROXY:
                 # urllib3 1.26 would not match its name against a context of ours: it gets the
                 # files, as from requests, and reads them for each connection
@@ -222,16 +241,6 @@ class TunedAdapter(HTTPAdapter):
         return pool
 
     # Requests
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        response = super().build_response(req, resp)
-        self._asked.answer = weakref.ref(response)
-        return response
-
-    def answer(self) -> requests.Response | None:
-        """This thread's last response, once, while somebody still has it."""
-        known = self._asked.__dict__.pop("answer", None)
-        return known() if known else None
 
     def request_url(self, request: requests.PreparedRequest, proxies: dict[str, str] | None) -> str:
         if proxies or request.path_url.startswith("//"):  # some versions shorten that
@@ -254,33 +263,35 @@ class TunedAdapter(HTTPAdapter):
                 ``pool_block`` is set and no connection becomes free in time.
         """
         # A body may be read from another response of this adapter: then sends nest
-        outer = getattr(self._asked, "settings", NOTHING_ASKED)
-        self._asked.settings = request, verify, cert
+        settings = flow.SETTINGS.set((request, verify, cert))
+        outer = flow.current()
+        sending = outer or flow.Sending()
+        calls = flow.SENDING.set((*flow.SENDING.get(), weakref.ref(sending)))
+        before = len(sending.places)
         try:
-            return super().send(
+            response = super().send(
                 request, stream, self.timeout if timeout is None else timeout, verify, cert, proxies
             )
-        except EmptyPoolError as error:
-            raise requests.ConnectionError(
-                f"All {self._pool_maxsize} connections to {error.pool.host} stayed in use for "
-                f"{longest(self.timeout) or 0:g} s. Read or close streamed responses, or allow for "
-                "more threads.",
-                request=request,
-            ) from error
+        except StayedInUseError as error:
+            raise requests.ConnectionError(error.line, request=request) from error
+        except BaseException:
+            sending.give_up(before)
+            raise
+        else:
+            sending.answer = weakref.ref(response)
+            return response
         finally:
-            self._asked.settings = outer
+            flow.SENDING.reset(calls)
+            flow.SETTINGS.reset(settings)
 
     def close(self) -> None:
         """Close all idle connections now, and those in use as soon as they come back.
 
         urllib3 2 leaves an idle connection open for as long as any response of its pool is kept.
         """
+        self._in_this_process()
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            # What else somebody has put there can be cleared, no more is known of it
-            for key in manager.pools.keys() if isinstance(manager, PoolManager) else ():
-                pool = manager.pools.get(key)
-                if pool is not None:
-                    pool.close()
+            close_pools(manager)
         super().close()
 
     def describe(self) -> str:
@@ -293,12 +304,3 @@ class TunedAdapter(HTTPAdapter):
             timeout=self.timeout,
             max_retries=self.max_retries,
         )
-
-
-def _is_socks(proxy: str) -> bool:
-    return proxy.lower().startswith("socks")
-
-
-def _pool_settings(trust: Trust) -> dict[str, Any]:
-    # urllib3 sets the context's verify_mode to cert_reqs at each connection
-    return {"ssl_context": trust.context, "cert_reqs": trust.files["cert_reqs"]}

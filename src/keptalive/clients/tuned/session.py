@@ -7,8 +7,12 @@ the Session is closed.
 
 from __future__ import annotations
 
+# What requests imports at a first request: the child of a fork may inherit the locks of imports
+import encodings.ascii  # noqa: F401
+import netrc  # noqa: F401
 import os
-from contextlib import suppress
+import threading
+import weakref
 from functools import lru_cache
 from typing import Any, cast
 
@@ -18,6 +22,7 @@ from requests.adapters import DEFAULT_POOLSIZE
 from requests.sessions import merge_setting
 from urllib3.util import Retry
 
+from keptalive.clients.tuned import flow
 from keptalive.clients.tuned.adapter import MAX_IDLE_S, TIMEOUT_S, TunedAdapter
 from keptalive.clients.tuned.timeouts import Timeout, is_timeout
 
@@ -48,10 +53,12 @@ class TunedSession(requests.Session):
         self.mount("https://", adapter)
         self.mount("http://", adapter)
         self._environment: _Environment | None = None
+        self._pid = os.getpid()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._environment = None
+        self._pid = os.getpid()
 
     def close(self) -> None:
         """Close all connections, and forget what the environment said. It may be used again."""
@@ -69,24 +76,32 @@ class TunedSession(requests.Session):
         )
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """As requests does, but what a hook raises costs no connection."""
-        if not request.hooks.get("response"):
-            return super().send(request, **kwargs)
-        adapters = {a for a in self.adapters.values() if isinstance(a, TunedAdapter)}
-        for adapter in adapters:
-            adapter.answer()  # forget an earlier one
+        """As requests does, but what a hook raises costs no connection.
+
+        What a hook sends waits for none of ``threads`` while its own response is unread.
+        """
+        self._in_this_process()
+        sending = flow.Sending()
+        calls = flow.SENDING.set((*flow.SENDING.get(), weakref.ref(sending)))
         try:
             return super().send(request, **kwargs)
         except BaseException as error:
-            # A hook's, say, before the body was read: its connection, and its place among those of
-            # `threads`, would be lost
-            for answer in [adapter.answer() for adapter in adapters]:
-                if answer is not None and not kwargs.get("stream", self.stream):
-                    with suppress(requests.RequestException, RuntimeError):
-                        if isinstance(error, Exception):
-                            _ = answer.content
-                    answer.close()
+            # A hook's, say, before the body was read: its connection would be lost
+            response = sending.answer() if sending.answer else None
+            if response is not None and not kwargs.get("stream", self.stream):
+                if isinstance(error, Exception) and request.hooks.get("response"):
+                    _read_if_possible(response)
+                response.close()
             raise
+        finally:
+            flow.SENDING.reset(calls)
+
+    def _in_this_process(self) -> None:
+        """In the child of a fork: another thread of the parent may have held the cookies' lock."""
+        if self._pid != os.getpid():
+            if hasattr(self.cookies, "_cookies_lock"):  # as requests knows it, to pickle them
+                self.cookies._cookies_lock = threading.RLock()  # noqa: SLF001
+            self._pid = os.getpid()
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         # What is empty but not None, like (), keeps a login in the URL from being used
@@ -171,6 +186,16 @@ def tuned_session(
 def _origin(url: str) -> str:
     # On it alone depends what the environment says of a URL
     return "/".join(url.split("/", 3)[:3])
+
+
+def _read_if_possible(response: requests.Response) -> None:
+    try:
+        _ = response.content
+    except requests.RequestException:
+        return
+    except RuntimeError as error:
+        if type(error) is not RuntimeError:  # not requests' own, that a part was read already
+            raise
 
 
 def _described(adapter: Any) -> str:

@@ -26,6 +26,10 @@ Cert = str | tuple[str, str] | None
 CONTEXTS_KEPT = 20  # each takes about a megabyte
 FILES = ("ca_certs", "ca_cert_dir", "cert_file", "key_file")
 
+# The first context of a process sets OpenSSL up, in a millisecond. A child that is forked meanwhile
+# would wait for the end of it for ever: so it is done before there can be a thread that connects
+ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trust:
@@ -40,6 +44,12 @@ class Trust:
     context: ssl.SSLContext
     files: dict[str, str]
     stamps: tuple[tuple[str, tuple[int, ...] | None], ...]
+
+    @property
+    def pool_settings(self) -> dict[str, Any]:
+        """Of a urllib3 pool that uses the context."""
+        # urllib3 sets the context's verify_mode to cert_reqs at each connection
+        return {"ssl_context": self.context, "cert_reqs": self.files["cert_reqs"]}
 
     def holds(self) -> bool:
         """Whether the files are still those that were read."""
@@ -62,7 +72,9 @@ class TrustStore:
         self._new_context = new_context
         self._cert_verify = cert_verify
         self._known: dict[tuple[Verify, Cert], Trust] = {}
-        self._lock = threading.Lock()
+        # A greenlet may send a request while another one of the same thread loads, and a signal
+        # handler too: then both load
+        self._lock = threading.RLock()
 
     def known(self, verify: Verify, cert: Cert) -> Trust | None:
         """The trust last handed out for these settings."""
@@ -75,7 +87,13 @@ class TrustStore:
             OSError: a file that they name is missing, as requests says it.
             requests.exceptions.SSLError: a file holds no usable certificate or key.
         """
-        trust = self.known(verify, cert)
+        try:
+            trust = self.known(verify, cert)
+        except (
+            TypeError
+        ):  # what cannot be kept by is none of requests' settings either, most likely
+            self._cert_verify(SimpleNamespace(), "https://", verify, cert)
+            raise
         if trust is None or not trust.holds():
             with self._lock:
                 trust = self.known(verify, cert)
