@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from keptalive.watching.inject._keptalive_faults import is_ours
+
 TYPE_CHECKING = False  # typing itself would be the most expensive import here
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 def when_imported(name: str, callback: Callback) -> None:
     """Call `callback` with this module once it has been imported, at once if it is there.
 
-    Where the module's own import fails there is no call, and the next attempt counts. An exception
-    of the callback goes no further.
+    Where the module's own import fails there is no call, and the next attempt counts. A fault of
+    the callback's own goes no further. An exception of the program's that strikes meanwhile, as a
+    signal handler may raise it, makes the import fail, as it would have.
     """
     module = sys.modules.get(name)
     if module is not None:
@@ -35,10 +38,11 @@ def when_imported(name: str, callback: Callback) -> None:
 
 
 def _call(callback: Callback, module: ModuleType) -> None:
-    try:  # noqa: SIM105 - contextlib is not loaded yet
+    try:
         callback(module)
-    except Exception:  # noqa: BLE001, S110 - the program imports as it would without us
-        pass
+    except Exception as error:  # ours: the program imports as it would without us
+        if not is_ours(error, {callback.__module__.partition(".")[0]}):
+            raise
 
 
 class _Finder:
@@ -67,8 +71,16 @@ class _Finder:
         return None
 
     def came(self, module: ModuleType) -> None:
-        for callback in self.awaited.pop(module.__name__, ()):
-            _call(callback, module)
+        """Call those that wait for this module; if that is interrupted, they wait for it again."""
+        name = module.__name__
+        waiting = self.awaited.pop(name, [])
+        try:
+            for callback in waiting:
+                _call(callback, module)
+            waiting = []
+        finally:
+            if waiting:
+                self.awaited.setdefault(name, waiting)
 
 
 class _Loader:

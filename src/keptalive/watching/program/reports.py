@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from keptalive.watching.inject import _keptalive_process as inside
+from keptalive.watching.inject import _keptalive_names as inside
 
 _OF_A_POOL = "PoolWorker-"  # as multiprocessing names them: ForkPoolWorker-1
 _POOLS_WAY = " (Pool terminates its workers: close() and join() let them end)"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from keptalive.errors import UsageError
-from keptalive.watching.inject import _keptalive_process as inside
+from keptalive.watching.inject import _keptalive_names as inside
 
 _INJECTED = Path(inside.__file__).resolve().parent
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # it sends them to the program as well
