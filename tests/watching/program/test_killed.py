@@ -139,8 +139,8 @@ ALONE = """worker = fork.Process(target=hold, args=[sys.argv[1]])
 def test_of_a_worker_that_its_pool_terminates_is_said_how_to_let_it_end(worker, is_hinted, asked):
     ran, _ = asked(HELD.replace("HERE", worker))
     (warning,) = ran.warnings
-    hint = " (Pool terminates its workers: close() and join() let them end)"
-    assert (f"kept from reporting it{hint}: what came" in warning) is is_hinted
+    hint = " (multiprocessing.Pool terminates its workers; close() and join() let them finish)"
+    assert (f"could not report it{hint}: what came" in warning) is is_hinted
     assert (hint in warning) is is_hinted
 
 

@@ -138,9 +138,15 @@ def _run_next(
 
 
 def _become(namespace: "dict[str, Any]", spec: "Any") -> None:
-    """Let the module say of itself what one that was loaded by this spec says."""
-    namespace.update(
-        __spec__=spec, __loader__=spec.loader, __file__=spec.origin, __cached__=spec.cached
-    )
+    """Let the module say of itself what one that was loaded by this spec says.
+
+    Where an agent has executed our text in a namespace of its own, that says nothing of us.
+    """
+    if os.path.dirname(namespace.get("__file__") or "") != _OURS:
+        return
+    namespace["__file__"] = spec.origin
+    said = {"__spec__": spec, "__loader__": spec.loader, "__cached__": spec.cached}
+    namespace.update((name, value) for name, value in said.items() if namespace.get(name))
+    namespace["__package__"] = spec.parent
     if spec.submodule_search_locations is not None:
         namespace["__path__"] = spec.submodule_search_locations
