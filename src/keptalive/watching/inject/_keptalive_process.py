@@ -89,7 +89,10 @@ class Share:
         os.execv = like(_execv, self._execs)
         os.execve = like(_execve, self._execs_with)
         self._begin()
-        self._make_watcher()
+        try:
+            self.watcher = self._made_watcher()
+        except Exception as error:  # noqa: BLE001 - `_warn` hands on
+            self._warn("not watched", error)
         self.ready = True
 
     def finish(self, how: str) -> None:
@@ -133,14 +136,11 @@ class Share:
         os.close(os.open(self.path + STARTED, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         self.active = True
 
-    def _make_watcher(self) -> None:
-        self.watcher = None
-        try:
-            self.watcher = self._factory()()
-            if hasattr(self.watcher, "on_change"):
-                self.watcher.on_change(self.note)
-        except Exception as error:  # noqa: BLE001 - `_warn` hands on
-            self._warn("not watched", error)
+    def _made_watcher(self) -> Any:
+        watcher = self._factory()()
+        if hasattr(watcher, "on_change"):
+            watcher.on_change(self.note)
+        return watcher
 
     def _factory(self) -> Callable[[], Any]:
         module, _, name = self.named.rpartition(".")
@@ -173,18 +173,15 @@ class Share:
         self.warnings.append("not watched since its fork: it was interrupted")
         self.ready = True
         told = getattr(parents, "after_fork", None)
-        if told is None:
-            self.warnings.clear()
-            self._make_watcher()
-            return
         try:
-            told()
+            if told is None:
+                self.watcher = self._made_watcher()
+            else:
+                told()
+                self.watcher = parents
         except Exception as error:  # noqa: BLE001 - `_warn` hands on
-            self.warnings.clear()
             self._warn("not watched since its fork", error)
-        else:
-            self.warnings.clear()
-            self.watcher = parents
+        del self.warnings[0]
 
     # -- Ends ------------------------------------------------------------------------------------
 

@@ -26,7 +26,8 @@ def when_imported(name: str, callback: Callback) -> None:
 
     Where the module's own import fails there is no call, and the next attempt counts. A fault of
     the callback's own goes no further. An exception of the program's that strikes meanwhile, as a
-    signal handler may raise it, makes the import fail, as it would have.
+    signal handler may raise it, makes the import fail, as it would have; the next import gets the
+    same module.
     """
     module = sys.modules.get(name)
     if module is not None:
@@ -54,6 +55,7 @@ class _Finder:
 
     def __init__(self) -> None:
         self.awaited: dict[str, list[Callback]] = {}
+        self.executed: dict[str, ModuleType] = {}  # that are whole, though their import is not
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -93,15 +95,19 @@ class _Loader:
         return getattr(self._theirs, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        module: ModuleType | None = self._theirs.create_module(spec)
-        return module
+        module: ModuleType | None = _FINDER.executed.get(spec.name)
+        return self._theirs.create_module(spec) if module is None else module
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__spec__ is not None:
             module.__spec__.loader = self._theirs
         module.__loader__ = self._theirs
-        self._theirs.exec_module(module)
-        _FINDER.came(module)
+        name = module.__name__
+        if name not in _FINDER.executed:
+            self._theirs.exec_module(module)
+            _FINDER.executed[name] = module
+        _FINDER.came(module)  # may be interrupted
+        del _FINDER.executed[name]
 
 
 _FINDER: Any = _Finder()
