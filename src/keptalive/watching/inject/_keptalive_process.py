@@ -23,11 +23,11 @@ import time
 
 TYPE_CHECKING = False  # typing costs more, too
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from keptalive.watching.inject._keptalive_calls import MARK, PATH, in_popen, led_by, like
     from keptalive.watching.inject._keptalive_faults import is_ours
+    from keptalive.watching.inject._keptalive_finding import factory_of
     from keptalive.watching.inject._keptalive_json import as_json
     from keptalive.watching.inject._keptalive_names import (
         INTERIM,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 else:  # in a watched process, keptalive may not be importable, and this folder was on sys.path
     from _keptalive_calls import MARK, PATH, in_popen, led_by, like
     from _keptalive_faults import is_ours
+    from _keptalive_finding import factory_of
     from _keptalive_json import as_json
     from _keptalive_names import INTERIM, REPORT, REPORTS, SOURCE, STARTED, WATCHER
 
@@ -137,23 +138,10 @@ class Share:
         self.active = True
 
     def _made_watcher(self) -> Any:
-        watcher = self._factory()()
+        watcher = factory_of(self.named, self.source)()
         if hasattr(watcher, "on_change"):
             watcher.on_change(self.note)
         return watcher
-
-    def _factory(self) -> Callable[[], Any]:
-        module, _, name = self.named.rpartition(".")
-        top = module.partition(".")[0]
-        last_resort = _Source(self.source, top)  # theirs comes first, whatever it is
-        sys.meta_path.append(last_resort)
-        try:
-            __import__(top)
-        finally:
-            sys.meta_path.remove(last_resort)
-        __import__(module)
-        factory: Callable[[], Any] = getattr(sys.modules[module], name)
-        return factory
 
     def _after_fork(self) -> None:
         # Popen(preexec_fn=...) forks in Python's sight, then executes: no share in between
@@ -292,18 +280,3 @@ def _program() -> str:
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         return str(multiprocessing.current_process().name)
     return str((getattr(sys, "argv", None) or [""])[0])
-
-
-class _Source:
-    """A finder that knows one package, in a folder that sys.path does not have."""
-
-    def __init__(self, folder: str, name: str) -> None:
-        self._folder = folder
-        self._name = name
-
-    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
-        if name != self._name:
-            return None
-        # importlib.machinery has it as well, for the price of importing that
-        (paths,) = (f for f in sys.meta_path if getattr(f, "__name__", "") == "PathFinder")
-        return paths.find_spec(name, [self._folder])
