@@ -7,7 +7,8 @@ variables `KEPTALIVE_*`. So whatever starts Python is covered, in whatever virtu
 
 Not watched are processes that do not inherit PYTHONPATH or ignore it (``-E``, ``-I``, ``-S``), and
 those where somebody else's `sitecustomize` stands in front and does not run the next one. Of the
-process that was started this is said; of its children it is not known.
+process that was started this is said; of its children it is not known. Python's own options do what
+they do without us, except that ``-v`` and ``-X importtime`` list our modules too.
 """
 
 from __future__ import annotations
