@@ -11,6 +11,7 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from keptalive.watching.inject._keptalive_faults import is_ours
 from keptalive.watching.inject.importing import when_imported
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from keptalive.watching.watch import Watch
+
+# What a watch imports. If that fails, the program must not see it: it may not even use requests.
+_CALLED = frozenset({"requests", "urllib3", "charset_normalizer", "chardet", "idna", "certifi"})
 
 
 class Within:
@@ -63,15 +67,23 @@ class Within:
         return report
 
     def start(self, module: ModuleType) -> None:
-        """Requests or urllib3 has been imported, whole."""
+        """Requests or urllib3 has been imported, whole.
+
+        Raises:
+            Exception: one of the program's that struck meanwhile.
+        """
         if module.__name__ == "urllib3" and "requests" in sys.modules:
             return  # requests is importing it, and will be told of itself
         try:
             self._begin()
-        except ImportError as error:
-            self._trouble = f"urllib3 is used without requests, and not watched: {error}"
-        except Exception as error:  # noqa: BLE001 - these are not the modules that we know
-            self._trouble = f"{module.__name__} is not watched: {type(error).__name__}: {error}"
+        except Exception as error:  # ours: these are not the modules that we know
+            if not is_ours(error, _CALLED):
+                raise
+            self._trouble = (
+                f"urllib3 is used without requests, and not watched: {error}"
+                if isinstance(error, ImportError)
+                else f"{module.__name__} is not watched: {type(error).__name__}: {error}"
+            )
 
     def _begin(self, *, anew: bool = False) -> None:
         from keptalive.watching.watch import watch  # imports requests, which may lead here again

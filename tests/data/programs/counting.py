@@ -1,5 +1,7 @@
 """A tiny watcher: counts the connects of http.client in this process."""
 
+import os
+import signal
 import sys
 
 _now = None
@@ -62,6 +64,35 @@ def start_once():
     global _now
     sys.addaudithook(_hear)
     _now = Once()
+    return _now
+
+
+def _strike(where):
+    """Have a signal come just here, if the program handles it and the test asks for that."""
+    wanted = os.environ.get("KEPTALIVE_TEST_STRIKES")
+    if where == wanted and callable(signal.getsignal(signal.SIGUSR1)):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        for _ in range(1000):  # the handler runs within these
+            pass
+
+
+class Struck(Counter):
+    """Is interrupted while it works."""
+
+    def report(self):
+        _strike("report")
+        return super().report()
+
+    def after_fork(self):
+        _strike("fork")
+        self.connects = 0
+
+
+def start_struck():
+    global _now
+    _strike("start")
+    sys.addaudithook(_hear)
+    _now = Struck()
     return _now
 
 

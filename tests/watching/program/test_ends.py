@@ -43,7 +43,7 @@ def test_a_killed_process_leaves_what_was_noted_and_is_said_to_be_killed(number)
     assert (ran.exit_code, ended(ran), connects(ran)) == (128 + number, [None], [1])
     who = f"process {ran.reports[0]['pid']} (-c, Python {ran.reports[0]['python']})"
     said = (
-        f"{who} was killed before the end, or kept from reporting it: "
+        f"{who} was killed before the end, or could not report it: "
         "what came after the last new connection is not counted"
     )
     assert (ran.processes_without_report, ran.warnings) == (0, (said,))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import pytest
 
-from .running import code, connects, watched
+from .running import code, connects
 
 
 @pytest.mark.parametrize(
@@ -41,12 +40,6 @@ def test_a_report_that_never_comes_delays_the_end_by_a_second_at_most():
     ran = code("import os; os._exit(3)", watcher="counting.Locked")
     assert (ran.exit_code, ran.processes_without_report) == (3, 1)
     assert time.monotonic() - began < 5
-
-
-def test_processes_that_ignore_pythonpath_are_not_watched_and_that_is_said():
-    ran = watched(sys.executable, "-I", "-c", "")
-    assert (ran.reports, ran.processes_without_report) == ((), 0)
-    assert "no Python process took part" in ran.warnings[0]
 
 
 def test_a_fork_after_the_run_has_ended_disturbs_nobody(tmp_path, capfd):

@@ -139,11 +139,36 @@ ALONE = """worker = fork.Process(target=hold, args=[sys.argv[1]])
 def test_of_a_worker_that_its_pool_terminates_is_said_how_to_let_it_end(worker, is_hinted, asked):
     ran, _ = asked(HELD.replace("HERE", worker))
     (warning,) = ran.warnings
-    hint = " (Pool terminates its workers: close() and join() let them end)"
-    assert (f"kept from reporting it{hint}: what came" in warning) is is_hinted
+    hint = " (multiprocessing.Pool terminates its workers; close() and join() let them finish)"
+    assert (f"could not report it{hint}: what came" in warning) is is_hinted
     assert (hint in warning) is is_hinted
 
 
 def test_a_program_that_ends_by_itself_was_not_killed(asked):
     ran, accepted = asked(ASKS)
     assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())
+
+
+ENDS_ITSELF = """
+import os, signal, sys
+import requests
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+
+def hear(event, arguments):
+    if event == "open" and os.environ["KEPTALIVE_REPORTS"] in str(arguments[0]):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.addaudithook(hear)
+for _ in range(20):
+    try:
+        with requests.Session() as session:
+            session.get(sys.argv[1] + "/user")
+    except requests.RequestException:
+        pass
+"""
+
+
+def test_a_program_that_sigterm_ends_ends_although_a_note_is_just_taken(asked):
+    ran, accepted = asked(ENDS_ITSELF)
+    assert (ran.exit_code, accepted) == (7, 1)

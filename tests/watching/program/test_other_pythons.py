@@ -56,6 +56,39 @@ def test_an_older_python_runs_unwatched_and_that_is_said(version, capfd):
     assert f"Python {version} is older than 3.10" in ran.warnings[0]
 
 
+@pytest.mark.parametrize("order", ["ours first", "theirs first"])
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.9"])
+def test_an_older_python_runs_the_sitecustomize_of_another_once(
+    version, order, tmp_path, monkeypatch, capfd
+):
+    found = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    if not found:
+        pytest.skip(f"there is no Python {version} here")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    chain = "" if version == "2.7" else CHAIN
+    (theirs / "sitecustomize.py").write_text(f"import sys\nprint('theirs')\n{chain}print('end')\n")
+    run = f"{found[0]} -B -c \"print('fine')\""
+    if order == "ours first":
+        monkeypatch.setenv("PYTHONPATH", str(theirs))
+        ran = watched("sh", "-c", f"exec {run}")
+    else:
+        ran = watched("sh", "-c", f"PYTHONPATH={theirs}:$PYTHONPATH exec {run}")
+    assert capfd.readouterr() == ("theirs\nend\nfine\n", "")
+    assert ran.reports == ()
+    assert f"Python {version} is older than 3.10" in ran.warnings[0]
+
+
+CHAIN = """
+import os
+from importlib.machinery import PathFinder
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:] = [entry for entry in sys.path if entry != here]
+spec = PathFinder.find_spec("sitecustomize", path=sys.path)
+if spec is not None: spec.loader.load_module("sitecustomize")
+"""
+
+
 def test_another_environment_sees_the_watcher_and_nothing_else_of_ours(tmp_path, capfd):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "venv"], check=True)
     # the watcher lies beside driver.py, and requests in our own environment

@@ -109,4 +109,4 @@ def test_a_process_that_outlives_the_program_is_said():
         "child.stdout.readline()"
     )
     assert (len(ran.reports), ran.processes_without_report) == (1, 1)
-    assert ran.warnings == ("1 of its processes still run: what they do from here on is not seen",)
+    assert ran.warnings == ("1 process still runs: what it does from now on is not seen",)

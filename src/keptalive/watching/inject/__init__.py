@@ -1,5 +1,6 @@
 """What `program.run` puts into the processes that it watches; this folder goes on PYTHONPATH.
 
-`sitecustomize` starts it, `_keptalive_process` stays for the length of the process, and a watcher
-may use `importing`. None of them imports anything of keptalive: it may not be importable there.
+`sitecustomize` (or `usercustomize`) has `_keptalive_turn` start `_keptalive_process`, which stays
+for the length of the process with what it uses, all named `_keptalive_*`. A watcher may use
+`importing`. Only that one needs keptalive to be importable.
 """

@@ -10,9 +10,8 @@ share of its own. A process that dies without any report leaves its `STARTED` fi
 counted.
 """
 
-# pathlib costs more than all of this, and so does json. Nor can json be imported at the end: where
-# a signal interrupts an import, the lock of a module that json needs may be held.
-# ruff: noqa: PTH105, PTH108, PTH110, PTH112, PTH118, PTH123
+# pathlib costs more than all of this, and so does json.
+# ruff: noqa: PTH100, PTH105, PTH108, PTH110, PTH112, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -21,41 +20,58 @@ import atexit
 import os
 import sys
 import time
-from _json import encode_basestring_ascii as _quoted
 
 TYPE_CHECKING = False  # typing costs more, too
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
-# What `program.run` sets in the environment
-REPORTS = "KEPTALIVE_REPORTS"  # the folder for all reports of this run
-WATCHER = "KEPTALIVE_WATCHER"  # module.callable
-SOURCE = "KEPTALIVE_SOURCE"  # where the watcher's package is, for those who do not have it
-
-# How the files in that folder end; they begin with the process id and a dash
-STARTED, INTERIM, REPORT, UNWATCHED = ".started", ".interim", ".json", ".unwatched"
+    from keptalive.watching.inject._keptalive_calls import MARK, PATH, in_popen, led_by, like
+    from keptalive.watching.inject._keptalive_faults import is_ours
+    from keptalive.watching.inject._keptalive_finding import factory_of
+    from keptalive.watching.inject._keptalive_json import as_json
+    from keptalive.watching.inject._keptalive_names import (
+        INTERIM,
+        REPORT,
+        REPORTS,
+        SOURCE,
+        STARTED,
+        WATCHER,
+    )
+else:  # in a watched process, keptalive may not be importable, and this folder was on sys.path
+    from _keptalive_calls import MARK, PATH, in_popen, led_by, like
+    from _keptalive_faults import is_ours
+    from _keptalive_finding import factory_of
+    from _keptalive_json import as_json
+    from _keptalive_names import INTERIM, REPORT, REPORTS, SOURCE, STARTED, WATCHER
 
 # Interim reports may take this many seconds, and this share of the time
 _INTERIM_S, _INTERIM_SHARE = 0.1, 0.02
 _PATIENCE_S = 1.0  # for a report in a place where its locks may be held, and never released
 
+_HERE = os.path.dirname(os.path.abspath(__file__))
 _exit, _execv, _execve = os._exit, os.execv, os.execve
 
 
 def start() -> None:
-    """Watch this process, if it was started for that."""
+    """Watch this process, if it was started for that, and is not watched yet."""
     try:
         folder = os.environ.get(REPORTS)
         watcher = os.environ.get(WATCHER)
-        if folder and watcher and os.path.isdir(folder):
-            Share(folder, watcher, os.environ.get(SOURCE, "")).attach()
-    except Exception:  # noqa: BLE001, S110 - nowhere to say it, and the program goes on
-        pass
+        if hasattr(os._exit, MARK) or not (folder and watcher and os.path.isdir(folder)):
+            return
+        Share(folder, watcher, os.environ.get(SOURCE, "")).attach()
+    except Exception as error:
+        if not is_ours(error):
+            raise
 
 
 class Share:
-    """This process's share in the run; after a fork, the child's."""
+    """This process's share in the run; after a fork, the child's.
+
+    An exception of the program's that strikes here goes on into the program: see `is_ours`. Where
+    Python calls us by itself, at the end and after a fork, it prints that exception and goes on, as
+    it does for any other function that it calls there.
+    """
 
     def __init__(self, folder: str, watcher: str, source: str) -> None:
         self.folder = folder
@@ -70,11 +86,14 @@ class Share:
         """Begin, and be told of all ends that a process can come to."""
         atexit.register(self.finish, "exit")  # the first registered is the last called
         os.register_at_fork(after_in_child=self._after_fork)
-        os._exit = _like(_exit, self._exits)
-        os.execv = _like(_execv, self._execs)
-        os.execve = _like(_execve, self._execs_with)
+        os._exit = like(_exit, self._exits)
+        os.execv = like(_execv, self._execs)
+        os.execve = like(_execve, self._execs_with)
         self._begin()
-        self._make_watcher()
+        try:
+            self.watcher = self._made_watcher()
+        except Exception as error:  # noqa: BLE001 - `_warn` hands on
+            self._warn("not watched", error)
         self.ready = True
 
     def finish(self, how: str) -> None:
@@ -86,8 +105,9 @@ class Share:
                 self._write(how, REPORT, self._reported_or_null())
             else:  # ended while we started: it has done nothing that we could have missed
                 os.unlink(self.path + STARTED)
-        except (Exception, SystemExit):  # noqa: BLE001, S110 - counted as a process without one
-            pass
+        except Exception as error:  # ours: counted as a process without a report
+            if not self._is_ours(error):
+                raise
 
     def note(self) -> None:
         """Write an interim report, unless they have taken too much of the time already."""
@@ -95,11 +115,16 @@ class Share:
         allowed = _INTERIM_S + _INTERIM_SHARE * (began - self._began)
         if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
             return
-        try:  # noqa: SIM105 - contextlib is not loaded yet
+        try:
             self._write(None, INTERIM, self._reported())
-        except (Exception, SystemExit):  # noqa: BLE001, S110 - the last note stays
-            pass
-        self._noting_s += time.perf_counter() - began
+        except Exception as error:  # ours: the last note stays
+            if not self._is_ours(error):
+                raise
+        finally:
+            self._noting_s += time.perf_counter() - began
+
+    def _is_ours(self, error: Exception) -> bool:
+        return is_ours(error, {self.named.partition(".")[0]})
 
     # -- Beginnings ------------------------------------------------------------------------------
 
@@ -112,49 +137,39 @@ class Share:
         os.close(os.open(self.path + STARTED, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
         self.active = True
 
-    def _make_watcher(self) -> None:
-        self.watcher = None
-        try:
-            self.watcher = self._factory()()
-            if hasattr(self.watcher, "on_change"):
-                self.watcher.on_change(self.note)
-        except (Exception, SystemExit) as error:  # noqa: BLE001
-            self._warn("not watched", error)
-
-    def _factory(self) -> Callable[[], Any]:
-        module, _, name = self.named.rpartition(".")
-        top = module.partition(".")[0]
-        last_resort = _Source(self.source, top)  # theirs comes first, whatever it is
-        sys.meta_path.append(last_resort)
-        try:
-            __import__(top)
-        finally:
-            sys.meta_path.remove(last_resort)
-        __import__(module)
-        factory: Callable[[], Any] = getattr(sys.modules[module], name)
-        return factory
+    def _made_watcher(self) -> Any:
+        watcher = factory_of(self.named, self.source)()
+        if hasattr(watcher, "on_change"):
+            watcher.on_change(self.note)
+        return watcher
 
     def _after_fork(self) -> None:
-        try:
-            # Popen(preexec_fn=...) forks in Python's sight, then executes: no share in between
-            self.active = self.active and not _in_popen()
-            if self.active:
-                self._begin()
-                self._restart_watcher()
-                self.ready = True
-        except (Exception, SystemExit):  # noqa: BLE001, S110 - it stays inactive
-            pass
-
-    def _restart_watcher(self) -> None:
-        told = getattr(self.watcher, "after_fork", None)
-        if told is None:
-            self._make_watcher()
+        # Popen(preexec_fn=...) forks in Python's sight, then executes: no share in between
+        self.active = self.active and not in_popen()
+        if not self.active:
             return
         try:
-            told()
-        except (Exception, SystemExit) as error:  # noqa: BLE001
+            self._begin()
+            self._restart_watcher()
+        except Exception as error:  # ours: it stays inactive
+            if not self._is_ours(error):
+                raise
+
+    def _restart_watcher(self) -> None:
+        """Have a watcher of the child's own; until then there is none, whatever strikes."""
+        parents, self.watcher = self.watcher, None
+        self.warnings.append("not watched since its fork: it was interrupted")
+        self.ready = True
+        told = getattr(parents, "after_fork", None)
+        try:
+            if told is None:
+                self.watcher = self._made_watcher()
+            else:
+                told()
+                self.watcher = parents
+        except Exception as error:  # noqa: BLE001 - `_warn` hands on
             self._warn("not watched since its fork", error)
-            self.watcher = None
+        del self.warnings[0]
 
     # -- Ends ------------------------------------------------------------------------------------
 
@@ -166,16 +181,25 @@ class Share:
 
     def _execs(self, path: Any, argv: Any, /) -> Any:
         self._before_exec(path)
-        _execv(path, argv)
+        before = os.environ.get(PATH)
+        os.environ.update(led_by(_HERE, os.environ))
+        try:
+            _execv(path, argv)
+        finally:  # it has failed
+            if before is not None:
+                os.environ[PATH] = before
 
     def _execs_with(self, path: Any, argv: Any, env: Any) -> Any:
         self._before_exec(path)
-        _execve(path, argv, env)
+        changes = led_by(_HERE, env) if hasattr(env, "get") else {}
+        _execve(path, argv, {**env, **changes} if changes else env)
 
     def _before_exec(self, path: Any) -> None:
         try:
             found = os.path.exists(path)  # os.execvp tries the whole PATH
-        except Exception:  # noqa: BLE001 - the call itself will say so
+        except Exception as error:  # the call itself will say so
+            if not is_ours(error):
+                raise
             found = False
         if found:
             self._finish_aside("exec")
@@ -190,12 +214,16 @@ class Share:
         def finish() -> None:
             try:
                 self.finish(how)
+            except Exception:  # noqa: BLE001, S110 - no exception of the program's strikes here
+                pass
             finally:
                 done.release()
 
         try:
             _thread.start_new_thread(finish, ())
-        except RuntimeError:  # the interpreter shuts down, or there is no room for a thread
+        except RuntimeError as error:  # the interpreter shuts down, or has no room for a thread
+            if not is_ours(error):
+                raise
             self.finish(how)
             return
         done.acquire(timeout=_PATIENCE_S)
@@ -206,7 +234,7 @@ class Share:
         if self.watcher is not None:
             try:
                 return self._reported()
-            except (Exception, SystemExit) as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001 - `_warn` hands on
                 self._warn("no report", error)
         return "null"
 
@@ -220,39 +248,30 @@ class Share:
             "warnings": self.warnings,
         }
         half = f"{self.path}.{_thread.get_ident():x}"
-        with open(os.open(half, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-            file.write(f'{_json(contents)[:-1]}, "report": {report}}}')
+        # its encoding is named, for Python can be told to warn where none is (it is ASCII anyway)
+        with open(half, "w", encoding="ascii", opener=_privately) as file:
+            file.write(f'{as_json(contents)[:-1]}, "report": {report}}}')
         os.replace(half, self.path + kind)
 
     def _reported(self) -> str:
         report = self.watcher.report()
         if not isinstance(report, dict):
             raise TypeError(f"a report is a dict, not a {type(report).__name__}")
-        return _json(report)
+        return as_json(report)
 
-    def _warn(self, what: str, error: BaseException) -> None:
+    def _warn(self, what: str, error: Exception) -> None:
+        """Note a fault of ours.
+
+        Raises:
+            Exception: this one, if it is the program's.
+        """
+        if not self._is_ours(error):
+            raise error
         self.warnings.append(f"{what}: {type(error).__name__}: {error}")
 
 
-def _json(value: object) -> str:
-    if value is None or value is True or value is False:
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return _quoted(str.__str__(value))
-    if isinstance(value, int):
-        return int.__repr__(value)
-    if isinstance(value, float):
-        return float.__repr__(value) if abs(value) < float("inf") else "null"
-    if isinstance(value, dict):
-        pairs = (f"{_key(key)}: {_json(content)}" for key, content in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_json, value))}]"
-    raise TypeError(f"a report cannot have a {type(value).__name__}")
-
-
-def _key(key: object) -> str:
-    return _json(key) if isinstance(key, str) else _quoted(_json(key))
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _program() -> str:
@@ -261,39 +280,3 @@ def _program() -> str:
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         return str(multiprocessing.current_process().name)
     return str((getattr(sys, "argv", None) or [""])[0])
-
-
-def _in_popen() -> bool:
-    frame = sys._getframe()  # noqa: SLF001
-    while frame.f_back is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
-    where = frame.f_globals.get("__name__"), frame.f_code.co_name
-    return where == ("subprocess", "_execute_child")
-
-
-class _Source:
-    """A finder that knows one package, in a folder that sys.path does not have."""
-
-    def __init__(self, folder: str, name: str) -> None:
-        self._folder = folder
-        self._name = name
-
-    def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
-        if name != self._name:
-            return None
-        # importlib.machinery has it as well, for the price of importing that
-        (paths,) = (f for f in sys.meta_path if getattr(f, "__name__", "") == "PathFinder")
-        return paths.find_spec(name, [self._folder])
-
-
-def _like(theirs: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function in the place of one of `os`, which answers to the same name."""
-
-    def wrapper(*args: Any, **named: Any) -> Any:
-        return ours(*args, **named)
-
-    wrapper.__name__ = wrapper.__qualname__ = theirs.__name__
-    wrapper.__doc__ = theirs.__doc__
-    wrapper.__module__ = theirs.__module__
-    wrapper.__wrapped__ = theirs  # type: ignore[attr-defined]
-    return wrapper

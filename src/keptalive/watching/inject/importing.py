@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from keptalive.watching.inject._keptalive_faults import is_ours
+
 TYPE_CHECKING = False  # typing itself would be the most expensive import here
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 def when_imported(name: str, callback: Callback) -> None:
     """Call `callback` with this module once it has been imported, at once if it is there.
 
-    Where the module's own import fails there is no call, and the next attempt counts. An exception
-    of the callback goes no further.
+    Where the module's own import fails there is no call, and the next attempt counts. A fault of
+    the callback's own goes no further. An exception of the program's that strikes meanwhile, as a
+    signal handler may raise it, makes the import fail, as it would have; the next import gets the
+    same module.
     """
     module = sys.modules.get(name)
     if module is not None:
@@ -35,10 +39,11 @@ def when_imported(name: str, callback: Callback) -> None:
 
 
 def _call(callback: Callback, module: ModuleType) -> None:
-    try:  # noqa: SIM105 - contextlib is not loaded yet
+    try:
         callback(module)
-    except Exception:  # noqa: BLE001, S110 - the program imports as it would without us
-        pass
+    except Exception as error:  # ours: the program imports as it would without us
+        if not is_ours(error, {callback.__module__.partition(".")[0]}):
+            raise
 
 
 class _Finder:
@@ -50,6 +55,7 @@ class _Finder:
 
     def __init__(self) -> None:
         self.awaited: dict[str, list[Callback]] = {}
+        self.executed: dict[str, ModuleType] = {}  # that are whole, though their import is not
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -67,8 +73,16 @@ class _Finder:
         return None
 
     def came(self, module: ModuleType) -> None:
-        for callback in self.awaited.pop(module.__name__, ()):
-            _call(callback, module)
+        """Call those that wait for this module; if that is interrupted, they wait for it again."""
+        name = module.__name__
+        waiting = self.awaited.pop(name, [])
+        try:
+            for callback in waiting:
+                _call(callback, module)
+            waiting = []
+        finally:
+            if waiting:
+                self.awaited.setdefault(name, waiting)
 
 
 class _Loader:
@@ -81,15 +95,19 @@ class _Loader:
         return getattr(self._theirs, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        module: ModuleType | None = self._theirs.create_module(spec)
-        return module
+        module: ModuleType | None = _FINDER.executed.get(spec.name)
+        return self._theirs.create_module(spec) if module is None else module
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__spec__ is not None:
             module.__spec__.loader = self._theirs
         module.__loader__ = self._theirs
-        self._theirs.exec_module(module)
-        _FINDER.came(module)
+        name = module.__name__
+        if name not in _FINDER.executed:
+            self._theirs.exec_module(module)
+            _FINDER.executed[name] = module
+        _FINDER.came(module)  # may be interrupted
+        del _FINDER.executed[name]
 
 
 _FINDER: Any = _Finder()

@@ -5,7 +5,10 @@ and working directory. Two things differ: a folder in front of PYTHONPATH, whose
 starts the watcher in every Python that inherits it and then makes way for an existing one, and the
 variables `KEPTALIVE_*`. So whatever starts Python is covered, in whatever virtual environment.
 
-Not watched are processes that do not inherit PYTHONPATH or ignore it (``-E``, ``-I``, ``-S``).
+Not watched are processes that do not inherit PYTHONPATH or ignore it (``-E``, ``-I``, ``-S``), and
+those where somebody else's `sitecustomize` stands in front and does not run the next one. Of the
+process that was started this is said; of its children it is not known. Python's own options do what
+they do without us, except that ``-v`` and ``-X importtime`` list our modules too.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from keptalive.errors import UsageError
+from keptalive.watching.program.left import seal
 from keptalive.watching.program.reports import Ran, await_late_ones, collected
 from keptalive.watching.program.running import environment, folder_of, run_to_end
 from keptalive.watching.program.words import command_words, module_words
@@ -50,13 +54,14 @@ def run(command: Sequence[str], *, module: bool = False, watcher: str) -> Ran:
     source = folder_of(watcher.partition(".")[0])
     try:
         folder = Path(tempfile.mkdtemp(prefix="keptalive-run-"))  # 0700
+        seal(folder)
     except OSError as error:
         raise UsageError(
             f"No temporary folder can be made: {error.strerror}. Next: set TMPDIR."
         ) from None
     try:
-        exit_code = run_to_end(words, environment(os.environ, folder, watcher, source))
+        ended = run_to_end(words, environment(os.environ, folder, watcher, source))
         running = await_late_ones(folder)
-        return collected(folder, exit_code, running)
+        return collected(folder, ended, running)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import FrameType
 
 from keptalive.errors import UsageError
-from keptalive.watching.inject import _keptalive_process as inside
+from keptalive.watching.inject import _keptalive_names as inside
+from keptalive.watching.program.reports import Ended
+from keptalive.watching.program.words import ignores_path, python_of
 
 _INJECTED = Path(inside.__file__).resolve().parent
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # it sends them to the program as well
@@ -41,8 +43,8 @@ def environment(ours: Mapping[str, str], folder: Path, watcher: str, source: str
     }
 
 
-def run_to_end(words: list[str], variables: Mapping[str, str]) -> int:
-    """The exit code of this command: 128 + N where signal N ended it."""
+def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
+    """Run this command; its end, which may be another program's that it has executed."""
     with _forwarding() as started:
         try:
             # close_fds: what a shell has opened for the program is for the program
@@ -50,8 +52,22 @@ def run_to_end(words: list[str], variables: Mapping[str, str]) -> int:
         except OSError as error:
             raise _not_started(words[0], error) from None
         started(program)
+        name = _name_at_end(program.pid)
         code = program.wait()
-    return 128 - code if code < 0 else code
+    return Ended(
+        exit_code=128 - code if code < 0 else code,
+        pid=program.pid,
+        python=python_of(words, name),
+        ignores_path=ignores_path(words),
+    )
+
+
+def _name_at_end(pid: int) -> str | None:
+    """Wait for the end of this process; what program it was then, if the system tells."""
+    with suppress(OSError, AttributeError):  # macOS has no waitid before Python 3.13
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").rstrip("\n")
+    return None
 
 
 def _not_started(name: str, error: OSError) -> UsageError:

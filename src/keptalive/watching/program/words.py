@@ -15,6 +15,7 @@ from pathlib import Path
 from keptalive.errors import UsageError
 
 _PYTHONS = {"-c": "-c '...'", "-": "-"}  # what python takes in the place of a script
+_NAMES = ("python", "pypy")  # how interpreters' names begin
 _COMPILED = (".pyc", *EXTENSION_SUFFIXES)
 
 
@@ -98,6 +99,50 @@ def command_words(command: Sequence[str]) -> list[str]:
             f"Next: chmod +x and ./{path.name}, or keptalive run python {name}."
         )
     return list(command)
+
+
+def python_of(words: Sequence[str], name: str | None) -> str | None:
+    """The name of the Python that a command had become when it ended; None if it was none.
+
+    Args:
+        words: the command.
+        name: what the system called the process at its end: 15 characters, those of a script that
+            names its interpreter; None where that is not known.
+    """
+    path = Path(words[0])
+    if name is not None and name != path.name[:15]:
+        return name if name.startswith(_NAMES) else None
+    if path.name.startswith(_NAMES) or (path.is_file() and _begins_as_python(path)):
+        return path.name
+    return None
+
+
+def ignores_path(words: Sequence[str]) -> bool:
+    """Whether this is a Python that does not look for our `sitecustomize`: with -E, -I or -S.
+
+    Nor does one that only prints its version or its help.
+    """
+    if not Path(words[0]).name.startswith(_NAMES):
+        return False
+    options = iter(words[1:])
+    for word in options:
+        if word.startswith(("--version", "--help")):
+            return True
+        if len(word) < 2 or not word.startswith("-") or word.startswith("--"):
+            return False
+        letter = next((letter for letter in word[1:] if letter in "EISVh?cmWX"), " ")
+        if letter in "EISVh?cm":
+            return letter not in "cm"
+        if word.endswith(letter):  # the value of -W or -X is a word of its own
+            next(options, None)
+    return False
+
+
+def _begins_as_python(path: Path) -> bool:
+    try:
+        return _is_pythons(path)
+    except UsageError:
+        return False
 
 
 def _on_path(name: str) -> str | None:
