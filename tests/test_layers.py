@@ -10,8 +10,9 @@ import pytest
 import keptalive
 
 ROOT = Path(keptalive.__file__).parent
-FLOOR = {"model", "evidence", "errors", "redaction"}
+FLOOR = {"model", "evidence", "errors", "redaction", "text"}
 MAY_IMPORT = {name: set() for name in FLOOR} | {
+    "redaction": {"text"},
     "analysis": FLOOR | {"analysis"},
     "watching": FLOOR | {"analysis", "watching"},
     "clients": FLOOR | {"analysis", "clients"},

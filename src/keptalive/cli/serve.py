@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from keptalive.cli.output import Screen
 from keptalive.lookalike.api import TOKEN
 from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
 from keptalive.lookalike.server import run_forever
@@ -39,7 +39,7 @@ def serve(
 
     Prints its URL, the CA bundle to verify it with, the token that it accepts, and how to ask.
     """
-    console = Console(highlight=False, markup=False)
+    console = Screen()
 
     def announce(url: str, certificates: int) -> None:
         console.print(f"{url}   scenario {parse_scenario(scenario)}", style="bold", soft_wrap=True)
