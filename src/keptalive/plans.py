@@ -14,6 +14,7 @@ from typing import Any
 
 from keptalive.analysis.gate import Limit
 from keptalive.analysis.summary import yardstick
+from keptalive.bounded import MIB, text_of
 from keptalive.errors import UsageError
 from keptalive.plan_checks import AS_IS, CHECKS, LOOKALIKE, checked
 
@@ -23,6 +24,7 @@ else:
     import tomli as tomllib
 
 DEFAULT_BUDGET_S = 75.0
+LARGEST = MIB  # ten thousand requests, each of a hundred characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +72,15 @@ def read_plan(path: Path) -> Plan:
         UsageError: it cannot be read, is not TOML, or has a key or value that no plan has.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path, limit=LARGEST, what="The plan", next_step="name a TOML file of a plan")
     except FileNotFoundError:
         raise UsageError(f"There is no plan {path}. Next: name one, or leave it out.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"The plan {path} cannot be read: {reason}.") from None
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The plan {path} is not TOML: {error}.") from None
+    except RecursionError:
+        raise UsageError(f"The plan {path} is nested too deeply. Next: leave that out.") from None
+    except ValueError as error:  # of Python's, for a number of too many digits
+        raise UsageError(f"The plan {path} is not TOML: {str(error)[:200]}.") from None
     return with_values(Plan(), values, source=f"The plan {path}")
 
 

@@ -49,7 +49,7 @@ app = typer.Typer(
 
 def _version(*, asked: bool) -> None:
     if asked:
-        typer.echo(f"keptalive {importlib.metadata.version('keptalive')}")
+        output.Screen().print(f"keptalive {importlib.metadata.version('keptalive')}")
         raise typer.Exit
 
 

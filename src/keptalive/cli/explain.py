@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from keptalive import explaining
+from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
 from keptalive.redaction import shown
 from keptalive.render import report as report_screen
@@ -27,6 +30,9 @@ def explain(
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
     """
+    if log != "-":
+        with suppress(OSError, ValueError):  # told of where it is opened
+            refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     report = _followed(log) if follow and log != "-" else explaining.explained(log)
     if as_json:
         print_json(report)

@@ -32,7 +32,7 @@ def serve(
         float, typer.Option(help="Simulated round-trip time.", metavar="MS", min=0)
     ] = 0.0,
     bundle: Annotated[
-        Path, typer.Option(help="Where to write the CA bundle that clients verify it with.")
+        Path, typer.Option(help="A new file for the CA bundle that clients verify it with.")
     ] = Path("lookalike-ca.pem"),
 ) -> None:
     """Run the look-alike of api.github.com on loopback until Ctrl-C, for experiments of your own.
