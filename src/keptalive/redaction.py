@@ -85,7 +85,8 @@ def _within_base64(value: str) -> Iterator[str]:
         encoded = base64.b64encode(b"\0" * before + raw).decode()
         core = encoded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
         chars = "".join({"+": r"(?:[+-]|%2b)", "/": r"(?:[/_]|%2f)"}.get(c, c) for c in core)
-        shared = "[A-Za-z0-9+/_-]{0,3}"  # characters with bits of the neighbours in them
+        # characters with bits of the neighbours in them; a slash may be a URL's
+        shared = "[A-Za-z0-9+_-]{0,3}"
         yield rf"{shared}{chars}{shared}(?:=|%3d){{0,2}}"
 
 

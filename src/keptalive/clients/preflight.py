@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from keptalive.clients.access import Access
 from keptalive.clients.token import MAKE_ONE, VARIABLES
 from keptalive.errors import TargetError
-from keptalive.redaction import shown
+from keptalive.redaction import redact, shown
 
 _REDIRECTS = 5
 _SAID = 200  # characters of a server's own words
@@ -97,7 +97,8 @@ def same_origin(url: str, location: str) -> str:
     except ValueError:
         raise TargetError(f"{shown(url)} redirects to what is no URL.") from None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-        origin = shown(f"{there.scheme}://{there.netloc}")
+        # hidden first, then cut: a secret may go on behind the host
+        origin = shown("".join(re.findall(r"\A[^/]*//[^/?#]*", redact(location))))
         raise TargetError(
             f"{shown(url)} redirects to another host, {origin}, which must not get the "
             f"credentials.\nNext: if that is the server you mean, --target {origin}."
@@ -120,7 +121,8 @@ def asks_to_stop(response: requests.Response) -> str | None:
     return (
         f"{response.status_code} {_cut(str(response.reason))}: the server asks for fewer "
         f"requests, or refuses this one. {_message(response)}\n"
-        f"Next: wait {wait_s:.0f} s or more before you run this again, or check what the token may read."
+        f"Next: wait {wait_s:.0f} s or more before you run this again, or check what the token "
+        "may read."
     )
 
 
