@@ -190,5 +190,6 @@ def _cut(text: str) -> str:
 
 
 def _known(key: str, checks: Mapping[str, Check]) -> str:
-    close = difflib.get_close_matches(key, checks, n=1)
+    # it takes the square of a key's length
+    close = difflib.get_close_matches(key[:_QUOTED], checks, n=1)
     return f'Did you mean "{close[0]}"?' if close else "Known are: " + ", ".join(checks) + "."

@@ -85,10 +85,10 @@ def test_nor_is_it_in_the_traceback_that_is_wanted_of_a_fault(keptalive, monkeyp
     assert found_in(ended.said, TOKEN) == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["KEPTALIVE_TOKEN", "DB_PASSWORD", "client_secret", "X_API_KEY", "AWS_SECRET_ACCESS_KEY"],
-)
+NAMES = ["KEPTALIVE_TOKEN", "DB_PASSWORD", "client_secret", "X_API_KEY", "AWS_SECRET_ACCESS_KEY"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_what_a_variable_named_like_a_secret_holds_is_hidden_in_errors(
     keptalive, monkeypatch, name
 ):
