@@ -27,9 +27,11 @@ def own_file(path: Path, content: bytes) -> Iterator[None]:
     descriptor = os.open(path, _FLAGS, 0o644)
     made = os.fstat(descriptor)
     try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(content)
-        made = os.fstat(descriptor)
+        try:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+        finally:  # what was written of it is ours as well
+            made = os.fstat(descriptor)
         yield
     finally:
         with suppress(OSError):  # somebody has removed it, or its folder

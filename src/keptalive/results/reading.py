@@ -112,7 +112,7 @@ def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
         )
     schema = ours["schema"]
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise UsageError(f"The result {path} is damaged: its schema is {schema!r}.")
+        raise UsageError(f"The result {path} is damaged: its schema is {schema!r:.40}.")
     if schema > SCHEMA:
         raise UsageError(
             f"The result {path} has schema {schema}; this keptalive reads up to {SCHEMA}. "
