@@ -7,7 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 from tests.hostile.echoing import echoing, forms_of, places
+
+from keptalive import redaction
+from keptalive.cli import output
 
 TOKEN = 's3cr3t/Tok+en="value'  # no prefix by which a pattern could know it
 NUMBER = "9081726354453627"
@@ -58,6 +62,30 @@ def test_each_form_of_the_token_is_hidden_where_the_server_words_its_refusal(
         assert ended.code == 3
         assert "[hidden]" in ended.said
         assert found_in(ended.said, TOKEN) == []
+
+
+def test_what_a_server_says_is_cut_only_when_the_token_is_out_of_it(keptalive, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    with echoing(PLACES["401 long message"], TOKEN) as url:
+        ended = keptalive("bench", "--target", url)
+    assert "xxx[hidden]" in ended.said
+    assert TOKEN[:4] not in ended.said
+
+
+def test_a_token_is_not_put_together_again_from_two_lines(keptalive, capsys):
+    redaction.IN_USE.add(TOKEN)
+    for before in range(60, 80):
+        output.Screen().print(f"{'x' * before} {TOKEN}", Text(f"{'y' * before}{TOKEN}"))
+    assert TOKEN not in capsys.readouterr().out.replace("\n", "")
+
+
+def test_the_token_that_gh_gives_is_known_from_then_on(keptalive, monkeypatch, tmp_path):
+    (tmp_path / "gh").write_text(f"#!/bin/sh\necho '{TOKEN}'\n")
+    (tmp_path / "gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with echoing(PLACES["404 reason"], TOKEN) as url:
+        ended = keptalive("bench", "--target", url)
+    assert "answered 404 [hidden]." in ended.said
 
 
 def test_nor_is_a_token_of_digits_in_a_header_that_has_a_number(keptalive, monkeypatch, tmp_path):
