@@ -98,8 +98,8 @@ def test_a_plan_of_the_most_bytes_is_read(tmp_path):
 def test_a_result_that_is_too_large_is_told_how_large_and_what_is_the_most(keptalive, tmp_path):
     result = tmp_path / "result.json"
     with result.open("wb") as file:
-        file.truncate(65 * MIB)
-    assert f"The result {result} has 65 MiB; at most 64 MiB are read." in keptalive(
+        file.truncate(33 * MIB)
+    assert f"The result {result} has 33 MiB; at most 32 MiB are read." in keptalive(
         "compare", result
     )
 
