@@ -10,8 +10,9 @@ import pytest
 import keptalive
 
 ROOT = Path(keptalive.__file__).parent
-FLOOR = {"model", "evidence", "errors", "redaction"}
+FLOOR = {"model", "evidence", "errors", "redaction", "text"}
 MAY_IMPORT = {name: set() for name in FLOOR} | {
+    "redaction": {"text"},
     "analysis": FLOOR | {"analysis"},
     "watching": FLOOR | {"analysis", "watching"},
     "clients": FLOOR | {"analysis", "clients"},
@@ -19,6 +20,11 @@ MAY_IMPORT = {name: set() for name in FLOOR} | {
     "render": FLOOR | {"analysis", "render"},
 }
 PRINTING = {"print", "sys.stdout.write"}
+# By these, what is printed would pass by the gates of cli/output.py
+PASSING_BY = {
+    *("print", "Console", "typer.echo", "typer.secho", "sys.stdout.write", "sys.stderr.write"),
+    *("sys.stdout.buffer.write", "sys.stderr.buffer.write", "rich.print", "os.write"),
+}
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
 MAY_PRINT = {"pytest_plugin.py", "lookalike/child.py"} | {
@@ -52,3 +58,12 @@ def test_a_module_imports_only_what_its_layer_may(name):
 def test_only_the_door_and_the_child_process_print(name):
     calls = (n for n in ast.walk(ast.parse(SOURCES[name].read_text())) if isinstance(n, ast.Call))
     assert set() == {ast.unparse(call.func) for call in calls} & PRINTING
+
+
+COMMANDS = [name for name in SOURCES if name.startswith("cli/") and name != "cli/output.py"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_prints_through_the_screen_that_cleans_what_it_is_given(name):
+    calls = (n for n in ast.walk(ast.parse(SOURCES[name].read_text())) if isinstance(n, ast.Call))
+    assert set() == {ast.unparse(call.func) for call in calls} & PASSING_BY

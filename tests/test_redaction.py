@@ -33,6 +33,11 @@ LETTERS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
         (f"http+x://{SECRET}@h", f"http+x://{HIDDEN}@h"),
         (f"GET /u?access_token={SECRET}&page=2", f"GET /u?access_token={HIDDEN}&page=2"),
         (f"GET /u?page=2&token={SECRET}", f"GET /u?page=2&token={HIDDEN}"),
+        (f"/u?page=2&sig={SECRET}&x=1", f"/u?page=2&sig={HIDDEN}&x=1"),
+        (f"/u?X-Amz-Signature={SECRET}", f"/u?X-Amz-Signature={HIDDEN}"),
+        (f"connect(password='{SECRET}')", f"connect(password={HIDDEN})"),
+        (f"client_secret={SECRET}, x", f"client_secret={HIDDEN}, x"),
+        (f"/callback?code={SECRET}#top", f"/callback?code={HIDDEN}"),
     ],
 )
 def test_a_credential_is_hidden_and_what_stands_around_it_stays(text, expected):
@@ -49,6 +54,7 @@ def test_a_credential_is_hidden_and_what_stands_around_it_stays(text, expected):
         "mail a@b.example about https://h/",
         "401 Unauthorized: the token is not accepted",
         "/home/u/lookalike-ca.pem",
+        "exit code=2, at_most=1, passes=3, monkey=3",
     ],
 )
 def test_text_without_a_credential_stays_as_it_is(text):
@@ -86,9 +92,10 @@ def test_it_hides_what_hides_itself_and_leaves_prose_alone(text: str, shown: str
     [
         ("Linux, 2 processors", "Linux, 2 processors"),
         ("[::1]:80 and fe80::1", "[::1]:80 and fe80::1"),
-        ("3\n::error::hi", "3 : :error: :hi"),
+        ("3\n::error::hi", "3 ::error::hi"),
+        ("\n::error::hi", " : :error::hi"),
         ("##[error]hi", "# #[error]hi"),
-        ("a\x1b[31mb\u202ec", "a [31mb c"),
+        ("a\x1b[31mb\u202ec", r"a\x1b[31mb\u202ec"),
         ("ghp_" + "a" * 36, "[hidden]"),
     ],
 )

@@ -6,7 +6,6 @@ A check returns the value as the plan keeps it, or raises ValueError with what i
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from keptalive.analysis.gate import Limit
 from keptalive.clients.strategies import STRATEGIES
 from keptalive.errors import UsageError
 from keptalive.lookalike.behaviour import parse_scenario
+from keptalive.redaction import redact
 
 LOOKALIKE = "lookalike"
 GITHUB = "github"
@@ -23,13 +23,19 @@ AS_IS = "as-is"  # the one scenario of a server that is not ours: whatever it do
 Check = Callable[[Any], Any]
 
 
+MOST = 1_000_000  # of anything: seconds, rounds, requests
+_QUOTED = 80  # characters of a value that is refused
+
+
 def _number(least: float, *, whole: bool = False) -> Check:
     kinds = int if whole else (int, float)
     wanted = f"a {'whole ' if whole else ''}number, {least:g} or more"
 
     def check(value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
             raise ValueError(wanted)
+        if value > MOST:
+            raise ValueError(f"{wanted}, and at most {MOST}")
         return int(value) if whole else float(value)
 
     return check
@@ -156,12 +162,13 @@ def checked(
     found = {}
     for key, value in values.items():
         if key not in checks:
-            raise UsageError(f'{source} has an unknown key "{key}". {_known(key, checks)}')
+            named = _cut(redact(key))
+            raise UsageError(f'{source} has an unknown key "{named}". {_known(key, checks)}')
         try:
             found[key] = checks[key](value)
         except ValueError as error:
             # a URL with a password is not quoted: no pattern would hide every one
-            shown = "..." if key == "target" and "@" in str(value) else repr(value)
+            shown = "..." if key == "target" and "@" in str(value) else _quoted(value)
             what = f"{OPTIONS[key]} {shown}" if source is None else f"{source}: {key} = {shown}"
             raise UsageError(f"{what} must be {error}.") from None
         except UsageError as error:
@@ -170,6 +177,19 @@ def checked(
     return found
 
 
+def _quoted(value: Any) -> str:
+    try:
+        text = redact(repr(value))  # before it is cut: half a secret would not be known
+    except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
+        return "..."
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
+
+
 def _known(key: str, checks: Mapping[str, Check]) -> str:
-    close = difflib.get_close_matches(key, checks, n=1)
+    # it takes the square of a key's length
+    close = difflib.get_close_matches(key[:_QUOTED], checks, n=1)
     return f'Did you mean "{close[0]}"?' if close else "Known are: " + ", ".join(checks) + "."

@@ -6,6 +6,7 @@ naming it. Without a file the defaults below are the plan.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,8 +15,9 @@ from typing import Any
 
 from keptalive.analysis.gate import Limit
 from keptalive.analysis.summary import yardstick
+from keptalive.bounded import MIB, text_of
 from keptalive.errors import UsageError
-from keptalive.plan_checks import AS_IS, CHECKS, LOOKALIKE, checked
+from keptalive.plan_checks import AS_IS, CHECKS, LOOKALIKE, MOST, checked
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +25,7 @@ else:
     import tomli as tomllib
 
 DEFAULT_BUDGET_S = 75.0
+LARGEST = MIB  # ten thousand requests, each of a hundred characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +73,33 @@ def read_plan(path: Path) -> Plan:
         UsageError: it cannot be read, is not TOML, or has a key or value that no plan has.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path, limit=LARGEST, what="The plan", next_step="name a TOML file of a plan")
     except FileNotFoundError:
         raise UsageError(f"There is no plan {path}. Next: name one, or leave it out.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"The plan {path} cannot be read: {reason}.") from None
+    if (parts := _longest_key(text)) > _PARTS:
+        raise UsageError(
+            f"The plan {path} has a key of {parts} parts; no plan has more than {_PARTS}. "
+            "Next: leave it out."
+        )
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The plan {path} is not TOML: {error}.") from None
+    except RecursionError:
+        raise UsageError(f"The plan {path} is nested too deeply. Next: leave that out.") from None
+    except ValueError as error:  # of Python's, for a number of too many digits
+        raise UsageError(f"The plan {path} is not TOML: {str(error)[:200]}.") from None
     return with_values(Plan(), values, source=f"The plan {path}")
+
+
+# tomllib takes the square of a dotted key's parts in time, and as many levels of nesting
+_PARTS = 16
+_PART = r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|[\w-]+)"""
+_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*")
+
+
+def _longest_key(text: str) -> int:
+    """How many parts the longest dotted key has, or what looks like one."""
+    dotted = (key for key in _KEY.findall(text) if key.count(".") >= _PARTS)
+    return max((len(re.findall(_PART, key)) for key in dotted), default=0)
 
 
 def gate_of(plan: Mapping[str, Any], *, source: str) -> tuple[Limit, ...]:
@@ -102,6 +121,11 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
         UsageError: a key or a value that no plan has; the sentence begins with ``source``.
     """
     changed = replace(plan, **checked(CHECKS, values, source))
+    if (many := len(changed.requests) * changed.repeats) > MOST:
+        raise UsageError(
+            f"{source or 'The command'}: {many} requests in a trial; at most {MOST} can be made. "
+            "Next: fewer repeats."
+        )
     for limit in changed.gate:
         if (fault := _idle(limit, changed)) is not None:
             raise UsageError(f"{source or 'The command'}: gate: {fault}.")

@@ -7,6 +7,7 @@ before a test asks to be watched. (PYTEST_DONT_REWRITE: it asserts nothing.)
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -150,7 +151,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in marked:
             _limit(item)
     except UsageError as wrong:
-        raise pytest.UsageError(str(wrong)) from None
+        raise pytest.UsageError(_shown(str(wrong))) from None
 
 
 def _limit(item: pytest.Item) -> Limit | None:
@@ -176,7 +177,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         limit = _limit(item)
     except UsageError as wrong:  # of a marker that was set after the collection
-        raise pytest.fail.Exception(str(wrong), pytrace=False) from None
+        raise pytest.fail.Exception(_shown(str(wrong)), pytrace=False) from None
     used: Mapping[str, object] = getattr(item, "funcargs", {})
     if limit is None and not isinstance(used.get("connections"), Connections):
         return (yield)
@@ -210,7 +211,7 @@ def pytest_runtest_makereport(
 def _place(item: pytest.Item) -> str:
     path, line, _ = item.location
     marker = cast("pytest.Mark", item.get_closest_marker(MARKER))
-    return f"{path}:{(line or 0) + 1}: marked {_as_written(marker)}"
+    return _shown(f"{path}:{(line or 0) + 1}: marked {_as_written(marker)}")
 
 
 def _tell_benchmark(benchmark: object, seen: Watch) -> None:
@@ -293,7 +294,20 @@ def _numbers(seen: Watch) -> dict[str, int]:
     return {"opened": seen.opened, "reused": seen.reused, "reopened": reopened}
 
 
+def _shown(text: str) -> str:
+    """What the plugin says, without the secrets of this process, and with nothing to obey."""
+    return cast("str", _redaction().shown(text))
+
+
+def _redaction() -> ModuleType:
+    from keptalive import redaction
+
+    redaction.IN_USE.add_from(os.environ)
+    return redaction
+
+
 def _refusal(limit: Limit, seen: Watch) -> str | None:
     from keptalive.render.in_tests import refusal
 
+    _redaction()
     return refusal(limit, seen.report())

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import certifi
 import requests
+from requests.utils import get_netrc_auth
 
 from keptalive.analysis.summary import MINIMUM_ROUNDS
 from keptalive.clients.access import Access, auth_for
@@ -29,12 +30,14 @@ from keptalive.lookalike.behaviour import parse_scenario, when_idle
 from keptalive.lookalike.process import Lookalike
 from keptalive.plan_checks import AS_IS, GITHUB, LOOKALIKE
 from keptalive.plans import Plan
+from keptalive.redaction import IN_USE, shown
 
 GITHUB_URL = "https://api.github.com"
 GITHUB_HEADERS = (
     ("Accept", "application/vnd.github+json"),
     ("X-GitHub-Api-Version", "2022-11-28"),
 )
+_LARGEST_BUNDLE = 16 * 1024 * 1024  # bytes that are looked through; certifi's has 0.3 million
 PAUSE_FACTOR = 1.2  # a program that asks a little too seldom for the server's idle timeout
 
 
@@ -139,7 +142,8 @@ class LiveTarget(Target):
 
 def _certificates_in(bundle: str) -> int | None:
     try:
-        return Path(bundle).read_bytes().count(b"-----BEGIN CERTIFICATE-----")
+        with Path(bundle).open("rb") as file:
+            return file.read(_LARGEST_BUNDLE).count(b"-----BEGIN CERTIFICATE-----")
     except OSError:  # a folder of certificates: it is searched, never loaded whole
         return None
 
@@ -174,6 +178,8 @@ def _live_target(plan: Plan) -> LiveTarget:
         auth=auth_for(plan.auth, token.value if token else None),
         headers=GITHUB_HEADERS,
     )
+    if token is None and (login := get_netrc_auth(url)):
+        IN_USE.add(login[1])  # requests sends it by itself
     source = token.source if token else None
     allowance = ask_once(url + plan.requests[0], access, token_source=source)
     live = LiveTarget(url, access, allowance)
@@ -193,7 +199,7 @@ def _token_for(plan: Plan, url: str) -> Token | None:
         raise UsageError(f"GitHub wants a token, and GITHUB_TOKEN is not set. Next: {MAKE_ONE}.")
     if token is not None and urlsplit(url).scheme == "http" and not _is_loopback(host):
         raise UsageError(
-            f"The token from {token.source} would go to {url} in the clear. "
+            f"The token from {token.source} would go to {shown(url)} in the clear. "
             'Next: use https, or auth = "none" in the plan.'
         )
     return token

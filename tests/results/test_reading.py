@@ -77,7 +77,7 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path: Path) -> None:
     [
         ("", "FILE is not a result: it is empty."),
         (" \n", "FILE is not a result: it is empty."),
-        (b"\x89PNG\xff\x00", "FILE is not a result: it is not text."),
+        (b"\x89PNG\xff\x00", "The result FILE cannot be read: it is not text."),
         ("hello", "FILE is not a result: it is not JSON (line 1: Expecting value)."),
         (
             "[1, 2]",
@@ -103,17 +103,51 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path: Path) -> None:
             ),
         ),
         ('{"keptalive": {"schema": 1}}', "The result FILE is damaged: there is no 'trials'."),
-        ("[" * 100_000, "FILE is not a result: its JSON is none of ours."),
+        (
+            "[" * 100_000,
+            (
+                "The result FILE is damaged: it is nested too deeply. "
+                "Next: name a result that keptalive bench made."
+            ),
+        ),
+        (
+            '{"a": NaN}',
+            (
+                "The result FILE is damaged: it has NaN, which is no number of JSON's. "
+                "Next: name a result that keptalive bench made."
+            ),
+        ),
+        (
+            '{"a": 1, "b": {"a": 2, "\\u0061": 3}}',
+            (
+                "The result FILE is damaged: it has 'a' twice in one object. "
+                "Next: name a result that keptalive bench made."
+            ),
+        ),
+        (
+            f'{{"a": {"9" * 5000}}}',
+            (
+                "The result FILE is damaged: it has a number of 5000 digits. "
+                "Next: name a result that keptalive bench made."
+            ),
+        ),
+        (
+            '{"a": 1e999}',
+            (
+                "The result FILE is damaged: it has a number too large: 1e999. "
+                "Next: name a result that keptalive bench made."
+            ),
+        ),
     ],
 )
 def test_what_is_no_result_is_told_in_a_line(of, contents: str | bytes, said: str) -> None:
     assert said == of(contents)
 
 
-@pytest.mark.parametrize("depth", [300, 600, 900, 1500])
+@pytest.mark.parametrize("depth", [300, 600, 900, 1500, 100_000])
 def test_json_of_any_depth_is_told_in_a_line(of, depth: int) -> None:
     said = of("[" * depth + "]" * depth)
-    assert said.startswith(("FILE is other JSON", "FILE is not a result: its JSON is none of ours"))
+    assert said.startswith(("FILE is other JSON", "The result FILE is damaged: it is nested too"))
 
 
 def test_a_file_that_was_cut_off_anywhere_is_told_in_a_line(of) -> None:
@@ -124,9 +158,10 @@ def test_a_file_that_was_cut_off_anywhere_is_told_in_a_line(of) -> None:
 
 
 def test_a_folder_a_device_and_nothing_are_told_in_a_line(tmp_path: Path) -> None:
-    assert refusal(tmp_path) == "FILE cannot be read: Is a directory."
-    assert refusal(Path(os.devnull)) == "FILE is a device, not a result."
-    assert refusal(tmp_path / "none") == "FILE cannot be read: No such file or directory."
+    named = "Next: name a result that keptalive bench made."
+    assert refusal(tmp_path) == "The result FILE cannot be read: Is a directory."
+    assert refusal(Path(os.devnull)) == f"The result FILE is a device, not a file. {named}"
+    assert refusal(tmp_path / "none") == f"There is no result FILE. {named}"
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from keptalive import benching, results
 from keptalive.analysis.gate import Gate, judge
 from keptalive.analysis.summary import MINIMUM_ROUNDS
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
+from keptalive.cli.output import Screen, print_json
 from keptalive.clients.environment import refuse_overwritten_urllib3
 from keptalive.errors import KeptaliveError, TargetError
 from keptalive.model import Run
@@ -61,7 +59,7 @@ def bench(
     chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
     results.check_writable(folder)
     # the narration: beside the tables for a person, beside the JSON on the other stream
-    narrator = Console(stderr=as_json, highlight=False, markup=False)
+    narrator = Screen(stderr=as_json)
     with prepared(chosen) as (ready, followed):
         narrator.print(_headline(followed, ready))
         for note in ready.notes:
@@ -85,11 +83,19 @@ def _headline(plan: Plan, target: Target) -> object:
 
 
 def _with_progress(plan: Plan, target: Target) -> Run:
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     # It moves between trials only: a thread that redraws would run on the trials' time
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    left = TextColumn("{task.fields[left]}", markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), left)
     with Progress(
-        *columns, console=console, auto_refresh=False, transient=True, disable=not _seen(console)
+        *columns,
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        # rich would read the colours of what others print meanwhile, and show them
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not _seen(console),
     ) as bar:
         task = bar.add_task("warm-up", total=None, left="")
 
@@ -107,11 +113,11 @@ def _with_progress(plan: Plan, target: Target) -> Run:
         return benching.Bench(plan=plan, target=target, progress=show).run()
 
 
-def _seen(console: Console) -> bool:
+def _seen(console: Screen) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> None:
+def _present(run: Run, folder: Path, narrator: Screen, *, as_json: bool) -> None:
     """Print the run, save what is a result, and leave with the code that it calls for."""
     contents = results.document(run)
     saved = "Nothing was measured yet, so nothing is saved."
@@ -122,7 +128,7 @@ def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> Non
         except KeptaliveError as error:
             problem = error
     if as_json:
-        sys.stdout.write(json.dumps(contents, indent=1) + "\n")
+        print_json(contents)
     else:
         narrator.print()
         narrator.print(terminal.report(run, width=narrator.width))
@@ -134,7 +140,7 @@ def _present(run: Run, folder: Path, narrator: Console, *, as_json: bool) -> Non
     _leave(run, _gate_told(run, narrator))
 
 
-def _gate_told(run: Run, narrator: Console) -> Gate:
+def _gate_told(run: Run, narrator: Screen) -> Gate:
     gate = judge(run, gate_of(run.plan, source="The plan"))
     for told in sentences.faults_of(gate, run.labels):
         narrator.print(told, style="bold red")

@@ -7,14 +7,12 @@ OutputManager); beside JSON, standard output is not ours.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-
 from keptalive.analysis.findings import FINE, Findings
+from keptalive.cli.output import Screen, print_command
 from keptalive.errors import UsageError
 from keptalive.redaction import redact
 from keptalive.render import github, markdown, sentences
@@ -28,7 +26,7 @@ def tell_the_ci(findings: Findings, *, as_json: bool) -> None:
     if _in_github() and findings.outcome != FINE:
         message = redact("\n".join(sentences.in_full(findings)))
         command = github.error(sentences.headline(findings), message)
-        (sys.stderr if as_json else sys.stdout).write(command + "\n")
+        print_command(command, stderr=as_json)
 
 
 @contextmanager
@@ -40,7 +38,7 @@ def error_told_to_the_ci() -> Iterator[None]:
         _summarise(markdown.no_comparison(str(error)))
         if _in_github():
             command = github.error("keptalive compare: no comparison", redact(str(error)))
-            sys.stderr.write(command + "\n")
+            print_command(command, stderr=True)
         raise
 
 
@@ -58,4 +56,4 @@ def _summarise(text: str) -> None:
             summary.write(markdown.cut_to(text, SUMMARY_BYTES - there))
     except OSError as error:
         told = f"keptalive: GITHUB_STEP_SUMMARY: {file} cannot be written: {error.strerror}."
-        Console(stderr=True, highlight=False, markup=False).print(told, style="yellow")
+        Screen(stderr=True).print(told, style="yellow")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from keptalive import results
 from keptalive.analysis.comparing import Guard
@@ -25,11 +22,13 @@ from keptalive.analysis.gate import judge
 from keptalive.cli.ci import error_told_to_the_ci, tell_the_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
+from keptalive.cli.output import Screen, print_json
 from keptalive.errors import UsageError
 from keptalive.model import Run
 from keptalive.plans import gate_of
-from keptalive.redaction import redact, shown
+from keptalive.redaction import shown, without_secrets
 from keptalive.render import comparison, exports
+from keptalive.text import as_json as json_text
 
 
 def compare(
@@ -95,12 +94,11 @@ def _compare(
     before, after = (_valid(results.read(results.find(named))) for named in (baseline, candidate))
     findings = _found(before, after, guard, absolute=absolute)
     for name, file in exported:
-        _write(file, json.dumps(exports.EXPORTS[name](after.run), indent=1, ensure_ascii=False))
+        _write(file, json_text(without_secrets(exports.EXPORTS[name](after.run))))
     if as_json:
-        text = json.dumps(exports.document(findings), indent=1, ensure_ascii=False)
-        sys.stdout.write(redact(text) + "\n")
+        print_json(exports.document(findings))
     else:
-        Console(highlight=False, markup=False).print(comparison.screen(findings))
+        Screen().print(comparison.screen(findings))
     tell_the_ci(findings, as_json=as_json)
     if findings.outcome != FINE:
         raise typer.Exit(GATE_FAILED if findings.outcome == REGRESSION else NOT_COMPARABLE)

@@ -12,19 +12,33 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
 
-from keptalive.cli import bench, compare, explain, run, serve
+from keptalive.cli import bench, compare, explain, output, run, serve
 from keptalive.cli.exit_codes import INTERRUPTED, OUR_FAULT, UNWRITABLE
 from keptalive.errors import KeptaliveError
-from keptalive.redaction import redact
+from keptalive.redaction import IN_USE, redact
 
 _OF_A_STREAM = (errno.ENOSPC, errno.EIO, errno.EDQUOT)  # what a write of ours may meet
 
+
+class _Command(TyperCommand):
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        with output.own_colours():
+            super().format_help(ctx, formatter)
+
+
+class _Group(TyperGroup):
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        with output.own_colours():
+            super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
+    cls=_Group,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,7 +49,7 @@ app = typer.Typer(
 
 def _version(*, asked: bool) -> None:
     if asked:
-        typer.echo(f"keptalive {importlib.metadata.version('keptalive')}")
+        output.Screen().print(f"keptalive {importlib.metadata.version('keptalive')}")
         raise typer.Exit
 
 
@@ -54,11 +68,11 @@ def _options(
     pass
 
 
-app.command()(bench.bench)
-app.command()(compare.compare)
-app.command(context_settings=run.PASSES_ON, epilog=run.EXAMPLES)(run.run)
-app.command()(explain.explain)
-app.command(epilog=serve.SCENARIO_LIST)(serve.serve)
+app.command(cls=_Command)(bench.bench)
+app.command(cls=_Command)(compare.compare)
+app.command(cls=_Command, context_settings=run.PASSES_ON, epilog=run.EXAMPLES)(run.run)
+app.command(cls=_Command)(explain.explain)
+app.command(cls=_Command, epilog=serve.SCENARIO_LIST)(serve.serve)
 
 
 def main() -> None:
@@ -67,7 +81,16 @@ def main() -> None:
 
 
 def run_guarded(command: Callable[[], object]) -> int:
-    """The exit code of this command, its error told on standard error."""
+    """The exit code of this command, its error told on standard error.
+
+    Whatever is printed meanwhile is made harmless, and the environment's secrets are hidden.
+    """
+    IN_USE.add_from(os.environ)
+    with output.guarded():
+        return _guarded(command)
+
+
+def _guarded(command: Callable[[], object]) -> int:
     try:
         code = command()
         if sys.stdout is not None:
@@ -106,7 +129,7 @@ def _told(error: Exception) -> int:
 
 
 def _tell(message: str) -> None:
-    errors = Console(stderr=True, highlight=False, markup=False)
+    errors = output.Screen(stderr=True)
     with suppress(OSError):  # the exit code still says it
         errors.print(f"keptalive: {message}", style="red", soft_wrap=True)
 

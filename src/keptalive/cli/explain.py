@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from keptalive import explaining
+from keptalive.bounded import refuse_device
+from keptalive.cli.output import Screen, print_json
+from keptalive.redaction import shown
 from keptalive.render import report as report_screen
+from keptalive.text import each_text
 
 
 def explain(
@@ -27,16 +30,19 @@ def explain(
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
     """
+    if log != "-":
+        with suppress(OSError, ValueError):  # told of where it is opened
+            refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     report = _followed(log) if follow and log != "-" else explaining.explained(log)
     if as_json:
-        sys.stdout.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        print_json(report)
     else:
-        screen = report_screen.screen(explaining.for_screen(report))
-        Console(highlight=False, markup=False).print(screen)
+        told = explaining.for_screen(each_text(report, shown))
+        Screen().print(report_screen.screen(told))
 
 
 def _followed(log: str) -> dict[str, Any]:
-    narrator = Console(stderr=True, highlight=False, markup=False)
+    narrator = Screen(stderr=True)
     seen = narrator.is_terminal and not narrator.is_dumb_terminal
     with explaining.until_ctrl_c() as until:
         if seen:

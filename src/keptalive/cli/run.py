@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from keptalive.analysis.reporting import merged
+from keptalive.cli.output import Screen
 from keptalive.errors import UsageError
+from keptalive.redaction import shown, without_secrets
 from keptalive.render import report as report_screen
-from keptalive.results.writing import without_secrets
+from keptalive.text import as_json, each_text
 from keptalive.watching import program as running
 
 EXAMPLES = """Examples:
@@ -59,13 +59,13 @@ def run(
 
 def _tell(report: dict[str, Any], json_file: Path | None) -> None:
     """On standard error and in the file, as far as they take it: the program's code is to last."""
-    narrator = Console(stderr=True, highlight=False, markup=False)
+    narrator = Screen(stderr=True)
     with suppress(OSError):
         narrator.print()
-        narrator.print(report_screen.screen(report))
+        narrator.print(report_screen.screen(each_text(report, shown)))
     if json_file is not None:
         try:
-            json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+            json_file.write_text(as_json(report) + "\n", encoding="utf-8")
         except OSError as error:
             with suppress(OSError):
                 narrator.print(f"keptalive: {_unwritable(json_file, error)}", soft_wrap=True)

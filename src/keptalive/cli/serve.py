@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from keptalive.cli.output import Screen
 from keptalive.lookalike.api import TOKEN
 from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
 from keptalive.lookalike.server import run_forever
@@ -32,14 +32,14 @@ def serve(
         float, typer.Option(help="Simulated round-trip time.", metavar="MS", min=0)
     ] = 0.0,
     bundle: Annotated[
-        Path, typer.Option(help="Where to write the CA bundle that clients verify it with.")
+        Path, typer.Option(help="A new file for the CA bundle that clients verify it with.")
     ] = Path("lookalike-ca.pem"),
 ) -> None:
     """Run the look-alike of api.github.com on loopback until Ctrl-C, for experiments of your own.
 
     Prints its URL, the CA bundle to verify it with, the token that it accepts, and how to ask.
     """
-    console = Console(highlight=False, markup=False)
+    console = Screen()
 
     def announce(url: str, certificates: int) -> None:
         console.print(f"{url}   scenario {parse_scenario(scenario)}", style="bold", soft_wrap=True)

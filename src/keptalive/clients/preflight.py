@@ -5,6 +5,7 @@ It follows no redirect by itself, since a credential must not travel to another 
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -18,9 +19,11 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from keptalive.clients.access import Access
 from keptalive.clients.token import MAKE_ONE, VARIABLES
 from keptalive.errors import TargetError
-from keptalive.redaction import redact
+from keptalive.redaction import redact, shown
 
 _REDIRECTS = 5
+_SAID = 200  # characters of a server's own words
+_DIGITS = 12  # of a number in a header
 _RATE_LIMITED = (403, 429)
 _SENT_AS = {"Bearer": "a Bearer token", "Basic": "the password of Basic authentication"}
 
@@ -49,14 +52,14 @@ def ask_once(url: str, access: Access, *, token_source: str | None) -> Allowance
                 break
             url = same_origin(url, _joined(url, response))
         else:
-            raise TargetError(f"{redact(url)} goes on redirecting. Next: ask for the final URL.")
+            raise TargetError(f"{shown(url)} goes on redirecting. Next: ask for the final URL.")
     if response.status_code == 401:
         raise TargetError(_unauthorised(response, url, token_source))
     if (sentence := asks_to_stop(response)) is not None:
         raise TargetError(sentence)
     if response.status_code >= 400:
         raise TargetError(
-            f"{redact(url)} answered {response.status_code} {response.reason}. "
+            f"{shown(url)} answered {response.status_code} {_cut(str(response.reason))}. "
             "Next: check the target's base URL and the plan's requests."
         )
     return allowance(response)
@@ -66,17 +69,20 @@ def _joined(url: str, response: requests.Response) -> str:
     try:
         return urljoin(url, response.headers["location"])
     except ValueError:
-        raise TargetError(f"{redact(url)} redirects to what is no URL.") from None
+        raise TargetError(f"{shown(url)} redirects to what is no URL.") from None
 
 
 def allowance(response: requests.Response) -> Allowance:
     """What the rate-limit headers of this response grant."""
 
     def number(name: str) -> int | None:
-        value = response.headers.get(f"x-ratelimit-{name}", "")
-        return int(value) if value.isdecimal() else None
+        return _number(response.headers.get(f"x-ratelimit-{name}", ""))
 
     return Allowance(remaining=number("remaining"), limit=number("limit"))
+
+
+def _number(value: str) -> int | None:
+    return int(value) if re.fullmatch(rf"[0-9]{{1,{_DIGITS}}}", value) else None
 
 
 def same_origin(url: str, location: str) -> str:
@@ -89,11 +95,12 @@ def same_origin(url: str, location: str) -> str:
     try:
         there = urlsplit(location)
     except ValueError:
-        raise TargetError(f"{redact(url)} redirects to what is no URL.") from None
+        raise TargetError(f"{shown(url)} redirects to what is no URL.") from None
     if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-        origin = redact(f"{there.scheme}://{there.netloc}")
+        # hidden first, then cut: a secret may go on behind the host
+        origin = shown("".join(re.findall(r"\A[^/]*//[^/?#]*", redact(location))))
         raise TargetError(
-            f"{redact(url)} redirects to another host, {origin}, which must not get the "
+            f"{shown(url)} redirects to another host, {origin}, which must not get the "
             f"credentials.\nNext: if that is the server you mean, --target {origin}."
         )
     return location
@@ -106,15 +113,16 @@ def asks_to_stop(response: requests.Response) -> str | None:
     """
     if response.status_code not in _RATE_LIMITED:
         return None
-    wait_s = 60.0
-    if (after := response.headers.get("retry-after", "")).isdecimal():
-        wait_s = float(after)
-    elif (reset := response.headers.get("x-ratelimit-reset", "")).isdecimal():
-        wait_s = max(0.0, float(reset) - time.time())
+    wait_s: float = 60
+    if (after := _number(response.headers.get("retry-after", ""))) is not None:
+        wait_s = after
+    elif (reset := _number(response.headers.get("x-ratelimit-reset", ""))) is not None:
+        wait_s = max(0.0, reset - time.time())
     return (
-        f"{response.status_code} {response.reason}: the server asks for fewer requests, or "
-        f"refuses this one. {_message(response)}\nNext: wait {wait_s:.0f} s or more before you "
-        "run this again, or check what the token may read."
+        f"{response.status_code} {_cut(str(response.reason))}: the server asks for fewer "
+        f"requests, or refuses this one. {_message(response)}\n"
+        f"Next: wait {wait_s:.0f} s or more before you run this again, or check what the token "
+        "may read."
     )
 
 
@@ -148,18 +156,23 @@ def _message(response: requests.Response) -> str:
         said = response.json()["message"]
     except (ValueError, KeyError, TypeError):
         said = response.reason or ""
-    line = " ".join(redact(str(said)).split())[:200].rstrip(".")
+    line = _cut(str(said)).rstrip(".")
     return f"{line}." if line else ""
+
+
+def _cut(said: str) -> str:
+    """A server's words, shortened: after secrets are hidden, since half of one is not known."""
+    return " ".join(shown(said).split())[:_SAID]
 
 
 def explain(error: Exception, url: str) -> str:
     """Why it could not be reached, in a sentence, and what to do next."""
-    where = redact("{0.scheme}://{0.netloc}".format(urlsplit(url)))
+    where = shown("{0.scheme}://{0.netloc}".format(urlsplit(url)))
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
-                f"{where}: its certificate cannot be verified: {cause.verify_message}.\n"
+                f"{where}: its certificate cannot be verified: {_cut(cause.verify_message)}.\n"
                 "Next: point REQUESTS_CA_BUNDLE at a file with the CA that signed it."
             )
     if isinstance(error, requests.exceptions.ProxyError):
@@ -178,7 +191,7 @@ def explain(error: Exception, url: str) -> str:
         # without quoting it: it may hold a password that no pattern would recognise
         return f"{where}: a URL or proxy setting is malformed. Next: check HTTP(S)_PROXY."
     name = type(causes[-1]).__name__
-    return f"{where}: {redact(str(causes[-1]))[:200]} ({name}). Next: check host and port."
+    return f"{where}: {_cut(str(causes[-1]))} ({name}). Next: check host and port."
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

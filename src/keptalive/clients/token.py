@@ -1,24 +1,33 @@
 """Where the token comes from: the environment, the gh command, or a prompt. Never an argument.
 
+Whatever is found is known to `redaction.IN_USE` from then on, and so hidden wherever it comes out.
+
 Arguments stand in the shell's history and in every process list; so do they in CI's log.
 """
 
 from __future__ import annotations
 
 import getpass
+import os
 import re
+import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import IO, cast
 
 from keptalive.errors import UsageError
+from keptalive.redaction import IN_USE
+from keptalive.text import one_line
 
 VARIABLES = ("GITHUB_TOKEN", "GH_TOKEN")
 MAKE_ONE = "make one at https://github.com/settings/tokens, or run: gh auth login"
 
 _GH_SECONDS = 10
+_GH_BYTES = 4096
 _POSSIBLE = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 
@@ -48,7 +57,8 @@ def find_token(host: str, environment: Mapping[str, str], *, ask: bool) -> Token
         return _checked(value, "gh auth token", host)
     if ask and sys.stdin.isatty():
         try:
-            value = getpass.getpass(f"Token for {host} (nothing is shown; Enter for none): ")
+            prompt = f"Token for {one_line(host)} (nothing is shown; Enter for none): "
+            value = getpass.getpass(prompt)
         except EOFError:  # Ctrl-D: none
             return None
         return _checked(value, "the prompt", host) if value.strip() else None
@@ -59,21 +69,37 @@ def _from_gh(host: str) -> str | None:
     if (gh := shutil.which("gh")) is None:
         return None
     try:
-        answer = subprocess.run(  # noqa: S603 - gh as found on the user's own PATH
+        with subprocess.Popen(  # noqa: S603 - gh as found on the user's own PATH
             [gh, "auth", "token", "--hostname", host],
-            capture_output=True,
-            text=True,
-            timeout=_GH_SECONDS,
-            check=False,
             stdin=subprocess.DEVNULL,
-        )
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as running:
+            try:
+                said = _said_by(running, time.monotonic() + _GH_SECONDS)
+            finally:
+                running.kill()  # where it has ended, this does nothing
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return answer.stdout.strip() or None if answer.returncode == 0 else None
+    return said if running.returncode == 0 else None
+
+
+def _said_by(running: subprocess.Popen[bytes], ends: float) -> str | None:
+    """What it prints, until that time; None if it is nothing, or more than any token has."""
+    said, pipe = b"", cast("IO[bytes]", running.stdout)
+    while len(said) <= _GH_BYTES:
+        if not select.select([pipe], [], [], max(0.0, ends - time.monotonic()))[0]:
+            return None
+        if not (piece := os.read(pipe.fileno(), _GH_BYTES)):
+            running.wait(max(0.0, ends - time.monotonic()))
+            return said.decode("utf-8", "replace").strip() or None
+        said += piece
+    return None
 
 
 def _checked(value: str, source: str, host: str) -> Token:
     value = value.strip()
+    IN_USE.add(value)
     if not _POSSIBLE.match(value):
         remedy = MAKE_ONE if host == "github.com" else "give the token alone"
         raise UsageError(

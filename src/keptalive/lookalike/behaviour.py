@@ -96,11 +96,11 @@ def parse_scenario(text: str) -> Scenario:
     name, has_number, number_text = text.strip().partition("=")
     kind = SCENARIOS.get(name)
     if kind is None:
-        raise UsageError(f"unknown scenario {name!r}: choose one of {', '.join(SCENARIOS)}")
+        raise UsageError(f"unknown scenario {name!r:.80}: choose one of {', '.join(SCENARIOS)}")
     if not has_number:
         return Scenario(name=name, number=kind.default)
     if kind.number_means is None:
-        raise UsageError(f"scenario {name} takes no number, but {text!r} gives one")
+        raise UsageError(f"scenario {name} takes no number, but {text!r:.80} gives one")
     return Scenario(name=name, number=_parse_number(name, kind.number_means, number_text))
 
 
@@ -113,7 +113,7 @@ def _parse_number(name: str, number_means: str, text: str) -> float:
     # NaN fails every comparison, so it is refused here as well.
     if not 0 < number < math.inf or (counts_requests and not number.is_integer()):
         must_be = "a positive whole number" if counts_requests else "a positive number"
-        raise UsageError(f"scenario {name} needs {must_be} ({number_means}), not {text!r}")
+        raise UsageError(f"scenario {name} needs {must_be} ({number_means}), not {text!r:.80}")
     return number
 
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ from keptalive.lookalike.behaviour import Scenario, parse_scenario, when_idle
 from keptalive.lookalike.connection import Connection
 from keptalive.lookalike.link import Link
 from keptalive.lookalike.loop import new_event_loop
-from keptalive.lookalike.tls import Authority, Channel
+from keptalive.lookalike.own_file import own_file
+from keptalive.lookalike.tls import Authority, Channel, certificates_in
 
 _BACKLOG = 4096
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
@@ -146,11 +147,12 @@ def run_forever(
         scenario: how connections are treated.
         port: where to listen on 127.0.0.1; 0 for any that is free.
         rtt_ms: the round-trip time to simulate.
-        bundle_path: where to write the CA bundle that clients need.
+        bundle_path: where to write the CA bundle that clients need; the file must not exist, and
+            is removed at the end.
         on_ready: called with the URL and the bundle's number of certificates, once listening.
 
     Raises:
-        UsageError: for a port that cannot be had, or a bundle that cannot be written.
+        UsageError: for a port that cannot be had, or a bundle that exists or cannot be written.
     """
     chosen = parse_scenario(scenario) if isinstance(scenario, str) else scenario
     loop = new_event_loop()
@@ -160,9 +162,10 @@ def run_forever(
             chosen, context=authority.server_context(), loop=loop, port=port, rtt_ms=rtt_ms
         )
         try:
-            certificates = _written(authority, bundle_path)
-            ready = functools.partial(on_ready, listener.url, certificates)
-            loop.run_until_complete(_interrupted(loop, ready))
+            bundle = authority.bundle()
+            ready = functools.partial(on_ready, listener.url, certificates_in(bundle))
+            with _written(bundle_path, bundle):
+                loop.run_until_complete(_interrupted(loop, ready))
         finally:
             listener.close()
         return Served(accepted=listener.accepted, requests=listener.served)
@@ -170,13 +173,21 @@ def run_forever(
         end_loop(loop)
 
 
-def _written(authority: Authority, bundle: Path) -> int:
-    try:
-        return authority.write_bundle(bundle)
-    except OSError as error:
-        raise UsageError(
-            f"The CA bundle cannot be written to {bundle}: {error.strerror}. Next: --bundle FILE."
-        ) from None
+@contextlib.contextmanager
+def _written(path: Path, bundle: bytes) -> Iterator[None]:
+    with contextlib.ExitStack() as ours:
+        try:
+            ours.enter_context(own_file(path, bundle))
+        except FileExistsError:
+            raise UsageError(
+                f"{path} exists already, and serve overwrites no file. "
+                "Next: remove it, or --bundle FILE."
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"The CA bundle cannot be written to {path}: {error.strerror}. Next: --bundle FILE."
+            ) from None
+        yield
 
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -197,6 +208,7 @@ async def _interrupted(loop: asyncio.AbstractEventLoop, ready: Callable[[], obje
     with contextlib.suppress(NotImplementedError):  # elsewhere than on Unix
         loop.add_signal_handler(signal.SIGINT, stop.set)
         loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
     ready()  # only now: whoever has heard of it may interrupt it at once
     with contextlib.suppress(KeyboardInterrupt):
         await stop.wait()

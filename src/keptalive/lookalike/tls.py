@@ -30,15 +30,25 @@ class Authority:
         self._ca.issue_cert(*_HOSTS).configure_cert(context)
         return context
 
-    def write_bundle(self, path: Path) -> int:
-        """Write certifi's bundle with our CA appended; return how many certificates it holds.
+    def bundle(self) -> bytes:
+        """Make certifi's bundle with our CA appended.
 
         A whole bundle, because loading it is part of what a client pays for a new connection.
         """
         public = Path(certifi.where()).read_bytes().rstrip(b"\n")
-        bundle = public + b"\n\n" + self._ca.cert_pem.bytes()
-        path.write_bytes(bundle)
-        return bundle.count(b"-----BEGIN CERTIFICATE-----")
+        return public + b"\n\n" + self._ca.cert_pem.bytes()
+
+    def write_bundle(self, path: Path) -> int:
+        """Write that bundle to a file that is new; return how many certificates it holds."""
+        bundle = self.bundle()
+        with path.open("xb") as file:
+            file.write(bundle)
+        return certificates_in(bundle)
+
+
+def certificates_in(bundle: bytes) -> int:
+    """How many certificates a bundle holds."""
+    return bundle.count(b"-----BEGIN CERTIFICATE-----")
 
 
 class Channel:

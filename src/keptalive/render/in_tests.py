@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 from typing import Any
 
+from keptalive import redaction
 from keptalive.analysis.limits import Host, Limit, beyond
 from keptalive.analysis.log_causes import means
 from keptalive.analysis.reporting import OWED
 from keptalive.render.report import many
+from keptalive.text import each_text, harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns
 NAMED = 3  # hosts in a headline
@@ -20,6 +22,7 @@ NAMED = 3  # hosts in a headline
 
 def refusal(limit: Limit, report: Mapping[str, Any]) -> str | None:
     """What is wrong, in a line, then the causes and cures; None if the limit was kept."""
+    report = each_text(report, redaction.shown)
     hosts = beyond(limit, report["hosts"])
     if hosts is None:
         return None
@@ -29,7 +32,7 @@ def refusal(limit: Limit, report: Mapping[str, Any]) -> str | None:
         spared_first = sorted(host["causes"], key=lambda cause: cause["cause"] in OWED)
         lines += [line for cause in spared_first for line in _cause(cause)]
     lines += [_indented(warning, "! ") for warning in report["warnings"]]
-    return "\n".join(lines)
+    return harmless("\n".join(lines))
 
 
 def _host(host: Host) -> str:
@@ -94,10 +97,11 @@ def busiest(tests: Mapping[str, Did], *, shown: int, width: int) -> list[str]:
     order = sorted(some, key=lambda test: (-some[test][0], test))[: shown or None]
     rows = [HEADINGS, *((*some[test], test) for test in order)] if some else []
     causes = max((len(cause) for _, _, cause, _ in rows), default=0)
-    return [
+    lines = [
         f"{opened:>6}  {reused:>6}  {cause:<{causes}}  {_end_of(test, width - 18 - causes)}"
         for opened, reused, cause, test in rows
     ]
+    return [redaction.shown(line) for line in lines]
 
 
 def _end_of(test: str, room: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keptalive.analysis.comparing import BETTER, WORSE
 from keptalive.analysis.findings import Findings
-from keptalive.redaction import redact
+from keptalive.redaction import shown
 from keptalive.render import sentences
 from keptalive.render.terminal import scenario_title
 
@@ -36,8 +36,8 @@ def _table(findings: Findings, scenario: str) -> list[str]:
     for row in sentences.rows_to_show(findings, scenario):
         *cells, verdict = sentences.cells(findings, row)
         label = findings.labels[row.strategy]
-        shown = [_safe(cell) for cell in (label, *cells)] + [_MARKS.get(verdict, _safe(verdict))]
-        lines.append(f"| {' | '.join(shown)} |")
+        safe = [_safe(cell) for cell in (label, *cells)] + [_MARKS.get(verdict, _safe(verdict))]
+        lines.append(f"| {' | '.join(safe)} |")
     return lines
 
 
@@ -46,7 +46,7 @@ def _safe(text: str) -> str:
 
     Secrets go first: escaped, they would no longer look like any.
     """
-    text = redact(text)
+    text = shown(text)
     for special in "\\`*_[]|~":
         text = text.replace(special, f"\\{special}")
     return " ".join(text.replace("&", "&amp;").replace("<", "&lt;").split())

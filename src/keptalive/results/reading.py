@@ -16,6 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from keptalive.bounded import MIB, json_of, text_of
 from keptalive.errors import UsageError
 from keptalive.model import Counts, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.redaction import shown
@@ -71,25 +72,25 @@ def _no_collecting() -> Iterator[None]:
 
 
 def _text(path: Path) -> str:
-    if path.is_char_device() or path.is_block_device():
-        raise UsageError(f"{path} is a device, not a result.")
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is not a result: it is not text.") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+        text = text_of(path, limit=LARGEST, what="The result", next_step=_NEXT)
+    except FileNotFoundError:
+        raise UsageError(f"There is no result {path}. Next: {_NEXT}.") from None
     if not text.strip():
         raise UsageError(f"{path} is not a result: it is empty.")
     return text
 
 
+# A million and a half requests are in so many bytes. A file made for nothing else, of empty lists,
+# takes fifty times its size of memory.
+LARGEST = 32 * MIB
+_NEXT = "name a result that keptalive bench made"
 _TAIL = 6  # a constant that is cut off is noticed up to so many characters before the end
 
 
 def _json(path: Path, text: str) -> Any:
     try:
-        return _cleaned(json.loads(text))
+        return _cleaned(json_of(text))
     except json.JSONDecodeError as error:
         at_the_end = error.pos >= len(text.rstrip()) - _TAIL or "Unterminated" in error.msg
         if text.lstrip().startswith("{") and at_the_end:
@@ -97,8 +98,9 @@ def _json(path: Path, text: str) -> Any:
         raise UsageError(
             f"{path} is not a result: it is not JSON (line {error.lineno}: {error.msg})."
         ) from None
-    except (RecursionError, ValueError):
-        raise UsageError(f"{path} is not a result: its JSON is none of ours.") from None
+    except (RecursionError, ValueError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise UsageError(f"The result {path} is damaged: {why}. Next: {_NEXT}.") from None
 
 
 def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
@@ -111,7 +113,7 @@ def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
         )
     schema = ours["schema"]
     if not isinstance(schema, int) or isinstance(schema, bool) or schema < 1:
-        raise UsageError(f"The result {path} is damaged: its schema is {schema!r}.")
+        raise UsageError(f"The result {path} is damaged: its schema is {schema!r:.40}.")
     if schema > SCHEMA:
         raise UsageError(
             f"The result {path} has schema {schema}; this keptalive reads up to {SCHEMA}. "

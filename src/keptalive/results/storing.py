@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from keptalive.errors import UsageError
+from keptalive.text import as_json
 
 RESULTS = Path("results")
 BASELINE = RESULTS / "baseline"
@@ -43,7 +43,7 @@ def save(contents: Mapping[str, Any], folder: Path) -> Path:
         UsageError: it cannot be written there; if the system's folder for temporary files takes
             it, the sentence says where it is.
     """
-    text = json.dumps(contents, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = as_json(contents) + "\n"
     stamp = str(contents["datetime"])[:19].replace(":", "")
     try:
         return _write(text, folder, stamp)

@@ -6,7 +6,6 @@ each round, so pytest-benchmark's own ``compare`` and the CI actions built on it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
@@ -18,7 +17,7 @@ from pytest_benchmark.utils import get_commit_info
 
 from keptalive.analysis.summary import seconds_per_request
 from keptalive.model import Run, StrategySummary, Trial
-from keptalive.redaction import redact
+from keptalive.redaction import for_a_file
 
 SCHEMA = 2  # what changed from one to the next stands in docs/results.md
 
@@ -27,7 +26,7 @@ def document(run: Run) -> dict[str, Any]:
     """The whole file as plain data, with no secret in it."""
     machine = pytest_benchmark_generate_machine_info()
     machine.pop("node")  # whose machine it was concerns nobody
-    whole: dict[str, Any] = without_secrets(
+    whole: dict[str, Any] = for_a_file(
         {
             "machine_info": machine,
             "commit_info": get_commit_info(),
@@ -111,15 +110,3 @@ def _benchmark(run: Run, row: StrategySummary) -> dict[str, Any]:
         },
         "stats": {**stats.as_dict(), "data": stats.data, "iterations": 1},
     }
-
-
-def without_secrets(value: Any) -> Any:
-    """The value, no string in it with anything that looks like a credential."""
-    match value:
-        case str():
-            return redact(value)
-        case Mapping():
-            return {key: without_secrets(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [without_secrets(inner) for inner in value]
-    return value

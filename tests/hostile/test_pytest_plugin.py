@@ -1,0 +1,55 @@
+"""What the pytest plugin shows of strangers' text is obeyed by no terminal and no CI."""
+
+from __future__ import annotations
+
+import pytest
+from tests.hostile.words import ARGUMENT, HOSTILE, LONG, faults_in
+
+from keptalive import redaction
+from keptalive.analysis.limits import Limit
+from keptalive.render.in_tests import busiest, refusal, totals
+
+
+def report(text: str) -> dict[str, object]:
+    cause = {"cause": "new-session", "count": 2, "seconds": 0.1, "evidence": text, "cure": text}
+    host = {"host": text, "opened": 2, "requests": 2, "causes": [cause]}
+    return {"hosts": [host, {**host, "host": f"{text}2"}], "warnings": [text, f"::a {text}"]}
+
+
+@pytest.mark.parametrize("text", [HOSTILE, LONG, ARGUMENT, "::error::x", f"{'x' * 66} ::error::x"])
+def test_a_broken_limit_is_told_in_words_that_are_not_obeyed(text):
+    told = refusal(Limit(at_most=1), report(text))
+    assert told is not None
+    assert faults_in(told.encode()) == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_busiest_tests_are_named_without_being_obeyed(width):
+    tests = {f"test_{text}.py::test_x": (2, 0, "new-session") for text in (HOSTILE, LONG)}
+    lines = [*busiest(tests, shown=0, width=width), totals(tests)]
+    assert faults_in("\n".join(lines).encode()) == []
+
+
+def test_the_id_of_a_test_stays_as_it_can_be_given_to_pytest_again():
+    (_, line) = busiest({"tests/test_a.py::test_b[::1]": (1, 0, "")}, shown=0, width=80)
+    assert line.endswith("  tests/test_a.py::test_b[::1]")
+
+
+SECRET = "f1e2d3c4b5a6"
+SHOWING = f"""
+    import os, pytest
+
+    @pytest.mark.connections(at_most="{HOSTILE.encode("unicode_escape").decode()} {SECRET}")
+    def test_of_its_marker(): pass
+"""
+
+
+def test_a_marker_that_is_refused_is_quoted_without_its_secret(pytester, monkeypatch):
+    monkeypatch.setattr(redaction.IN_USE, "_patterns", {})
+    monkeypatch.setenv("SHOP_API_KEY", SECRET)
+    pytester.makepyfile(SHOWING)
+    ended = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    text = ended.stderr.str() + ended.stdout.str()
+    assert "[hidden]" in text
+    assert SECRET not in text
+    assert faults_in(ended.stderr.str().encode()) == []
