@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from keptalive import explaining
+from keptalive.explaining import SoFar
 from keptalive.render import report as report_screen
+from keptalive.render.report import many
 
 
 def explain(
@@ -18,30 +24,49 @@ def explain(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead.")
     ] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Read on while it grows; Ctrl-C ends it and tells.")
-    ] = False,
 ) -> None:
     """Tell from a debug log why connections were opened, as far as a log can tell.
 
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
+
+    To follow a log that is still written: tail -n +1 -F LOG | keptalive explain -. Ctrl-C ends
+    both and prints the report.
     """
-    report = _followed(log) if follow and log != "-" else explaining.explained(log)
+    with _counter() as show:
+        report = explaining.explained(log, tell=show)
     if as_json:
         sys.stdout.write(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     else:
-        screen = report_screen.screen(explaining.for_screen(report))
+        screen = report_screen.screen(
+            explaining.for_screen(report), hosts_shown=explaining.HOSTS_SHOWN
+        )
         Console(highlight=False, markup=False).print(screen)
 
 
-def _followed(log: str) -> dict[str, Any]:
-    narrator = Console(stderr=True, highlight=False, markup=False)
-    seen = narrator.is_terminal and not narrator.is_dumb_terminal
-    with explaining.until_ctrl_c() as until:
-        if seen:
-            narrator.print(f"Following {log}: Ctrl-C ends it.", style="dim", soft_wrap=True)
-        report = explaining.explained(log, until=until)
-        if seen:
-            narrator.print()  # behind the terminal's ^C
-        return report
+@contextmanager
+def _counter() -> Iterator[Callable[[SoFar], None]]:
+    """Shows on a terminal how much has come through a pipe so far, in one line."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield lambda _: None
+        return
+    line = Live(console=console, auto_refresh=False, transient=True)
+
+    def show(so_far: SoFar) -> None:
+        line.start()
+        line.update(_counted(so_far), refresh=True)
+
+    try:
+        yield show
+    finally:
+        line.stop()
+
+
+def _counted(so_far: SoFar) -> Text:
+    parts = (
+        many(so_far.lines, "line"),
+        many(so_far.requests, "request"),
+        f"{many(so_far.opened, 'connection')} opened. Ctrl-C prints the report.",
+    )
+    return Text(", ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")
