@@ -10,7 +10,7 @@ import pytest
 import keptalive
 
 ROOT = Path(keptalive.__file__).parent
-FLOOR = {"model", "evidence", "errors", "redaction"}
+FLOOR = {"model", "evidence", "errors", "redaction", "interruption"}
 MAY_IMPORT = {name: set() for name in FLOOR} | {
     "analysis": FLOOR | {"analysis"},
     "watching": FLOOR | {"analysis", "watching"},

@@ -30,8 +30,9 @@ def explain(
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
 
-    To follow a log that is still written: tail -n +1 -F LOG | keptalive explain -. Ctrl-C ends
-    both and prints the report.
+    Ctrl-C while a pipe is read prints the report, so this follows a log that is still written:
+
+    tail -n +1 -F LOG | keptalive explain -
     """
     with _counter() as show:
         report = explaining.explained(log, tell=show)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from keptalive import interruption
 from keptalive.errors import UsageError
 from keptalive.watching.inject import _keptalive_process as inside
 
@@ -42,8 +43,15 @@ def environment(ours: Mapping[str, str], folder: Path, watcher: str, source: str
 
 
 def run_to_end(words: list[str], variables: Mapping[str, str]) -> int:
-    """The exit code of this command: 128 + N where signal N ended it."""
+    """The exit code of this command: 128 + N where signal N ended it.
+
+    Raises:
+        UsageError: it cannot be started.
+        Interrupted: a signal came before it was started.
+    """
     with _forwarding() as started:
+        with interruption.allowed():
+            pass  # a signal that came before these handlers ends us: nothing is started
         try:
             # close_fds: what a shell has opened for the program is for the program
             program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
@@ -79,10 +87,10 @@ class _Forwarding:
             program.send_signal(number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        if number in _FROM_TERMINAL and _in_foreground():
-            return  # the program had it from the terminal; we have to be there when it ends
         if self._program is None:
             self._early.append(number)
+        elif number in _FROM_TERMINAL and _in_foreground():
+            return  # the program had it from the terminal; we have to be there when it ends
         elif self._program.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self._program.pid, number)
