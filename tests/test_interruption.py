@@ -82,6 +82,23 @@ print(raised(drop), raised())
     assert told(code) == (0, "goes on\nNone 15\n", "")
 
 
+def test_after_a_signal_that_struck_in_a_destructor_the_next_one_raises() -> None:
+    code = """
+class Slow:
+    def __del__(self):
+        send()
+        for _ in range(1000): pass
+
+def drop():
+    Slow()
+    send(signal.SIGHUP)
+    print("goes on")
+
+print(raised(drop))
+"""
+    assert told(code) == (0, "1\n", "")
+
+
 def test_what_else_goes_wrong_in_a_destructor_is_still_said() -> None:
     _, _, errors = told("class A:\n def __del__(self): 1 / 0\nA()")
     assert "Exception ignored in" in errors

@@ -180,6 +180,30 @@ def test_a_signal_at_a_bad_moment_loses_no_result_and_leaves_nothing(
     assert place.left_behind() == []
 
 
+STOPS_IN_THE_CHILD = """
+import sys
+if "keptalive.lookalike" in sys.orig_argv:
+    open("there", "w")
+    sys.stdin.read()
+sys.path.remove(__file__.rpartition("/")[0])
+del sys.modules["httptools"]
+import httptools
+"""
+
+
+def test_a_signal_while_the_look_alike_does_not_come_up_is_not_waited_with(place: Place) -> None:
+    """Its process stops in an import, until its input ends."""
+    (place.folder / "httptools.py").write_text(STOPS_IN_THE_CHILD)
+    path = {"PYTHONPATH": str(place.folder)}
+    with place.started(*COMMAND, "bench", "plan.toml", env=path) as process:
+        while not (place.folder / "there").exists():
+            assert process.poll() is None
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors.decode()) == (143, SAID[signal.SIGTERM])
+    assert place.left_behind() == []
+
+
 def test_a_signal_that_is_ignored_as_under_nohup_ends_nothing(place: Place) -> None:
     command = ["nohup", sys.executable, PROGRAMS / "stops_at.py"]
     step = "keptalive.benching:environment"
@@ -261,8 +285,9 @@ A_RESULT = (Path(__file__).parent / "data/results/schema-2.json").read_bytes()
 ENDS_LATE = """
 import os, signal, subprocess, sys, time
 def end(*_):
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.6)"], stdout=2)
-    time.sleep(0.2)
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.6)"])
+    time.sleep(0.1)
+    print("ends", flush=True)
     sys.exit(5)
 signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
@@ -276,10 +301,10 @@ def test_run_ends_with_its_report_however_often_it_is_told_to_end(place: Place) 
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.terminate()
-        assert process.stdout.read() == b""  # the program has ended; a child of it still runs
-        for _ in range(3):
-            process.terminate()
+        assert process.stdout.readline() == b"ends\n"  # a child of it still runs
+        for _ in range(4):
             time.sleep(0.1)
+            process.terminate()
         assert process.stderr is not None
         errors = process.stderr.read()
         process.wait(30)

@@ -80,6 +80,11 @@ def test_a_reader_that_has_left_is_no_failure(folder: Path, arguments: list[str]
     assert unread(folder, *arguments) == (0, "")
 
 
+def test_nothing_is_said_of_it_at_the_interpreters_end_either(folder: Path) -> None:
+    said = unread(folder, "explain", "x.log", "--json", PYTHONDEVMODE="1", PYTHONWARNINGS="ignore")
+    assert said == (0, "")
+
+
 def test_a_reader_that_has_left_is_no_failure_where_click_wraps_the_stream(folder: Path) -> None:
     assert unread(folder, "--version", PYTHONIOENCODING="ascii") == (0, "")
 

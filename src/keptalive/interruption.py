@@ -115,11 +115,12 @@ def held() -> Iterator[None]:
     if handler is None:
         yield
         return
-    before, handler.raises = handler.raises, False
+    before = (handler.leaves, handler.raises)
     try:
+        handler.leaves = handler.raises = False
         yield
     finally:
-        handler.raises = before
+        handler.leaves, handler.raises = before
 
 
 def received() -> int | None:

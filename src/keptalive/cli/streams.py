@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
 from typing import Any, TextIO, cast
 
 
@@ -33,25 +32,19 @@ class Forgiving:
     def write(self, text: str) -> int:
         if self._closed and text and self.failure is None:
             self.failure = OSError(errno.EBADF, "it is closed")
-        try:
-            return self._stream.write(text)
-        except OSError as error:
-            return self._fails(error, len(text))
+        if self.failure is None:
+            try:
+                return self._stream.write(text)
+            except OSError as error:
+                self.failure = error
+        return len(text)
 
     def flush(self) -> None:
+        # always: the interpreter does so at its end, and would say that it failed
         try:
             self._stream.flush()
         except OSError as error:
-            self._fails(error)
-
-    def _fails(self, error: OSError, length: int = 0) -> int:
-        self.failure = self.failure or error
-        # what is still in the buffer goes nowhere, and so does not fail at the interpreter's end
-        with suppress(OSError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
-        return length
+            self.failure = self.failure or error
 
 
 def forgive() -> None:
