@@ -66,6 +66,21 @@ def test_outside_of_commands_a_signal_leaves_at_once_and_says_so() -> None:
     )
 
 
+def test_a_second_signal_while_the_interpreter_ends_changes_no_exit_code() -> None:
+    code = """
+import sys
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, 15)
+
+raised(send)
+interruption.settle()
+sys.modules["late"] = Late()  # collected when the handlers are Python's own again
+sys.exit(143)
+"""
+    assert told(code) == (143, "", "")
+
+
 def test_a_signal_that_strikes_in_a_destructor_is_raised_by_the_next_block() -> None:
     code = """
 class Slow:

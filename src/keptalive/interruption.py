@@ -123,6 +123,17 @@ def held() -> Iterator[None]:
         handler.leaves, handler.raises = before
 
 
+def settle() -> None:
+    """After a signal has decided the exit code, ignore further ones.
+
+    Else one that comes while the interpreter ends would kill it, since Python puts the defaults
+    back there.
+    """
+    if _installed is not None and _installed.received is not None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def received() -> int | None:
     """The first signal that came since `install`, whether or not it was raised."""
     handler = _installed

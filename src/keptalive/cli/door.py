@@ -67,6 +67,7 @@ def main() -> None:
             code = run_guarded(lambda: app(standalone_mode=False, prog_name="keptalive"))
     except Interrupted as signalled:  # while an error was told
         code = interruption.exit_code(signalled.number)
+    interruption.settle()
     sys.exit(code)
 
 
