@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import termios
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -141,7 +147,7 @@ def test_standard_input_without_anything_is_called_so():
     assert answer.stderr.decode() == f"keptalive: standard input is empty.\n{HOW}\n"
 
 
-@pytest.mark.parametrize("options", [[], ["--follow"], ["--json"]])
+@pytest.mark.parametrize("options", [[], ["--json"]])
 @pytest.mark.parametrize(
     ("place", "why"), [("", "Is a directory"), ("missing.log", "No such file or directory")]
 )
@@ -173,7 +179,7 @@ def test_a_gzip_file_that_breaks_off_is_told_as_far_as_it_goes(tmp_path):
     )
 
 
-def test_of_many_hosts_the_screen_shows_the_first_and_json_all(tmp_path):
+def test_of_many_hosts_the_screen_shows_the_first_sums_all_and_json_has_all(tmp_path):
     path = tmp_path / "many.log"
     path.write_text(
         "".join(
@@ -185,9 +191,27 @@ def test_of_many_hosts_the_screen_shows_the_first_and_json_all(tmp_path):
         )
     )
     shown = explain(path).stdout.decode()
+    assert shown.startswith("100 connections opened to 50 hosts, perfect reuse: 50.\n\n")
     assert shown.count("   2 requests, 2 connections opened") == 20
     assert "! 30 more hosts, 60 connections opened: --json tells of them." in shown
     assert len(json.loads(explain(path, "--json").stdout)["hosts"]) == 50
+
+
+def test_the_first_line_sums_what_a_log_leaves_open_too(tmp_path):
+    path = tmp_path / "threads.log"
+    threads = [
+        f"2026-11-22 15:04:05,000 DEBUG Thread-{n} urllib3.connectionpool:" for n in (1, 2, 3)
+    ]
+    lines = []
+    for host in ("a", "b"):
+        lines += [
+            f"{thread} Starting new HTTP connection ({n}): {host}:80\n"
+            for n, thread in enumerate(threads, start=1)
+        ]
+        lines += [f'{thread} http://{host}:80 "GET / HTTP/1.1" 200 1\n' for thread in threads]
+    path.write_text("".join(lines))
+    shown = explain(path).stdout.decode()
+    assert shown.startswith("6 connections opened to 2 hosts, perfect reuse: 2 to 6.\n")
 
 
 def test_connections_that_threads_may_have_needed_are_not_held_against_the_program(tmp_path):
@@ -213,53 +237,100 @@ def test_what_a_set_may_be_is_one_line(kind):
     assert every == f"May be {', '.join(members_of(kind)[:-1])} or {members_of(kind)[-1]}."
 
 
-# -- Following -----------------------------------------------------------------------------------
+# -- Through a pipe --------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
-def test_a_log_is_followed_through_its_rotation_until_ctrl_c_and_a_terminal_says_so(log):
+@contextmanager
+def explaining(*options: str, errors: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """Explains what is written to its standard input."""
+    command = [sys.executable, "-m", "keptalive", "explain", "-", *options]
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=environment,
+        bufsize=0,
+    ) as process:
+        yield process
+
+
+def test_a_terminal_shows_how_much_has_come_and_ctrl_c_prints_the_report():
     ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "keptalive", "explain", "--follow", "--json", str(log)]
-    environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment)
-    os.close(theirs)
-    with process, os.fdopen(ours, "rb", buffering=0) as terminal:
-        seen = b""
-        while b"Ctrl-C ends it." not in seen:
-            seen += terminal.read(4096)
-        assert f"Following {log}".encode() in seen
-        wait_until_open(log, process)
-        log.rename(log.with_suffix(".1"))
-        with log.with_suffix(".1").open("a") as old:
-            old.write(LOG.splitlines(keepends=True)[-1])
-        log.write_text(LOG.splitlines(keepends=True)[-1])
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+    with explaining("--json", errors=theirs) as process:
+        os.close(theirs)
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            first, _, rest = LOG.partition("\n")
+            process.stdin.write(f"{first}\n".encode())
+            until(terminal, "1 line, 0 requests, 0 connections opened. Ctrl-C prints the report.")
+            process.stdin.write(rest.encode())
+            until(terminal, "5 lines, 2 requests, 2 connections opened. Ctrl-C prints the report.")
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.stdout.read())
+            process.wait(60)
+            assert b"\x1b[2K" in until(terminal, "")  # the line is taken away
     assert process.returncode == 0
-    assert json.loads(said)["hosts"][0]["requests"] == 4
+    assert report["hosts"][0]["requests"] == 2
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc here")
-def test_where_no_terminal_is_following_says_nothing(log):
-    command = [sys.executable, "-m", "keptalive", "explain", "--follow", str(log)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes) as process:
-        wait_until_open(log, process)  # by then it listens to Ctrl-C
+def test_where_no_terminal_is_the_report_of_a_pipe_comes_alone():
+    with explaining() as process:
+        process.stdin.write(LOG.encode())
+        process.stdin.flush()
+        wait_until_read(process)
         process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=60)
+        shown, errors = process.stdout.read(), process.stderr.read()
     assert (process.returncode, errors) == (0, b"")
-    assert b"2 requests, 2 connections opened" in said
+    assert b"2 requests, 2 connections opened" in shown
 
 
-def wait_until_open(file: Path, process: subprocess.Popen[bytes]) -> None:
-    while not any(file.samefile(one) for one in opened_by(process.pid)):
+def test_sigterm_while_a_pipe_is_open_is_one_line_and_143():
+    with explaining() as process:
+        process.stdin.write(LOG.encode())
+        wait_until_read(process)
+        process.terminate()
+        shown, errors = process.stdout.read(), process.stderr.read()
+    assert (process.returncode, shown) == (143, b"")
+    assert errors == b"keptalive: ended by SIGTERM.\n"
+
+
+@pytest.mark.skipif(not shutil.which("tail"), reason="no tail here")
+def test_a_log_is_followed_through_its_rotation_with_tail_until_ctrl_c_on_the_terminal(log):
+    """One foreground process group, as in a shell: Ctrl-C goes to both."""
+    follow = f"tail -n +1 -F {log} | {sys.executable} -m keptalive explain -"
+    command = [sys.executable, Path(__file__).parent / "data/programs/terminal.py", "sh", "-c"]
+    with subprocess.Popen(
+        [*command, follow],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "100", "TERM": "xterm"},
+        bufsize=0,
+    ) as running:
+        until(running.stdout, "5 lines, 2 requests, 2 connections opened")
+        log.rename(log.with_suffix(".1"))
+        log.write_text(LOG)
+        until(running.stdout, "10 lines, 4 requests, 4 connections opened")
+        running.stdin.write(b"\x03")
+        shown = running.stdout.read().decode()
+    assert "4 connections opened, perfect reuse" in shown
+    assert "Traceback" not in shown
+    assert "interrupted" not in shown
+
+
+def until(stream: IO[bytes], wanted: str) -> bytes:
+    """Read until this was shown, whatever spaces it is written with."""
+    shown = b""
+    while wanted not in shown.decode(errors="replace").replace("\u202f", ","):
+        piece = stream.read(4096)
+        assert piece, shown
+        shown += piece
+    return shown or stream.read(4096)
+
+
+def wait_until_read(process: subprocess.Popen[bytes]) -> None:
+    """Until nothing is left in the pipe to its standard input."""
+    left = array("i", [1])
+    while left[0]:
+        fcntl.ioctl(process.stdin, termios.FIONREAD, left)
         assert process.poll() is None
-
-
-def opened_by(pid: int) -> list[Path]:
-    """The files that a process has open just now."""
-    found = []
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):
-            found.append(link.readlink())
-    return [file for file in found if file.exists()]

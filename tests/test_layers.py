@@ -10,7 +10,7 @@ import pytest
 import keptalive
 
 ROOT = Path(keptalive.__file__).parent
-FLOOR = {"model", "evidence", "errors", "redaction", "text"}
+FLOOR = {"model", "evidence", "errors", "redaction", "text", "interruption"}
 MAY_IMPORT = {name: set() for name in FLOOR} | {
     "redaction": {"text"},
     "analysis": FLOOR | {"analysis"},

@@ -3,11 +3,14 @@
 PYTEST_DONT_REWRITE: else pytest, whose plugin this is too, warns where it was imported before.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from keptalive.errors import KeptaliveError, TargetError, UsageError
 
+TYPE_CHECKING = False  # typing is half of what a command imports before it handles Ctrl-C
 if TYPE_CHECKING:
+    from typing import Any
+
     from keptalive.clients.tuned import SafeRetry, TunedAdapter, TunedSession, tuned_session
     from keptalive.watching.watch import Watch, watch
 

@@ -1,6 +1,20 @@
-"""`python -m keptalive` is the command `keptalive`."""
+"""The command `keptalive`, and `python -m keptalive`.
 
-from keptalive.cli import main
+Signals are handled before the commands are imported, which takes a third of a second.
+"""
+
+from __future__ import annotations
+
+from keptalive import interruption
+
+
+def main() -> None:
+    """Run the command line, and leave with its exit code."""
+    interruption.install()
+    from keptalive import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

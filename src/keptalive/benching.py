@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from keptalive import interruption
 from keptalive.analysis.stopping import Limits, seconds_left, why_stop
 from keptalive.analysis.summary import summarise, yardstick
 from keptalive.clients.strategies import STRATEGIES, Strategy
 from keptalive.errors import TargetError
+from keptalive.interruption import Interrupted
 from keptalive.machine import environment
 from keptalive.model import Run, StrategySummary, Trial
 from keptalive.plans import DEFAULT_BUDGET_S, Plan
@@ -64,13 +66,13 @@ class Bench:
         self.strategies = self.strategies or [STRATEGIES[name] for name in self.plan.strategies]
 
     def run(self) -> Run:
-        """Run it to its end, or until Ctrl-C or the target stops it; what was measured is kept."""
+        """Run it to its end, or until a signal or the target stops it; keep what was measured."""
         self._began = time.perf_counter()
         stopped_by: str | None = None
         disagreements: tuple[str, ...] = ()
         try:
             ended = self._all_rounds()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Interrupted):
             ended = "interrupted"
         except TargetError as error:
             ended, stopped_by = "stopped", str(error)
@@ -106,7 +108,9 @@ class Bench:
         if number:
             self.shuffle(steps)
         for place, (scenario, way) in enumerate(steps, start=1):
-            self._trials.append(try_once(way, scenario, number, self.plan, self.target, answers))
+            with interruption.allowed():
+                trial = try_once(way, scenario, number, self.plan, self.target, answers)
+            self._trials.append(trial)
             elapsed_s = self._elapsed_s()
             self.progress(
                 Progress(

@@ -6,7 +6,9 @@ where, and the next step; the door prints the sentence and leaves with the exit 
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False  # typing is half of what a command imports before it handles Ctrl-C
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class KeptaliveError(Exception):

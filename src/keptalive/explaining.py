@@ -1,10 +1,9 @@
-"""Explaining a debug log: it is read to its end, or followed, and told as a report."""
+"""Explaining a debug log: it is read to its end, and told as a report."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from keptalive.analysis.from_log import LogLedger
@@ -12,6 +11,7 @@ from keptalive.analysis.log_causes import SETS, kind_of, likeliest, members_of
 from keptalive.analysis.reporting import OWED
 from keptalive.errors import UsageError
 from keptalive.watching import debug_log
+from keptalive.watching.debug_log.live import live_pieces
 
 HOSTS_SHOWN = 20
 RANGE = (
@@ -25,40 +25,35 @@ HOW_TO_LOG = (
 )
 
 
-@contextmanager
-def until_ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Says whether Ctrl-C was pressed in this block; a second one is a KeyboardInterrupt again.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoFar:
+    """How much of a log has been read, and what was in it."""
 
-    So what was written until then is read to its end.
-    """
-    pressed = []
-
-    def press(_signal: int, _frame: object) -> None:
-        pressed.append(True)
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    lines: int
+    requests: int
+    opened: int
 
 
-def explained(log: str, *, until: Callable[[], bool] | None = None) -> dict[str, Any]:
+def explained(log: str, *, tell: Callable[[SoFar], None] = lambda _: None) -> dict[str, Any]:
     """The report of a log: a path, or "-" for standard input.
+
+    A pipe is read as it comes, until it ends or Ctrl-C is pressed.
 
     Args:
         log: where it is.
-        until: follow it, until this says that it is over.
+        tell: called now and then while a pipe is open.
 
     Raises:
         UsageError: it cannot be read, or has nothing of urllib3's pools, or no answer is readable.
     """
-    reading = debug_log.read(log, until=until)
     ledger = LogLedger()
-    # a pipe may be waited for meanwhile, which only a second Ctrl-C ends
-    with nullcontext() if until is None else suppress(KeyboardInterrupt):
-        _record(reading, ledger)
+
+    def tell_so_far() -> None:
+        requests, opened = ledger.totals()
+        tell(SoFar(lines=reading.lines, requests=requests, opened=opened))
+
+    reading = debug_log.read(log, pieces=lambda stream: live_pieces(stream, tell_so_far))
+    _record(reading, ledger)
     if not reading.urllib3_lines or (reading.skipped and not ledger.answers):
         raise UsageError(nothing_in(reading))
     return ledger.report(warnings=_doubts(reading))
@@ -73,9 +68,9 @@ def _record(reading: debug_log.Reading, ledger: LogLedger) -> None:
 
 
 def for_screen(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report with fewer words: of a set of causes the likeliest, of many hosts the first."""
+    """The report with fewer words: of a set of causes the likeliest; for `HOSTS_SHOWN` hosts."""
     shown, rest = report["hosts"][:HOSTS_SHOWN], report["hosts"][HOSTS_SHOWN:]
-    hosts = [{**host, "causes": [*map(_shortened, host["causes"])]} for host in shown]
+    hosts = [{**host, "causes": [*map(_shortened, host["causes"])]} for host in report["hosts"]]
     opened = sum(host["opened"] for host in rest)
     more = f"{len(rest)} more hosts, {opened} connections opened: --json tells of them."
     warnings = [

@@ -172,7 +172,7 @@ class Run:
     """Everything that one run of the benchmark gave: what is saved, and what is shown.
 
     ``ended`` says why it stopped: "narrow" (every interval is narrow enough), "budget", "rounds"
-    (as many as were asked for), "interrupted" by Ctrl-C, "stopped" by the target, or
+    (as many as were asked for), "interrupted" by a signal, "stopped" by the target, or
     "disagreement". ``stopped_by`` is the target's sentence; ``disagreements`` are those that make
     it invalid: witnesses or answers that differ.
     """

@@ -20,6 +20,7 @@ import certifi
 import requests
 from requests.utils import get_netrc_auth
 
+from keptalive import interruption
 from keptalive.analysis.summary import MINIMUM_ROUNDS
 from keptalive.clients.access import Access, auth_for
 from keptalive.clients.environment import BUNDLES, influences, neutral, notes
@@ -164,7 +165,8 @@ def prepared(plan: Plan) -> Iterator[tuple[Target, Plan]]:
                 target.notes = (f"Set aside for the look-alike: {', '.join(set_aside)}.",)
             yield target, plan
         return
-    live = _live_target(plan)
+    with interruption.allowed():  # it may wait for a person, and for the network
+        live = _live_target(plan)
     bounded = _within_allowance(plan, live.allowance)
     planned = planned_requests(bounded)
     live.notes += (_announcement(planned, live.allowance, bounded),)

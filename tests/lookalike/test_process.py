@@ -123,10 +123,16 @@ def test_a_server_that_does_not_start_is_reported_with_its_last_words(monkeypatc
     assert str(failure.value) == "the look-alike server did not start: ImportError: no wheels"
 
 
-def test_ctrl_c_is_no_affair_of_the_server():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_does_not_end_the_server(number):
     with Lookalike.start(["keep-alive"]) as lookalike:
-        os.kill(lookalike._child.pid, signal.SIGINT)
+        os.kill(lookalike._child.pid, number)
         assert lookalike.accepted("keep-alive") == 0
+
+
+def test_a_signal_to_our_process_group_does_not_reach_the_server():
+    with Lookalike.start(["keep-alive"]) as lookalike:
+        assert os.getpgid(lookalike._child.pid) != os.getpgid(0)
 
 
 def test_an_answer_to_an_interrupted_question_is_not_taken_for_the_next_ones():

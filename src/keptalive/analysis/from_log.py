@@ -233,6 +233,11 @@ class LogLedger:
         """How many answers there were so far."""
         return sum(host.opened + host.reused for host in (*self._hosts.values(), self._beyond))
 
+    def totals(self) -> tuple[int, int]:
+        """How many requests there were so far, and how many connections were opened."""
+        hosts = (*self._hosts.values(), self._beyond)
+        return sum(host.requests for host in hosts), sum(host.opened for host in hosts)
+
     def report(self, *, warnings: list[str]) -> dict[str, Any]:
         """The report, in the shape of `analysis.reporting`, once the log is over.
 

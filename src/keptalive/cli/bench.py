@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from keptalive import benching, results
+from keptalive import benching, interruption, results
 from keptalive.analysis.gate import Gate, judge
 from keptalive.analysis.summary import MINIMUM_ROUNDS
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
@@ -51,21 +52,36 @@ def bench(
     the result. The token comes from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
 
     Exit codes: 0 fine; 1 the counts disagree, or a limit of the plan's [gate] is broken; 2 wrong
-    usage, or a limit that could not be judged; 3 the target failed.
+    usage, or a limit that could not be judged; 3 the target failed; 128 + N after signal N: 130
+    for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal is saved.
     """
     refuse_overwritten_urllib3()
     options = {"target": target, "rounds": rounds, "budget_s": budget}
     given = {key: value for key, value in options.items() if value is not None}
     chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
-    results.check_writable(folder)
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Screen(stderr=as_json)
-    with prepared(chosen) as (ready, followed):
-        narrator.print(_headline(followed, ready))
-        for note in ready.notes:
-            narrator.print(redact(note), style="dim")
-        run = _with_progress(followed, ready)
-    _present(run, folder, narrator, as_json=as_json)
+    # a signal ends the measuring, and nothing else until the result is saved
+    with interruption.held():
+        results.check_writable(folder)
+        with prepared(chosen) as (ready, followed):
+            narrator.print(_headline(followed, ready))
+            for note in ready.notes:
+                narrator.print(redact(note), style="dim")
+            run = _with_progress(followed, ready)
+        contents = results.document(run)
+        saved, problem = _saved(run, contents, folder)
+    if as_json:
+        print_json(contents)
+    else:
+        narrator.print()
+        narrator.print(terminal.report(run, width=narrator.width))
+    if not run.valid:
+        raise typer.Exit(INVALID)
+    if problem is not None:
+        raise problem
+    narrator.print(saved, style="dim", soft_wrap=True)
+    _leave(run, _gate_told(run, narrator))
 
 
 def _headline(plan: Plan, target: Target) -> object:
@@ -117,27 +133,16 @@ def _seen(console: Screen) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-def _present(run: Run, folder: Path, narrator: Screen, *, as_json: bool) -> None:
-    """Print the run, save what is a result, and leave with the code that it calls for."""
-    contents = results.document(run)
-    saved = "Nothing was measured yet, so nothing is saved."
-    problem: KeptaliveError | None = None
-    if run.valid and run.summary:  # before any printing: a reader may leave early
-        try:
-            saved = f"Saved {results.save(contents, folder)}"
-        except KeptaliveError as error:
-            problem = error
-    if as_json:
-        print_json(contents)
-    else:
-        narrator.print()
-        narrator.print(terminal.report(run, width=narrator.width))
-    if not run.valid:
-        raise typer.Exit(INVALID)
-    if problem is not None:
-        raise problem
-    narrator.print(saved, style="dim", soft_wrap=True)
-    _leave(run, _gate_told(run, narrator))
+def _saved(
+    run: Run, contents: Mapping[str, Any], folder: Path
+) -> tuple[str, KeptaliveError | None]:
+    """Save what is a result: say where, or why it could not be."""
+    if not (run.valid and run.summary):
+        return "Nothing was measured yet, so nothing is saved.", None
+    try:
+        return f"Saved {results.save(contents, folder)}", None
+    except KeptaliveError as error:
+        return "", error
 
 
 def _gate_told(run: Run, narrator: Screen) -> Gate:
@@ -153,6 +158,8 @@ def _leave(run: Run, gate: Gate) -> None:
     """With the code of the worst that happened, if anything did."""
     if run.stopped_by is not None:
         raise TargetError(run.stopped_by)
+    if (number := interruption.received()) is not None:
+        raise typer.Exit(interruption.exit_code(number))
     if run.ended == "interrupted":
         raise typer.Exit(INTERRUPTED)
     if gate.breaches:

@@ -5,24 +5,22 @@ An error is one or two lines on standard error, and never a traceback.
 
 from __future__ import annotations
 
-import errno
 import importlib.metadata
 import os
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from keptalive.cli import bench, compare, explain, output, run, serve
-from keptalive.cli.exit_codes import INTERRUPTED, OUR_FAULT, UNWRITABLE
+from keptalive import interruption
+from keptalive.cli import bench, compare, explain, output, run, serve, streams
+from keptalive.cli.exit_codes import OUR_FAULT, UNWRITABLE
 from keptalive.errors import KeptaliveError
+from keptalive.interruption import Interrupted
 from keptalive.redaction import IN_USE, redact
-
-_OF_A_STREAM = (errno.ENOSPC, errno.EIO, errno.EDQUOT)  # what a write of ours may meet
 
 
 class _Command(TyperCommand):
@@ -77,13 +75,21 @@ app.command(cls=_Command, epilog=serve.SCENARIO_LIST)(serve.serve)
 
 def main() -> None:
     """Run the command line; every error becomes a line or two and an exit code."""
-    sys.exit(run_guarded(lambda: app(standalone_mode=False, prog_name="keptalive")))
+    streams.forgive()
+    try:
+        with interruption.allowed():
+            code = run_guarded(lambda: app(standalone_mode=False, prog_name="keptalive"))
+    except Interrupted as signalled:  # while an error was told
+        code = interruption.exit_code(signalled.number)
+    interruption.settle()
+    sys.exit(code)
 
 
 def run_guarded(command: Callable[[], object]) -> int:
     """The exit code of this command, its error told on standard error.
 
-    Whatever is printed meanwhile is made harmless, and the environment's secrets are hidden.
+    Whatever is printed meanwhile is made harmless, and the environment's secrets are hidden. A
+    command whose output nobody could read has the code of its verdict, if that is not 0.
     """
     IN_USE.add_from(os.environ)
     with output.guarded():
@@ -93,19 +99,17 @@ def run_guarded(command: Callable[[], object]) -> int:
 def _guarded(command: Callable[[], object]) -> int:
     try:
         code = command()
-        if sys.stdout is not None:
-            sys.stdout.flush()  # at the interpreter's end nobody could say what went wrong
     except KeptaliveError as error:
         _tell(redact(str(error)))
         return error.exit_code
-    except KeyboardInterrupt:
-        _tell("interrupted.")
-        return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has left: nothing more to say
-        _let_go_of_output()
-        return 0
+    except Interrupted as signalled:
+        _tell(interruption.sentence(signalled.number))
+        return interruption.exit_code(signalled.number)
     except Exception as error:  # noqa: BLE001 - the last door: a traceback helps no user
         return _told(error)
+    if (failure := streams.lost(output.unguarded(sys.stdout))) is not None:
+        _tell(f"the output cannot be written: {failure.strerror}. Next: send it elsewhere.")
+        return code if isinstance(code, int) and code else UNWRITABLE
     return code if isinstance(code, int) else 0
 
 
@@ -114,11 +118,6 @@ def _told(error: Exception) -> int:
         if message := redact(error.format_message()):  # none where only the help was wanted
             _tell(message)
         return int(error.exit_code)
-    # a file of ours has a name, and its own sentence where it is written
-    if isinstance(error, OSError) and error.errno in _OF_A_STREAM and error.filename is None:
-        _let_go_of_output()
-        _tell(f"the output cannot be written: {error.strerror}. Next: send it elsewhere.")
-        return UNWRITABLE
     if os.environ.get("KEPTALIVE_DEBUG"):
         _tell(redact(traceback.format_exc()))
     _tell(
@@ -129,12 +128,4 @@ def _told(error: Exception) -> int:
 
 
 def _tell(message: str) -> None:
-    errors = output.Screen(stderr=True)
-    with suppress(OSError):  # the exit code still says it
-        errors.print(f"keptalive: {message}", style="red", soft_wrap=True)
-
-
-def _let_go_of_output() -> None:
-    """What is left to write goes nowhere, and so fails at no later time."""
-    with suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    output.Screen(stderr=True).print(f"keptalive: {message}", style="red", soft_wrap=True)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from rich.live import Live
+from rich.text import Text
 
 from keptalive import explaining
 from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
+from keptalive.explaining import SoFar
 from keptalive.redaction import shown
 from keptalive.render import report as report_screen
+from keptalive.render.report import many
 from keptalive.text import each_text
 
 
@@ -21,33 +26,51 @@ def explain(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead.")
     ] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Read on while it grows; Ctrl-C ends it and tells.")
-    ] = False,
 ) -> None:
     """Tell from a debug log why connections were opened, as far as a log can tell.
 
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
+
+    Ctrl-C while a pipe is read prints the report, so this follows a log that is still written:
+
+    tail -n +1 -F LOG | keptalive explain -
     """
     if log != "-":
         with suppress(OSError, ValueError):  # told of where it is opened
             refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
-    report = _followed(log) if follow and log != "-" else explaining.explained(log)
+    with _counter() as show:
+        report = explaining.explained(log, tell=show)
     if as_json:
         print_json(report)
     else:
         told = explaining.for_screen(each_text(report, shown))
-        Screen().print(report_screen.screen(told))
+        Screen().print(report_screen.screen(told, hosts_shown=explaining.HOSTS_SHOWN))
 
 
-def _followed(log: str) -> dict[str, Any]:
-    narrator = Screen(stderr=True)
-    seen = narrator.is_terminal and not narrator.is_dumb_terminal
-    with explaining.until_ctrl_c() as until:
-        if seen:
-            narrator.print(f"Following {log}: Ctrl-C ends it.", style="dim", soft_wrap=True)
-        report = explaining.explained(log, until=until)
-        if seen:
-            narrator.print()  # behind the terminal's ^C
-        return report
+@contextmanager
+def _counter() -> Iterator[Callable[[SoFar], None]]:
+    """Shows on a terminal how much has come through a pipe so far, in one line."""
+    console = Screen(stderr=True)
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield lambda _: None
+        return
+    line = Live(console=console, auto_refresh=False, transient=True)
+
+    def show(so_far: SoFar) -> None:
+        line.start()
+        line.update(_counted(so_far), refresh=True)
+
+    try:
+        yield show
+    finally:
+        line.stop()
+
+
+def _counted(so_far: SoFar) -> Text:
+    parts = (
+        many(so_far.lines, "line"),
+        many(so_far.requests, "request"),
+        f"{many(so_far.opened, 'connection')} opened. Ctrl-C prints the report.",
+    )
+    return Text(", ".join(parts), style="dim", no_wrap=True, overflow="ellipsis")

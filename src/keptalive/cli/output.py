@@ -102,6 +102,11 @@ def _guard_of(stream: Any) -> Any:
     return stream if stream is None or isinstance(stream, Guard) else Guard(stream)
 
 
+def unguarded(stream: Any) -> Any:
+    """The stream that a guard stands before."""
+    return stream.stream if isinstance(stream, Guard) else stream
+
+
 @contextmanager
 def own_colours() -> Iterator[None]:
     """With colours let through: for the help, whose text is ours and whose console is typer's."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from keptalive import interruption
 from keptalive.analysis.reporting import merged
 from keptalive.cli.output import Screen
 from keptalive.errors import UsageError
@@ -49,12 +50,13 @@ def run(
     """
     if json_file is not None:
         _check_writable(json_file)  # found out before the program runs
-    ran = running.run(program, module=module, watcher="keptalive.watching.within.begin")
-    seen = [one["report"] for one in ran.reports if one["report"] is not None]
-    report = merged(seen, source="run")
-    report["warnings"] += ran.warnings
-    _tell(without_secrets(report), json_file)
-    raise typer.Exit(ran.exit_code)
+    with interruption.held():  # signals are for the program, and the report comes in any case
+        ran = running.run(program, module=module, watcher="keptalive.watching.within.begin")
+        seen = [one["report"] for one in ran.reports if one["report"] is not None]
+        report = merged(seen, source="run")
+        report["warnings"] += ran.warnings
+        _tell(without_secrets(report), json_file)
+        raise typer.Exit(ran.exit_code)
 
 
 def _tell(report: dict[str, Any], json_file: Path | None) -> None:

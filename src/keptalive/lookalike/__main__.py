@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import signal
 
-# Ctrl-C is the parent's affair: before anything that takes time to import.
-signal.signal(signal.SIGINT, signal.SIG_IGN)
+# Signals are for the parent to handle, whose end is the end of our input: before anything that
+# takes time to import.
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    if hasattr(signal, name):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 from keptalive.lookalike.child import main  # noqa: E402 (see above)
 

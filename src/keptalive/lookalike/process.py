@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from keptalive import interruption
 from keptalive.errors import KeptaliveError, UsageError
 from keptalive.lookalike.api import AMPLE_LIMIT, TOKEN
 from keptalive.lookalike.behaviour import Scenario, parse_scenario
@@ -59,7 +60,8 @@ class Lookalike:
             directory = Path(directory_name)
             with _child_process(directory) as child:
                 lookalike = cls(child, directory)
-                lookalike._begin(names, rtt_ms, rate_limit)
+                with interruption.allowed():
+                    lookalike._begin(names, rtt_ms, rate_limit)
                 yield lookalike
 
     def url(self, scenario: Scenario | str) -> str:
@@ -146,6 +148,8 @@ def _child_process(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
+            # a signal to the whole process group, as from a terminal, is the parent's to handle
+            start_new_session=True,
         )
     try:
         yield child
@@ -161,7 +165,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         with suppress(subprocess.TimeoutExpired):
             child.wait(_ENDS_WITHIN_S)
     finally:
-        # It hangs, or a second Ctrl-C came while we waited: either way nothing is left behind.
+        # It hangs, or a second Ctrl-C came while we waited: in both cases nothing is left behind.
         if child.returncode is None:
             child.kill()
             child.wait()

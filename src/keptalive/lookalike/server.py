@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from keptalive import interruption
 from keptalive.errors import UsageError
 from keptalive.lookalike.api import AMPLE_LIMIT, Api
 from keptalive.lookalike.behaviour import Scenario, parse_scenario, when_idle
@@ -141,7 +142,7 @@ def run_forever(
     bundle_path: Path,
     on_ready: Callable[[str, int], object],
 ) -> Served:
-    """Serve one scenario in this process until Ctrl-C; say what was served.
+    """Serve one scenario in this process until Ctrl-C, SIGTERM or SIGHUP; say what was served.
 
     Args:
         scenario: how connections are treated.
@@ -205,13 +206,23 @@ async def _cancel_everything() -> None:
 
 async def _interrupted(loop: asyncio.AbstractEventLoop, ready: Callable[[], object]) -> None:
     stop = asyncio.Event()
-    with contextlib.suppress(NotImplementedError):  # elsewhere than on Unix
-        loop.add_signal_handler(signal.SIGINT, stop.set)
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, stop.set)
-    ready()  # only now: whoever has heard of it may interrupt it at once
-    with contextlib.suppress(KeyboardInterrupt):
+    with _on_signals(lambda: loop.call_soon_threadsafe(stop.set)):
+        ready()  # only now: whoever has heard of it may interrupt it at once
         await stop.wait()
+
+
+@contextlib.contextmanager
+def _on_signals(act: Callable[[], object]) -> Iterator[None]:
+    """Not by the loop's own handlers, which leave the defaults behind when the loop is closed."""
+    before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
+    handled = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, lambda _number, _frame: act())
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])
 
 
 async def _turns(count: int) -> None:

@@ -21,13 +21,19 @@ PHASES = {"ca_bundle": "CA bundle", "dns": "DNS", "connect": "connect", "tls": "
 Report = Mapping[str, Any]
 
 
-def screen(report: Report) -> RenderableType:
-    """Everything that a person sees of a report."""
-    hosts: Sequence[Report] = report["hosts"]
+def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
+    """Everything that a person sees of a report.
+
+    Args:
+        report: what was found.
+        hosts_shown: only so many of its hosts have their details shown; the first line sums all.
+    """
+    every: Sequence[Report] = report["hosts"]
     lasted_s = report.get("seconds")
     parts: list[RenderableType] = []
-    if len(hosts) > 1:
-        parts += _verdict(hosts, lasted_s)
+    if len(every) > 1:
+        parts += _verdict(every, lasted_s)
+    hosts = every[:hosts_shown]
     for host in hosts:
         if _to_tell(host):
             parts += [_headline(host), *_cost(host, lasted_s if len(hosts) == 1 else None)]
@@ -67,9 +73,11 @@ def perfect(host: Report) -> int:
 
 def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[RenderableType]:
     """What all hosts together come to."""
-    opened, owed = sum(host["opened"] for host in hosts), sum(map(perfect, hosts))
+    opened = sum(host["opened"] for host in hosts)
+    ideal = _range(sum(map(perfect, hosts)), sum(map(_perfect_at_most, hosts)))
     seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
-    yield Text(f"{many(opened, 'connection')} opened to {len(hosts)} hosts, perfect reuse: {owed}.")
+    to = f"{many(opened, 'connection')} opened to {many(len(hosts), 'host')}"
+    yield Text(f"{to}, perfect reuse: {ideal}.")
     if seconds:
         yield Text(f"{_share(seconds, lasted_s)} went into opening them.")
     yield ""
@@ -106,6 +114,10 @@ def _perfect_at_most(host: Report) -> int:
     return max(maybe, perfect(host))
 
 
+def _range(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
 def _to_tell(host: Report) -> bool:
     """Whether more was opened than is owed."""
     return any(cause["cause"] not in OWED for cause in host["causes"])
@@ -115,8 +127,7 @@ def _headline(host: Report) -> Text:
     asked = many(host["requests"], "request")
     wire = host["attempts"] - host["requests"]
     resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
-    least, most = perfect(host), _perfect_at_most(host)
-    ideal = f"{least}" if least == most else f"{least} to {most}"
+    ideal = _range(perfect(host), _perfect_at_most(host))
     opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {ideal}"
     style = "bold" if _to_tell(host) or not host["opened"] else "green"
     silent = host["attempts"] - host["opened"] - host["reused"]

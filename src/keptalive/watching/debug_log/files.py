@@ -1,4 +1,4 @@
-"""The bytes of a log: from a file that may grow and be rotated, unpacked, as UTF-8."""
+"""The bytes of a log: from a file or a pipe, unpacked, as UTF-8."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-PAUSE_S = 0.2  # between two looks at a log that has not grown
-_BLOCK = 256 * 1024
+BLOCK = 256 * 1024
 _NO_TEXT = bytes({*range(32), 127} - set(b"\t\n\r\f\b\x1b"))
 
 
@@ -29,7 +29,7 @@ def decoded(pieces: Iterator[bytes], damaged: Callable[[], None]) -> Iterator[by
 
 def is_binary(piece: bytes) -> bool:
     """Whether this is no text, in whatever encoding: more than one byte in a hundred controls."""
-    text = piece[:_BLOCK].lstrip(b"\0")  # a log that was truncated under its writer has a hole
+    text = piece[:BLOCK].lstrip(b"\0")  # a log that was truncated under its writer has a hole
     return len(text) - len(text.translate(None, _NO_TEXT)) > len(text) / 100
 
 
@@ -49,7 +49,7 @@ def _unpacked(pieces: Iterator[bytes], damaged: Callable[[], None]) -> Iterator[
                 break
             fresh = False
             try:
-                piece = unpacker.decompress(rest, _BLOCK)
+                piece = unpacker.decompress(rest, BLOCK)
             except zlib.error:
                 damaged()
                 return
@@ -62,73 +62,21 @@ def _unpacked(pieces: Iterator[bytes], damaged: Callable[[], None]) -> Iterator[
         damaged()
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
+    """What is in a stream, as it comes."""
     # read1: what is there, without waiting for a whole block
     read = getattr(stream, "read1", stream.read)
-    while piece := read(_BLOCK):
+    while piece := read(BLOCK):
         yield piece
 
 
-class Source:
-    """Where a log comes from: a path, followed or not, "-" for standard input, or a stream."""
-
-    def __init__(
-        self,
-        source: str | os.PathLike[str] | BinaryIO,
-        until: Callable[[], bool] | None,
-        wait: Callable[[float], None],
-    ) -> None:
-        self._source = source
-        self._until = until
-        self._wait = wait
-        self._over = False
-
-    @property
-    def name(self) -> str:
-        """What to call it."""
-        return "standard input" if self._source == "-" else str(self._source)
-
-    def files(self) -> Iterator[Iterator[bytes]]:
-        """The log's files, one after another, each in pieces."""
-        if not isinstance(self._source, str | os.PathLike):
-            yield _pieces(self._source)
-        elif self._source == "-":
-            yield _pieces(sys.stdin.buffer)
-        else:
-            with Path(self._source).open("rb", buffering=0) as file:
-                yield self._growing(file, self._until) if self._until else _pieces(file)
-            while self._until and not self._over:
-                yield from self._next_file(Path(self._source), self._until)
-
-    def _next_file(self, path: Path, until: Callable[[], bool]) -> Iterator[Iterator[bytes]]:
-        try:
-            with path.open("rb", buffering=0) as file:
-                yield self._growing(file, until)
-        except FileNotFoundError:  # between a rotation's two steps
-            self._over = until()
-            if not self._over:
-                self._wait(PAUSE_S)
-
-    def _growing(self, file: BinaryIO, until: Callable[[], bool]) -> Iterator[bytes]:
-        """What is in the file, and comes into it, until another takes its place or it shrinks."""
-        while True:
-            # first asked, then read: what was written before the end is part of it
-            over = until()
-            yield from _pieces(file)
-            if self._replaced(file):
-                yield from _pieces(file)  # what came between the last look and the rotation
-                return
-            if over:
-                self._over = True
-                return
-            self._wait(PAUSE_S)
-
-    def _replaced(self, file: BinaryIO) -> bool:
-        mine = os.fstat(file.fileno())
-        if mine.st_size < file.tell():
-            return True
-        try:
-            now = Path(str(self._source)).stat()
-        except FileNotFoundError:
-            return False
-        return (now.st_ino, now.st_dev) != (mine.st_ino, mine.st_dev)
+@contextmanager
+def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[BinaryIO]:
+    """A log's stream: a path's, "-" for standard input, or one that is open already."""
+    if not isinstance(source, str | os.PathLike):
+        yield source
+    elif source == "-":
+        yield sys.stdin.buffer
+    else:
+        with Path(source).open("rb", buffering=0) as file:
+            yield file

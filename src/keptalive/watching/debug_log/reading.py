@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from keptalive.errors import UsageError
-from keptalive.watching.debug_log.files import Source, decoded
+from keptalive.watching.debug_log.files import decoded, opened, pieces_of
 from keptalive.watching.debug_log.lanes import Lanes
 from keptalive.watching.debug_log.lines import Finder, Tally
 from keptalive.watching.debug_log.telling import Seen, Teller
@@ -27,11 +26,11 @@ class Reading(Tally):
         self,
         source: str | os.PathLike[str] | BinaryIO,
         *,
-        until: Callable[[], bool] | None = None,
-        wait: Callable[[float], None] = time.sleep,
+        pieces: Callable[[BinaryIO], Iterator[bytes]] = pieces_of,
     ) -> None:
         super().__init__()
-        self._source = Source(source, until, wait)
+        self._source = source
+        self._pieces = pieces
         self._lanes = Lanes()
         self._finder = Finder(self, self._lanes)
         self._teller = Teller(self, self._lanes)
@@ -46,7 +45,7 @@ class Reading(Tally):
     @property
     def name(self) -> str:
         """What to call the log."""
-        return self._source.name
+        return "standard input" if self._source == "-" else str(self._source)
 
     @property
     def tells_threads(self) -> bool:
@@ -58,12 +57,13 @@ class Reading(Tally):
 
     def _read(self) -> Iterator[Seen]:
         try:
-            for pieces in self._source.files():
-                for block in self._finder.blocks(decoded(pieces, self._damaged)):
+            with opened(self._source) as stream:
+                pieces = decoded(self._pieces(stream), self._damaged)
+                for block in self._finder.blocks(pieces):
                     yield from self._teller.told(self._finder.found(block))
         except OSError as error:
             raise UsageError(
-                f"The log cannot be read: {self._source.name}: {error.strerror or error}."
+                f"The log cannot be read: {self.name}: {error.strerror or error}."
             ) from error
 
     def _damaged(self) -> None:
@@ -73,16 +73,15 @@ class Reading(Tally):
 def read(
     source: str | os.PathLike[str] | BinaryIO,
     *,
-    until: Callable[[], bool] | None = None,
-    wait: Callable[[float], None] = time.sleep,
+    pieces: Callable[[BinaryIO], Iterator[bytes]] = pieces_of,
 ) -> Reading:
     """Read a debug log: a path, "-" for standard input, or a binary stream; gzip is unpacked.
 
-    With ``until`` a path is followed, through rotations, until that says that it is over: it is
-    asked whenever the end is reached, and after it said so what is left is read. ``wait`` is given
-    the seconds to wait in between.
+    Args:
+        source: what to read.
+        pieces: how, once it is open.
 
     Raises:
         UsageError: while iterating, if the log cannot be read.
     """
-    return Reading(source, until=until, wait=wait)
+    return Reading(source, pieces=pieces)

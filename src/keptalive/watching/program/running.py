@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from keptalive import interruption
 from keptalive.errors import UsageError
 from keptalive.watching.inject import _keptalive_names as inside
 from keptalive.watching.program.reports import Ended
@@ -44,8 +45,15 @@ def environment(ours: Mapping[str, str], folder: Path, watcher: str, source: str
 
 
 def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
-    """Run this command; its end, which may be another program's that it has executed."""
+    """Run this command; its end, which may be another program's that it has executed.
+
+    Raises:
+        UsageError: it cannot be started.
+        Interrupted: a signal came before it was started.
+    """
     with _forwarding() as started:
+        with interruption.allowed():
+            pass  # a signal that came before these handlers ends us: nothing is started
         try:
             # close_fds: what a shell has opened for the program is for the program
             program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
@@ -95,10 +103,10 @@ class _Forwarding:
             program.send_signal(number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        if number in _FROM_TERMINAL and _in_foreground():
-            return  # the program had it from the terminal; we have to be there when it ends
         if self._program is None:
             self._early.append(number)
+        elif number in _FROM_TERMINAL and _in_foreground():
+            return  # the program had it from the terminal; we have to be there when it ends
         elif self._program.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self._program.pid, number)
