@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -231,3 +233,31 @@ def test_an_address_that_is_tried_in_vain_is_told_with_the_time_it_costs(
         [said] = warnings(watched)
     assert said.startswith(f"http://two.test:{port} is tried at 127.0.0.2 in vain (")
     assert said.endswith("before another address answers: 0.2 s lost.")
+
+
+# -- What a server sends back ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "token", "Basic"])
+def test_a_token_that_a_server_sends_back_in_its_keep_alive_header_is_hidden(serve, scheme):
+    token = "0123456789secret"
+    sent = base64.b64encode(f"me:{token}".encode()).decode() if scheme == "Basic" else token
+    closed = threading.Event()
+
+    def echoes(peer: Peer) -> None:
+        assert peer.asked()
+        peer.answer(200, f"Keep-Alive: timeout=5, {sent}, {token}")
+        peer.close()
+        closed.set()
+
+    server = serve(echoes, answers())
+    with watch(clock=iter(range(0, 1000, 10)).__next__) as watched, requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = f"{scheme} {sent}"
+        session.get(server.url)
+        assert closed.wait(PATIENCE_S)
+        session.get(server.url)
+    report = repr(watched.report())
+    assert "timeout=5" in report  # the header is evidence
+    assert token not in report
+    assert sent not in report

@@ -5,6 +5,7 @@ Names of headers and hosts only; no value of a header comes by here.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 
 from keptalive.evidence import Traffic
@@ -26,6 +27,26 @@ def secrets_in(
         return found
     others = {str(name).lower(): value for name, value in like.items()}
     return [name for name in found if others.get(name.lower()) == values[name.lower()]]
+
+
+def credentials_in(headers: Mapping[str, object]) -> list[str]:
+    """What these headers prove somebody's identity with, to be hidden wherever it turns up."""
+    found = []
+    for name in secrets_in(headers):
+        value = next(v for k, v in headers.items() if k.lower() == name.lower())
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        scheme, _, credential = text.partition(" ") if name == "Authorization" else ("", "", text)
+        found.append(credential or scheme)
+        if scheme.lower() == "basic":
+            found.append(_password_of(credential))
+    return found
+
+
+def _password_of(credential: str) -> str:
+    try:
+        return base64.b64decode(credential).decode("latin-1").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def is_elsewhere(host: str) -> bool:

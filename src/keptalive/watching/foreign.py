@@ -1,8 +1,8 @@
 """What our code asks of other people's objects while their program waits: nothing that can fail.
 
 An exception that somebody's own class raises when we call it cannot be told from one of the
-program's (`guard`). So its methods are called only where the class is one that we know, and a URL
-is taken apart by a pattern.
+program's (`_keptalive_faults`). So its methods are called only where the class is one that we know,
+and a URL is taken apart by a pattern.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 While at least one `Recorder` listens, these functions are wrapped; afterwards they are as before.
 A wrapper calls the original exactly once, with what it was given, and hands on what it returns or
 raises. What it notes on the way may fail by a mistake of ours: then the recorders are told, never
-the program. An exception of the program's own that strikes meanwhile passes (`guard`).
+the program. An exception of the program's own that strikes meanwhile passes (`_keptalive_faults`).
 
 Stable from urllib3 1.26 to 2.x: ``HTTPConnectionPool._put_conn``, ``_new_conn`` and
 ``_make_request``; ``PoolManager._new_pool``; who calls ``HTTPConnection.close``.

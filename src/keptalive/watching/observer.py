@@ -21,7 +21,7 @@ import requests
 from keptalive.analysis import hygiene
 from keptalive.evidence import Ended, How
 from keptalive.watching.foreign import is_redirect, origin_of, pairs_of, text_of
-from keptalive.watching.guard import is_ours
+from keptalive.watching.inject._keptalive_faults import is_ours
 from keptalive.watching.openings import draft_of
 from keptalive.watching.patching import Replacements
 from keptalive.watching.peek import how_found
@@ -349,6 +349,10 @@ class Observer(Registry):
         connection.draft, connection.heard = draft, self.recorders
         draft.order = next(self.ticks)
         self.remember(connection)
+        if call is not None:
+            credentials = hygiene.credentials_in(dict(pairs_of(call.asked.headers)))
+            for recorder in self.recorders:
+                recorder.hide(credentials)
 
     def has_connected(self, conn: Any, clock: Clock, connecting: Connecting) -> None:
         """Whether or not it succeeded."""

@@ -14,6 +14,7 @@ from keptalive.evidence import Ended, Opening, Traffic
 
 OPENINGS_KEPT = 20_000
 ADDRESSES_KEPT = 8  # of one host
+CREDENTIALS_KEPT = 50
 
 
 @dataclass(slots=True)
@@ -126,6 +127,7 @@ class Recorder:
         self.dropped_drafts = 0
         self.numbers: dict[str, Numbers] = {}
         self.warnings: Counter[str] = Counter()
+        self.credentials: set[str] = set()  # that were sent; never shown
 
     def of(self, host: str) -> Numbers:
         """The numbers of this host."""
@@ -140,6 +142,11 @@ class Recorder:
             self.drafts.append(draft)
         else:
             self.dropped_drafts += 1
+
+    def hide(self, credentials: Iterable[str]) -> None:
+        """Remember these, so that a report hides them; not ever more of a program that rotates."""
+        if len(self.credentials) < CREDENTIALS_KEPT:
+            self.credentials.update(credentials)
 
     def warn(self, sentence: str) -> None:
         """Count this sentence among the report's warnings."""

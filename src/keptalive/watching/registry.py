@@ -131,7 +131,7 @@ class Registry:
     def belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
         """Note that this connection is this pool's."""
         state.pool = pool
-        state.reference = weakref.ref(conn)  # without a callback: see `guard`
+        state.reference = weakref.ref(conn)  # CPython loses what strikes in a callback
         pool.known.add(state)
         return pool
 

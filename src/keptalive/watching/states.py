@@ -155,7 +155,7 @@ class Connection(_Unpickled):
     headers: Any = None
 
     def is_gone(self) -> bool:
-        """Whether its object is no more. Asked, not called back: see `guard` for why."""
+        """Whether its object is no more. Asked: CPython loses what strikes in a callback."""
         return self.reference is not None and self.reference() is None
 
     def was_closed_unread(self, conn: Any) -> bool:

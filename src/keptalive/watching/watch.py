@@ -11,6 +11,7 @@ from typing import Any
 
 from keptalive.analysis.hygiene import sentences
 from keptalive.analysis.reporting import causes_of, report
+from keptalive.redaction import IN_USE, without_secrets
 from keptalive.watching.hooks import observed
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import OPENINGS_KEPT, Recorder
@@ -48,8 +49,15 @@ class Watch:
         return sum(numbers.reused for numbers in self._recorder.numbers.values())
 
     def report(self) -> dict[str, Any]:
-        """Hosts, causes, costs and cures, as documented in docs/causes.md."""
+        """Hosts, causes, costs and cures, as documented in docs/causes.md; no secret is in it."""
         recorder = self._recorder
+        IN_USE.add_from(os.environ)
+        for credential in list(recorder.credentials):
+            IN_USE.add(credential)
+        hidden: dict[str, Any] = without_secrets(self._report(recorder))
+        return hidden
+
+    def _report(self, recorder: Recorder) -> dict[str, Any]:
         numbers = dict(recorder.numbers)  # requests go on meanwhile
         traffic = {host: of.traffic() for host, of in numbers.items()}
         # as they were opened, not as their answers came

@@ -33,7 +33,7 @@ SEEN = [
 def failing(happened: threading.Event) -> Callable[..., Any]:
     """A function of keptalive's, by the name of its file, that makes a mistake."""
     code = "def note(*args, **named):\n happened.set()\n raise RuntimeError('our fault')"
-    names: dict[str, Any] = {"happened": happened}
+    names: dict[str, Any] = {"happened": happened, "__name__": observer.__name__}
     exec(compile(code, observer.__file__, "exec"), names)
     return names["note"]
 

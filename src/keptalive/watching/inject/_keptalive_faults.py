@@ -2,8 +2,12 @@
 
 A signal handler may raise between any two steps of any code, ours included: celery's soft time
 limit, a `TimeoutError` from SIGALRM. Without us it would have arrived in the program; so it must
-with us. What cannot be told apart: a built-in exception that another thread injects
-(`PyThreadState_SetAsyncExc`) and one that a handler written in C raises, since neither has a frame.
+with us. So nothing of ours swallows a `BaseException`, an ``except Exception`` raises again what
+`is_ours` does not call a fault of ours, and no callback of a weak reference and no ``__del__`` of
+ours runs Python code, since CPython loses what is raised there. Within a hook nobody else's
+Python code is called that may fail. What cannot be told apart: a built-in exception that another
+thread injects (`PyThreadState_SetAsyncExc`) and one that a handler written in C raises, since
+neither has a frame.
 """
 
 from __future__ import annotations
