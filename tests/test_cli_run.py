@@ -141,7 +141,7 @@ def test_a_requests_that_is_none_is_not_watched_and_that_is_told_once(tmp_path, 
     ran = keptalive("run", "--json", "r.json", "hello.py", cwd=tmp_path, lookalike=lookalike)
     assert (ran.returncode, ran.stdout) == (0, "hello\n")
     (warning,) = json.loads((tmp_path / "r.json").read_text())["warnings"]
-    assert warning.startswith("requests is not watched: AttributeError")
+    assert warning.startswith("requests is not watched: ModuleNotFoundError")
 
 
 PROGRAMS = Path(__file__).parent / "data" / "programs"

@@ -239,7 +239,7 @@ def test_no_name_of_a_program_is_obeyed(keptalive, tmp_path, hostile_program, mo
 
 
 def test_what_a_library_logs_or_prints_meanwhile_is_not_obeyed(keptalive, monkeypatch):
-    def meddle(*_: object) -> None:
+    def meddle(*_: object, **__: object) -> None:
         logging.Logger("urllib3").warning(HOSTILE)
         for stream in (sys.stdout, sys.stderr):
             stream.write(":")

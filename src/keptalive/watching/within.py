@@ -81,7 +81,7 @@ class Within:
                 raise
             self._trouble = (
                 f"urllib3 is used without requests, and not watched: {error}"
-                if isinstance(error, ImportError)
+                if isinstance(error, ImportError) and module.__name__ == "urllib3"
                 else f"{module.__name__} is not watched: {type(error).__name__}: {error}"
             )
 
