@@ -16,7 +16,8 @@ help:
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
-	@echo "make soak          the long agreement of four counts, on urllib3 2 and 1.26; memory (20 minutes)"
+	@echo "make soak          the long agreement of four counts, with 64 threads, forks and signals too,"
+	@echo "                   on urllib3 2 and 1.26; memory (an hour)"
 	@echo
 	@echo 'make clean   removes .venv and what tools have left behind'
 
@@ -42,11 +43,12 @@ foreign: .venv/installed-dev
 
 # How many requests: make soak SOAK=5000 SOAK_MEMORY=20000 is a short one
 SOAK ?= 100000
+SOAKED := tests/watching/test_agreement.py tests/watching/test_soak.py
 SOAK_MEMORY ?= 1000000
 
 soak: .venv/installed-dev .venv-urllib3-1/installed
-	KEPTALIVE_SOAK=$(SOAK) $(BIN)/pytest -qs tests/watching/test_agreement.py
-	KEPTALIVE_SOAK=$(SOAK) .venv-urllib3-1/bin/pytest -qs tests/watching/test_agreement.py
+	KEPTALIVE_SOAK=$(SOAK) $(BIN)/pytest -qs $(SOAKED)
+	KEPTALIVE_SOAK=$(SOAK) .venv-urllib3-1/bin/pytest -qs $(SOAKED)
 	KEPTALIVE_SOAK=$(SOAK_MEMORY) $(BIN)/pytest -qs bench/test_watch_overhead.py -k asks_for_long
 
 clean:

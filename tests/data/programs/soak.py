@@ -33,7 +33,8 @@ BASE = f"http://127.0.0.1:{PORT}"
 KINDS = ["ok"] * 30 + ["close", "drop", "here", "away", "busy", "unread", "half"] * 4
 KINDS += ["broken", "hangup", "reset", "slow"]
 FAILS = {
-    "broken": "ChunkedEncodingError",
+    # urllib3 1.26 takes a body for whole that is too short
+    "broken": "OtherBody" if urllib3.__version__ < "2" else "ChunkedEncodingError",
     "hangup": "ConnectionError",
     "reset": "ConnectionError",
     "slow": "ConnectionError ReadTimeout",
@@ -67,13 +68,13 @@ def send(session, kind):
 
 
 def outcome(session, kind):
-    how = "other body"
+    how = "OtherBody"
     events.append(CallBegan(thread=threading.get_ident()))
     try:
         how = "ok" if send(session, kind) == b"ok" else how
     except requests.RequestException as error:
         how = type(error).__name__
-    events.append(CallEnded(thread=threading.get_ident(), failed=how not in ("ok", "other body")))
+    events.append(CallEnded(thread=threading.get_ident(), failed=how not in ("ok", "OtherBody")))
     return how
 
 
