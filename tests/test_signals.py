@@ -258,7 +258,7 @@ def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
     [
         ("keptalive.results:read", ["compare", "a.json", "b.json"]),
         ("keptalive.explaining:for_screen", ["explain", "x.log"]),
-        ("keptalive.lookalike.tls:Authority.write_bundle", ["serve"]),
+        ("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
     ],
 )
 def test_a_signal_ends_other_commands_with_one_line(

@@ -144,7 +144,7 @@ class Observer(Registry):
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.flow = ASKING, self.flow()
-        state.was_closed = conn.sock is None
+        state.was_closed = getattr(conn, "sock", None) is None
         if call is not None:
             call.asking = state
         since = state.since
@@ -190,7 +190,7 @@ class Observer(Registry):
             state.place = call.place
         state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
-        if conn.sock is None:
+        if getattr(conn, "sock", None) is None:
             self._closes_after_it(state, asked)
         if not first:
             for count in numbers:
@@ -249,7 +249,11 @@ class Observer(Registry):
             state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
             self.is_answered(conn, state, None, _Unseen, current_call())
-        if conn.sock is None and state.doing is READING and state.was_closed_unread(conn):
+        if (
+            getattr(conn, "sock", None) is None
+            and state.doing is READING
+            and state.was_closed_unread(conn)
+        ):
             state.unread = True
         state.doing = KEPT
         state.since = self.clock()
