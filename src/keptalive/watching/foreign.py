@@ -11,6 +11,7 @@ import http.client
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
+from enum import Enum
 from typing import Any
 
 from requests.structures import CaseInsensitiveDict
@@ -19,11 +20,35 @@ from urllib3.response import HTTPResponse
 
 _HEADERS = (dict, OrderedDict, CaseInsensitiveDict, HTTPHeaderDict, http.client.HTTPMessage)
 _TEXT = (str, bytes)
+_get = object.__getattribute__  # past a ``__getattr__`` of theirs
+NAME = "_keptalive_seen"  # of the attribute that we hang on their objects
 _URL = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#@]*@)?(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]+)(?::(?P<port>\d{1,5}))?"
     r"(?=[/?#]|\Z)",
     re.IGNORECASE,
 )
+
+
+def attached_to(thing: Any) -> Any:
+    """What we have hung on it; None if nothing."""
+    try:
+        return _get(thing, NAME)
+    except AttributeError:
+        return None
+
+
+def socket_of(conn: Any) -> Any:
+    """The socket of a connection; None if it has none now, or is no connection."""
+    try:
+        return _get(conn, "sock")
+    except AttributeError:
+        return None
+
+
+def name_of(setting: Any) -> str:
+    """What tells this value of a TLS setting from others."""
+    known = type(setting) in (str, bytes, int, type(None)) or isinstance(setting, Enum)
+    return str(setting) if known else f"{type(setting).__name__} {id(setting)}"
 
 
 def pairs_of(headers: Any) -> Iterable[tuple[str, str | bytes]]:

@@ -6,7 +6,7 @@ raises. What it notes on the way may fail by a mistake of ours: then the recorde
 the program. An exception of the program's own that strikes meanwhile passes (`_keptalive_faults`).
 
 Stable from urllib3 1.26 to 2.x: ``HTTPConnectionPool._put_conn``, ``_new_conn`` and
-``_make_request``; ``PoolManager._new_pool``; who calls ``HTTPConnection.close``.
+``_make_request``; ``PoolManager._new_pool``; ``connectionpool.is_connection_dropped``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from keptalive.watching.states import (
     current_call,
 )
 
-_RESPONSES = urllib3.response.__file__
 Function = Callable[..., Any]
 Wrapper = Callable[[Observer, Function], Function]
 
@@ -65,7 +64,7 @@ def _session_send(see: Observer, send: Function) -> Function:
         if not see.recorders:
             return send(self, request, **settings)
         outer = CALL.get()
-        if outer is not None and outer.by and _is_within(outer, self, settings):
+        if outer is not None and outer.by and _noted(see, _is_within, outer, self, settings):
             return _follow(see, outer, send, self, request, **settings)
         call = None
         try:
@@ -87,19 +86,13 @@ def _session_send(see: Observer, send: Function) -> Function:
 
 def _is_within(outer: Call, session: Any, settings: dict[str, Any]) -> bool:
     """Whether this Session sends within its own request: it follows a redirect."""
-    return (
-        outer.by == id(session)
-        and settings.get("allow_redirects") is False
-        and _follows_a_redirect()
-    )
-
-
-def _follows_a_redirect() -> bool:
-    """Whether requests itself sends, behind subclasses' own `send`; not a hook of the program's."""
-    frame = sys._getframe(3)  # noqa: SLF001 - the documented way to the stack
-    while frame.f_code.co_name == "send" and frame.f_back is not None:
+    if outer.by != id(session) or settings.get("allow_redirects") is not False:
+        return False
+    # behind `_noted` and the wrapper; requests itself, behind subclasses' own `send`; not a hook
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - the documented way to the stack
+    while frame is not None and frame.f_code.co_name in ("wrapper", "send"):
         frame = frame.f_back
-    return frame.f_code.co_name == "resolve_redirects"
+    return frame is not None and frame.f_code.co_name == "resolve_redirects"
 
 
 def _follow(see: Observer, call: Call, function: Function, *args: Any, **settings: Any) -> Any:
@@ -278,11 +271,15 @@ def _connect(see: Observer, connect: Function) -> Function:
             PHASE.set(phase)
             return connect(self)
         finally:
-            clock.stop(phase)
-            PHASE.set(phase_outside)
-            CLOCK.set(clock_outside)
+            # The program's own exception may strike at each call from here on: first it is over
+            connecting.identity = 0
             CONNECTING.set(outer)
-            _noted(see, see.has_connected, self, clock, connecting)
+            CLOCK.set(clock_outside)
+            PHASE.set(phase_outside)
+            try:
+                clock.stop(phase)
+            finally:
+                _noted(see, see.has_connected, self, clock, connecting)
 
     return wrapper
 
@@ -291,17 +288,17 @@ def _new_socket(see: Observer, new_conn: Function) -> Function:  # noqa: ARG001 
     @functools.wraps(new_conn)
     def wrapper(self: Any) -> Any:
         connecting, clock = CONNECTING.get(), CLOCK.get()
-        if connecting is None or clock is None:
+        if connecting is None or clock is None or not connecting.identity:
             return new_conn(self)
         outer = PHASE.get()
         clock.stop(outer)
         try:
             PHASE.set("connect")
             sock = new_conn(self)
+            connecting.sockets += 1
         finally:
-            clock.stop("connect")
             PHASE.set(outer)
-        connecting.sockets += 1
+            clock.stop("connect")
         return sock
 
     return wrapper
@@ -311,7 +308,7 @@ def _address(see: Observer, connect: Function) -> Function:
     @functools.wraps(connect)
     def wrapper(self: Any, address: Any, /) -> Any:
         connecting = CONNECTING.get()
-        if connecting is None:
+        if connecting is None or not connecting.identity:
             return connect(self, address)
         began = time.perf_counter()
         try:
@@ -323,39 +320,39 @@ def _address(see: Observer, connect: Function) -> Function:
     return wrapper
 
 
+def _is_dropped(see: Observer, is_dropped: Function) -> Function:
+    @functools.wraps(is_dropped)
+    def wrapper(conn: Any) -> Any:
+        dropped = is_dropped(conn)
+        if dropped and see.recorders:
+            _noted(see, see.found_dropped, conn)
+        return dropped
+
+    return wrapper
+
+
 def _close(see: Observer, close: Function) -> Function:
     @functools.wraps(close)
     def wrapper(self: Any) -> Any:
         caller = sys._getframe().f_back  # noqa: SLF001 - none, if a thread begins with it
-        # A subclass's close() calls that of its base; a response's calls that of its connection
-        while caller is not None and (code := caller.f_code).co_name == "close":
-            if code.co_filename == _RESPONSES:
+        # The nearest place of urllib3's or of a pool, behind what a subclass does in its close().
+        # A finalizer, of a pool or a response, is none: what strikes there is lost.
+        for _ in range(_MOST_BETWEEN):
+            if caller is None or caller.f_code.co_filename in _URLLIB3:
+                break
+            if caller.f_code.co_name in _OF_A_POOL:
                 break
             caller = caller.f_back
-        # Nothing is done in a finalizer, of a pool or a response: what strikes there is lost
+        else:
+            caller = None
         if caller is not None and caller.f_code.co_name in _CLOSES and see.recorders:
-            _noted(see, _CLOSES[caller.f_code.co_name], see, self, caller)
+            _noted(see, _CLOSES[caller.f_code.co_name], see, self)
         return close(self)
 
     return wrapper
 
 
-def _discards(see: Observer, conn: Any, caller: FrameType) -> None:
-    see.discards(caller.f_locals.get("self"), conn)
-
-
-def _wants_another(see: Observer, conn: Any, caller: FrameType) -> None:
-    if caller.f_code.co_filename == urllib3.connectionpool.__file__:
-        see.found_dropped(conn)  # it has just asked `is_connection_dropped`
-    else:
-        see.replaces(conn)
-
-
-def _breaks_off(see: Observer, conn: Any, _caller: FrameType) -> None:
-    see.breaks_off(conn)
-
-
-def _fails_to_read(see: Observer, conn: Any, _caller: FrameType) -> None:
+def _fails_to_read(see: Observer, conn: Any) -> None:
     error = sys.exc_info()[1]  # for which urllib3 closes a connection while a body is read
     if error is not None and not isinstance(error, GeneratorExit):  # the program reads no further
         see.fails_to_read(conn, error)
@@ -363,12 +360,15 @@ def _fails_to_read(see: Observer, conn: Any, _caller: FrameType) -> None:
 
 # Where a connection is closed, in urllib3 1.26 and 2.x, and what that tells; a response that is
 # closed unread shows by itself when its connection comes back, or does not (`Pool.sweep`)
-_CLOSES: dict[str, Callable[[Observer, Any, FrameType], None]] = {
-    "_put_conn": _discards,
-    "_get_conn": _wants_another,
-    "urlopen": _breaks_off,
+_CLOSES: dict[str, Callable[[Observer, Any], None]] = {
+    "_put_conn": lambda see, conn: see.discards(conn),
+    "_get_conn": lambda see, conn: see.replaces(conn),
+    "urlopen": lambda see, conn: see.breaks_off(conn),
     "_error_catcher": _fails_to_read,
 }
+_OF_A_POOL = ("_put_conn", "_get_conn")  # of a class of anybody's
+_URLLIB3 = (urllib3.connectionpool.__file__, urllib3.response.__file__)
+_MOST_BETWEEN = 6  # frames
 
 
 PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
@@ -388,6 +388,7 @@ PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
     (HTTPConnection, "connect", _connect),
     (HTTPSConnection, "connect", _connect),
     (HTTPConnection, "close", _close),
+    (urllib3.connectionpool, "is_connection_dropped", _is_dropped),
     (socket.socket, "connect", _address),
 )
 

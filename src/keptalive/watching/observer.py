@@ -17,17 +17,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
+from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.analysis import hygiene
 from keptalive.evidence import Ended, How
-from keptalive.watching.foreign import is_redirect, origin_of, pairs_of, text_of
+from keptalive.watching.foreign import (
+    attached_to,
+    is_redirect,
+    origin_of,
+    pairs_of,
+    socket_of,
+    text_of,
+)
 from keptalive.watching.inject._keptalive_faults import is_ours
 from keptalive.watching.openings import draft_of
 from keptalive.watching.patching import Replacements
 from keptalive.watching.peek import how_found
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Draft, Numbers, Recorder
-from keptalive.watching.registry import NAME, Registry, address
+from keptalive.watching.registry import Registry, address
 from keptalive.watching.stack import place_in_program
 from keptalive.watching.states import (
     AGAIN,
@@ -35,6 +43,7 @@ from keptalive.watching.states import (
     KEPT,
     LOST,
     READING,
+    Again,
     Call,
     Connecting,
     Connection,
@@ -42,6 +51,8 @@ from keptalive.watching.states import (
     current_call,
     flow_teller,
 )
+
+Heard = tuple[tuple[Recorder, ...], tuple[Numbers, ...]]
 
 # before 2.29 requests sent chunked bodies past urllib3's pools
 _REQUESTS = requests.__version__  # type: ignore[attr-defined]
@@ -114,37 +125,52 @@ class Observer(Registry):
 
     def tries_again(self, pool: Any, response: Any) -> None:
         """After a failure, or a response that calls for it; a redirect is no retry."""
-        if pool is None or is_redirect(response):
+        if not issubclass(type(pool), HTTPConnectionPool) or is_redirect(response):
             return
         state, call = self.pool_of(pool), current_call()
+        target = None
         if call is None:
-            AGAIN.set(state)
+            AGAIN.set(Again(state, self.flow()))
         else:
             call.again = True
-        for numbers in self._numbers_of(state, None):
+            target = call.asking.target if call.asking is not None else None
+        for numbers in self._heard_of(state, target)[1]:
             numbers.retried += 1
 
-    def _numbers_of(self, pool: Pool, target: str | None) -> tuple[Numbers, ...]:
-        """Those of the host that is asked; looked up anew only if somebody else listens."""
+    def _is_repeated(self, pool: Pool) -> bool:
+        """Whether a try outside of any call follows a failed one; asked once for each try."""
+        if not self._is_tried_again(pool):
+            return False
+        AGAIN.set(None)
+        return True
+
+    def _is_tried_again(self, pool: Pool) -> bool:
+        again = AGAIN.get()
+        return again is not None and again.pool is pool and again.flow == self.flow()
+
+    def _heard_of(self, pool: Pool, target: str | None) -> Heard:
+        """Who listens, and the numbers of the host that is asked; looked up only if it changes."""
+        recorders = self.recorders
         if target is not None:
-            return tuple(recorder.of(target) for recorder in self.recorders)
-        if pool.heard_by is not self.recorders:
-            pool.numbers = tuple(recorder.of(pool.host) for recorder in self.recorders)
-            pool.heard_by = self.recorders
-        return pool.numbers
+            return recorders, tuple(recorder.of(target) for recorder in recorders)
+        heard = pool.heard
+        if heard[0] is not recorders:
+            heard = recorders, tuple(recorder.of(pool.host) for recorder in recorders)
+            pool.heard = heard
+        return heard
 
     # -- a request on a connection
 
     def asks(self, pool: Any, conn: Any, url: str, headers: Any, call: Call | None) -> Connection:
         """Before a request is sent, and the connection opened if it has to be."""
-        known: Any = getattr(conn, NAME, None)  # as `connection`
+        known: Any = attached_to(conn)  # as `connection`
         is_known = type(known) is Connection and known.seen_by == self.number
         state: Connection = known if is_known else self.connection(conn)
         home = state.pool
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.flow = ASKING, self.flow()
-        state.was_closed = getattr(conn, "sock", None) is None
+        state.was_closed = socket_of(conn) is None
         if call is not None:
             call.asking = state
         since = state.since
@@ -166,7 +192,7 @@ class Observer(Registry):
 
     def _exposes(self, pool: Pool, target: str | None, headers: Any) -> None:
         if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(dict(pairs_of(headers))):
-            for numbers in self._numbers_of(pool, target):
+            for numbers in self._heard_of(pool, target)[1]:
                 numbers.exposed += 1
 
     def is_answered(  # noqa: C901 - a function for each part would cost a warm request too much
@@ -176,12 +202,11 @@ class Observer(Registry):
         pool: Any = state.pool  # it has one since it was asked
         if state.was_closed:
             self._has_opened_by_itself(conn, state)
-        numbers = pool.numbers
-        if state.target is not None or pool.heard_by is not self.recorders:
-            numbers = self._numbers_of(pool, state.target)
+        heard: Heard = pool.heard
+        if state.target is not None or heard[0] is not self.recorders:
+            heard = self._heard_of(pool, state.target)
         if call is None:
-            first = AGAIN.get() is not pool
-            AGAIN.set(None)
+            first = not self._is_repeated(pool)
         else:
             first = not call.counted
             call.counted = True
@@ -190,15 +215,15 @@ class Observer(Registry):
             state.place = call.place
         state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
-        if getattr(conn, "sock", None) is None:
+        if socket_of(conn) is None:
             self._closes_after_it(state, asked)
         if not first:
-            for count in numbers:
+            for count in heard[1]:
                 count.repeated += 1
         if state.draft is not None and (served == 1 or not state.connected):
-            self._first_answer(state, state.draft, numbers)
+            self._first_answer(state, state.draft, heard)
             return
-        for count in numbers:
+        for count in heard[1]:
             count.reused += 1
             if served > count.most_served:
                 count.most_served = served
@@ -207,23 +232,23 @@ class Observer(Registry):
 
     def _has_opened_by_itself(self, conn: Any, state: Connection) -> None:
         """Its class has a ``connect`` of its own, as for Unix sockets; or it is a recording."""
-        sock = getattr(conn, "sock", None)
+        sock = socket_of(conn)
         if isinstance(sock, socket.socket):
             if state.draft is None or state.connected:
                 self._opens(state, state.found, again=state.served > 0)
             if state.pool is not None and state.draft is not None:
                 self._names_its_path(state.pool, state.draft, sock)
-                for numbers in self._numbers_of(state.pool, state.target):
+                for numbers in self._heard_of(state.pool, state.target)[1]:
                     numbers.connected += 1
             state.connected = True
 
-    def _first_answer(self, state: Connection, draft: Draft, numbers: tuple[Numbers, ...]) -> None:
+    def _first_answer(self, state: Connection, draft: Draft, heard: Heard) -> None:
         """What was opened has come to something, unless it came from a recording."""
         draft.answered = state.connected
         if state.pool is not None and state.connected:
             state.pool.has_answered = True
         listeners = []
-        for count, recorder in zip(numbers, self.recorders, strict=False):
+        for recorder, count in zip(*heard, strict=True):
             if not (state.connected and recorder in state.heard):
                 count.other_answers += 1
                 continue
@@ -244,16 +269,12 @@ class Observer(Registry):
 
     def gives_back(self, conn: Any) -> None:
         """Before urllib3 puts it into the pool, or closes it."""
-        state: Any = getattr(conn, NAME, None)  # as `connection`
+        state: Any = attached_to(conn)  # as `connection`
         if type(state) is not Connection or state.seen_by != self.number:
             state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
             self.is_answered(conn, state, None, _Unseen, current_call())
-        if (
-            getattr(conn, "sock", None) is None
-            and state.doing is READING
-            and state.was_closed_unread(conn)
-        ):
+        if socket_of(conn) is None and state.doing is READING and state.was_closed_unread(conn):
             state.unread = True
         state.doing = KEPT
         state.since = self.clock()
@@ -262,31 +283,32 @@ class Observer(Registry):
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
         state, connection, call = self.pool_of(pool), self.connection(conn), current_call()
         if call is None:
-            first = AGAIN.get() is not state
-            AGAIN.set(None)
+            first = not self._is_repeated(state)
         else:
             first, call.counted = not call.counted, True
+        if connection.was_closed and connection.pool is not None:
+            self._has_opened_by_itself(conn, connection)
         connection.error = type(error).__name__
         state.loses(connection, connection.error)
         draft = connection.draft
         if draft is not None and draft.pool_is_new and not state.has_answered:
             state.is_new = True  # nothing has come of it yet
-        for numbers in self._numbers_of(state, connection.target):
+        for numbers in self._heard_of(state, connection.target)[1]:
             numbers.repeated += not first
-            numbers.errors[connection.error] += 1
+            numbers.errors[connection.error] = numbers.errors.get(connection.error, 0) + 1
 
     # -- how connections end
 
     def found_dropped(self, conn: Any) -> None:
         state, call = self.connection(conn), current_call()
-        state.found = state.ended(how_found(getattr(conn, "sock", None)), self.clock())
+        state.found = state.ended(how_found(socket_of(conn)), self.clock())
         if call is not None:
             call.replaced = state  # unless it reconnects: urllib3 1.26 has a new one for a tunnel
 
     def fails_to_read(self, conn: Any, error: BaseException) -> None:
         """A body cannot be read to its end, so that its connection is closed."""
         state = self.connection(conn)
-        if state.doing is READING and getattr(conn, "sock", None) is not None:
+        if state.doing is READING and socket_of(conn) is not None:
             state.error, state.doing = type(error).__name__, LOST
 
     def breaks_off(self, conn: Any) -> None:
@@ -298,21 +320,30 @@ class Observer(Registry):
     def replaces(self, conn: Any) -> None:
         """A pool closes a connection that it has just taken: dropped, or kept for too long."""
         state, call = self.connection(conn), current_call()
-        if state.found is None and conn.sock is not None and call is not None:
-            state.found = state.ended(How.REPLACED, self.clock())
-            call.replaced = state
+        sock = socket_of(conn)
+        if state.found is None and sock is not None:
+            how = how_found(sock)
+            state.found = state.ended(How.REPLACED if how is How.UNKNOWN else how, self.clock())
+            if call is not None:
+                call.replaced = state
 
-    def discards(self, pool: Any, conn: Any) -> None:
-        """There is no room for it in the pool, unless the pool is closed."""
+    def discards(self, conn: Any) -> None:
+        """A pool closes it as it comes back: there is no room, or the pool is closed itself."""
         state = self.connection(conn)
-        if state.pool is not None:
-            together = len(state.pool.known)
-            state.pool.known.discard(state)
-            state.pool.discarded = next(self.ticks)
-            kept_before = state.served > 1
-            if state.draft and conn.sock is not None and pool.pool is not None and not kept_before:
-                state.draft.discarded = True
-                state.draft.pool_size, state.draft.together = pool.pool.maxsize, together
+        if state.doing is READING:  # before `gives_back`: for a reason of its class's own
+            state.doing = KEPT
+            return
+        home, pool = state.pool, state.pool.of() if state.pool is not None else None
+        if home is None:
+            return
+        home.sweep()
+        together = len(home.known)
+        home.known.discard(state)
+        home.discarded = next(self.ticks)
+        places = getattr(pool, "pool", None)
+        if state.draft and socket_of(conn) is not None and places is not None and state.served <= 1:
+            state.draft.discarded = True
+            state.draft.pool_size, state.draft.together = places.maxsize, together
 
     # -- how they are opened
 
@@ -346,7 +377,7 @@ class Observer(Registry):
         if pool is None:
             return
         self.flow = flow_teller()  # greenlets may have come into use
-        retry = AGAIN.get() is pool if call is None else call.again
+        retry = call.again if call is not None else self._is_tried_again(pool)
         draft = draft_of(connection, pool, ended, call, again=again, retry=retry)
         pool.is_new = False
         connection.begins_anew()
@@ -363,15 +394,15 @@ class Observer(Registry):
         if clock.fault is not None:
             self.fault(clock.fault)
         state, call = self.connection(conn), current_call()
-        if state.pool is None and call is not None and call.asking is not None:
-            state = call.asking  # one within it, that does the work
+        if state.pool is None and call is not None and call.asks_for_a_socket():
+            state = call.asking or state  # one within it, that does the work
         state.connected = True
         draft = state.draft
         if draft is None:
-            if state.pool is None and getattr(conn, "sock", None) is not None:
+            if state.pool is None and socket_of(conn) is not None:
                 self._has_no_pool(conn)
             return
-        seconds, is_open = clock.seconds, getattr(conn, "sock", None) is not None
+        seconds, is_open = clock.seconds, socket_of(conn) is not None
         took, sockets = sum(seconds.values()), connecting.sockets or int(is_open)
         unverified = (
             draft.host.startswith("https:")

@@ -99,20 +99,33 @@ def _leads_to(ours: Any, function: Any) -> bool:
 
 
 def _called_by(function: Any) -> list[Any]:
-    """The functions that this one refers to, as far as can be seen without calling anything."""
-    if type(function) is FunctionType:  # wrapt's proxies say of themselves that they are one
+    """The functions that this one refers to, as far as can be seen without running anybody's code.
+
+    What is called may be a proxy that answers for another object, and fails without it (flask.g).
+    So types are compared by identity, and attributes read past ``__getattribute__``.
+    """
+    kind = type(function)
+    if kind is FunctionType:
         cells = [c.cell_contents for c in function.__closure__ or () if _is_filled(c)]
         names = [function.__globals__.get(name) for name in function.__code__.co_names]
         found = [*cells, *names, *(function.__defaults__ or ()), vars(function).get("__wrapped__")]
-    elif isinstance(function, functools.partial):
+    elif kind is functools.partial:
         found = [function.func, *function.args]
-    elif isinstance(function, MethodType):
+    elif kind is MethodType:
         found = [function.__func__]
-    else:  # a proxy, a mock that wraps
-        state = getattr(function, "__dict__", None)
-        found = [state.get("_mock_wraps")] if isinstance(state, dict) else []
-        found.append(getattr(type(function), "__wrapped__", None) and function.__wrapped__)
+    elif any(base.__module__.startswith("wrapt") for base in kind.__mro__):
+        found = [function.__wrapped__]
+    else:
+        found = [_state_of(function).get("_mock_wraps")]
     return [one for one in found if callable(one)]
+
+
+def _state_of(thing: Any) -> dict[str, Any]:
+    try:
+        state = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return {}
+    return state if type(state) is dict else {}
 
 
 def _is_filled(cell: Any) -> bool:

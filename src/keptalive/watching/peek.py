@@ -1,11 +1,12 @@
 """How a kept connection was found: what a look at its socket says, before urllib3 closes it.
 
-Only a connection that urllib3 has just called dropped is looked at, so that what the look consumes
-(an error, a TLS record) is missed by nobody.
+Only a connection that its pool is about to close is looked at, so that what the look consumes (an
+error, a TLS record) is missed by nobody.
 """
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from typing import Any
@@ -22,6 +23,8 @@ def how_found(sock: Any) -> How:
         return How.CLOSED_HERE
     if not isinstance(sock, socket.socket):  # TLS within TLS
         return How.UNKNOWN
+    if not _is_readable(sock):
+        return How.UNKNOWN  # it is alive; a look would wait for as long as its timeout says
     try:
         # The base class's recv: below TLS, and without its refusal of flags
         waiting = socket.socket.recv(sock, 64, _LOOK)
@@ -34,6 +37,18 @@ def how_found(sock: Any) -> How:
     if isinstance(sock, ssl.SSLSocket):
         return _within_tls(sock)
     return _of_bytes(waiting)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether a read would return at once: with bytes, an end or an error."""
+    descriptor = sock.fileno()
+    if descriptor < 0:
+        return False
+    if not hasattr(select, "poll"):
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _within_tls(sock: ssl.SSLSocket) -> How:

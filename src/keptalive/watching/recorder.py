@@ -71,7 +71,7 @@ class Numbers:
     longest_survived_s: float = 0.0
     most_served: int = 0
     most_at_once: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, int] = field(default_factory=dict)
     retried: int = 0
     exposed: int = 0
     unverified: int = 0
@@ -83,7 +83,7 @@ class Numbers:
     @property
     def attempts(self) -> int:
         """Tries of requests, whatever came of them."""
-        return self.opened + self.reused + self.other_answers + self.errors.total()
+        return self.opened + self.reused + self.other_answers + sum(list(self.errors.values()))
 
     @property
     def requests(self) -> int:

@@ -16,11 +16,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.analysis import hygiene
+from keptalive.watching.foreign import NAME, attached_to, name_of
 from keptalive.watching.recorder import Draft
 from keptalive.watching.stack import adapter_on_the_stack, place_in_program
 from keptalive.watching.states import ASKING, Connection, Owner, Pool
 
-NAME = "_keptalive_seen"  # the attribute on their objects
 SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
@@ -61,7 +61,7 @@ class Registry:
 
     def owner_of(self, keeper: Any) -> Owner:
         """The state of an adapter or a PoolManager."""
-        owner = getattr(keeper, NAME, None)
+        owner = attached_to(keeper)
         if type(owner) is not Owner:
             owner = Owner(next(_numbers))
             _attach(keeper, owner)
@@ -79,7 +79,7 @@ class Registry:
 
     def tls_of(self, context: dict[str, Any]) -> str:
         names = ("cert_reqs", "ca_certs", "ca_cert_dir", "cert_file", "ssl_context")
-        return repr([str(context.get(name)) for name in names])
+        return repr([name_of(context.get(name)) for name in names])
 
     def pool_made(self, manager: Any, pool: Any, tls: str) -> None:
         if not isinstance(pool, HTTPConnectionPool):
@@ -103,7 +103,7 @@ class Registry:
 
     def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
         """The state of a pool, which has just made so many connections; an old one is as it is."""
-        state = getattr(pool, NAME, None)
+        state = attached_to(pool)
         if type(state) is not Pool or state.seen_by != self.number:
             known = state if type(state) is Pool else None
             owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
@@ -117,12 +117,12 @@ class Registry:
         if sock.family != getattr(socket, "AF_UNIX", None) or pool.host.startswith("unix:"):
             return
         peer = sock.getpeername()
-        pool.host, pool.heard_by, pool.exposed = unix(os.fsdecode(peer)), (), False
+        pool.host, pool.heard, pool.exposed = unix(os.fsdecode(peer)), ((), ()), False
         draft.host = pool.host
 
     def connection(self, conn: Any) -> Connection:
         """The state of a connection."""
-        state = getattr(conn, NAME, None)
+        state = attached_to(conn)
         if type(state) is not Connection or state.seen_by != self.number:
             state = Connection(self.number, id(conn))
             _attach(conn, state)

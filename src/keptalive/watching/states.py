@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from keptalive.evidence import Ended, How
-from keptalive.watching.foreign import text_of
+from keptalive.watching.foreign import socket_of, text_of
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 
 MOST_ERRORS = 100  # that a pool's next connections are explained by
@@ -64,7 +64,7 @@ class Pool(_Unpickled):
         known: the connections that were opened and are not known to be gone.
         errors: what ended those whose places have not been filled.
         discarded: the tick at which one found no room, the last time.
-        heard_by: the recorders that ``numbers`` are of.
+        heard: the recorders that listen, and the numbers of its host that each of them has.
     """
 
     of: weakref.ref[Any]
@@ -79,8 +79,7 @@ class Pool(_Unpickled):
     known: set[Connection] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
     discarded: int = 0
-    heard_by: tuple[Recorder, ...] = ()
-    numbers: tuple[Numbers, ...] = ()
+    heard: tuple[tuple[Recorder, ...], tuple[Numbers, ...]] = ((), ())
 
     def loses(self, connection: Connection, error: str) -> None:
         """A connection has ended in an error: the next one takes its place."""
@@ -160,12 +159,12 @@ class Connection(_Unpickled):
 
     def was_closed_unread(self, conn: Any) -> bool:
         """Whether this side has closed it since its response came, and not for what that said."""
-        return getattr(conn, "sock", None) is None and not (self.announced or self.unframed)
+        return socket_of(conn) is None and not (self.announced or self.unframed)
 
     def is_open(self) -> bool:
         """Whether it has a socket now."""
         conn = self.reference() if self.reference is not None else None
-        return getattr(conn, "sock", None) is not None
+        return socket_of(conn) is not None
 
     def begins_anew(self) -> None:
         """Another socket: what was said of the last one is past."""
@@ -217,12 +216,32 @@ class Call:
         self.began = began
         self.asked = asked
 
+    def asks_for_a_socket(self) -> bool:
+        """Whether its connection is to send a request, and is not open itself."""
+        asking = self.asking
+        return asking is not None and asking.doing is ASKING and not asking.is_open()
+
+
+class Again:
+    """Where there is no call: a try on this pool has failed, so that another follows, or should.
+
+    Attributes:
+        pool: whose next try by this flow of control is no new request.
+        flow: a context that was copied from its own is another's.
+    """
+
+    __slots__ = ("flow", "pool")
+
+    def __init__(self, pool: Pool, flow: int) -> None:
+        self.pool: Pool | None = pool
+        self.flow = flow
+
 
 class Connecting:
     """A call of a connection's ``connect``.
 
     Attributes:
-        identity: the connection's `id`.
+        identity: the connection's `id`; 0 once it is over, for a copied context may outlive it.
         sockets: how many of its sockets have connected: one, where all goes well.
         failed: the addresses that did not answer: each one's name, seconds, and error.
     """
@@ -245,8 +264,7 @@ class Connecting:
 # a token would be lost if the program's own exception struck in between.
 CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)
 CONNECTING: ContextVar[Connecting | None] = ContextVar("keptalive_connecting", default=None)
-# Where there is no call, the pool whose try has failed, so that another follows
-AGAIN: ContextVar[Pool | None] = ContextVar("keptalive_again", default=None)
+AGAIN: ContextVar[Again | None] = ContextVar("keptalive_again", default=None)
 
 
 def current_call() -> Call | None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from keptalive.analysis.hygiene import sentences
 from keptalive.analysis.reporting import causes_of, report
-from keptalive.redaction import IN_USE, without_secrets
+from keptalive.redaction import IN_USE, Secrets, redact
+from keptalive.text import each_text
 from keptalive.watching.hooks import observed
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import OPENINGS_KEPT, Recorder
@@ -37,6 +38,7 @@ class Watch:
         self._lasted_s: float | None = None
         self._left_open: list[str | None] | None = None
         self._were_bypassed: list[str] | None = None
+        self._credentials: frozenset[str] = frozenset()
 
     @property
     def opened(self) -> int:
@@ -52,10 +54,13 @@ class Watch:
         """Hosts, causes, costs and cures, as documented in docs/causes.md; no secret is in it."""
         recorder = self._recorder
         IN_USE.add_from(os.environ)
-        for credential in list(recorder.credentials):
-            IN_USE.add(credential)
-        hidden: dict[str, Any] = without_secrets(self._report(recorder))
-        return hidden
+        sent = Secrets()
+        for credential in {*recorder.credentials, *self._credentials}:
+            sent.add(credential)
+        report: dict[str, Any] = each_text(
+            self._report(recorder), lambda text: redact(sent.hide(text))
+        )
+        return report
 
     def _report(self, recorder: Recorder) -> dict[str, Any]:
         numbers = dict(recorder.numbers)  # requests go on meanwhile
@@ -123,6 +128,9 @@ class Watch:
         self._lasted_s = self._seconds()
         self._left_open = self._left_at()
         self._were_bypassed = self._bypassed()
+        # a recorder lives on with the Sessions that it has seen
+        self._credentials = frozenset(self._recorder.credentials)
+        self._recorder.credentials.clear()
 
 
 class _Watching:
@@ -180,5 +188,7 @@ def watch(*, clock: Callable[[], float] = time.monotonic) -> Iterator[Watch]:
     try:
         yield seen
     finally:
-        seen.end()
-        _WATCHING.leave(recorder)
+        try:
+            seen.end()
+        finally:
+            _WATCHING.leave(recorder)

@@ -363,11 +363,11 @@ class Kept:
 
 
 def test_idle_connections_are_used_again_from_the_last_one_on() -> None:
-    idle, (first, second) = IdleConnections(2), (Kept(), Kept())
+    idle, (first, second) = IdleConnections(3), (Kept(), Kept())
     idle.put(None)
-    assert idle.qsize() == 0
     idle.put(first)
     idle.put(second)
+    assert idle.qsize() == 3
     with pytest.raises(queue.Full):
         idle.put(Kept())
     assert idle.get() is second

@@ -590,3 +590,22 @@ def test_a_session_that_is_dropped_closes_its_sockets_without_the_garbage_collec
             assert ended.wait(PATIENCE_S)
     finally:
         gc.enable()
+
+
+def test_a_retry_gets_a_new_connection_though_other_idle_ones_are_there() -> None:
+    """They may have been closed by the server as well, and a policy allows for few tries."""
+    together = threading.Barrier(4)
+
+    def answers_once_then_hangs_up_beside_others(peer: Peer) -> None:
+        assert peer.asked()
+        together.wait(PATIENCE_S)
+        peer.answer()
+        peer.asked()
+
+    policy = Retry(1, backoff_factor=0)
+    scripts = [answers_once_then_hangs_up_beside_others] * 4
+    with Server(*scripts, answers()) as server, tuned_session(max_retries=policy) as session:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: session.get(server.url), range(4)))
+        assert session.get(server.url).text == "ok"
+        assert server.accepted == 5

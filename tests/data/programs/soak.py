@@ -8,6 +8,7 @@ Each process leaves a file in FOLDER: what it got, and what its sockets and urll
 """
 
 import collections
+import contextlib
 import json
 import logging
 import os
@@ -23,6 +24,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from keptalive import tuned_session
 from keptalive.analysis.ledger import count
 from keptalive.model import CallBegan, CallEnded
 from keptalive.watching import pool_log, sockets
@@ -41,6 +43,9 @@ FAILS = {
 }
 
 
+RETRIES = urllib3.Retry(6, read=6, backoff_factor=0, status_forcelist=[503])
+
+
 class OwnTimeoutError(Exception):
     pass
 
@@ -48,9 +53,8 @@ class OwnTimeoutError(Exception):
 def new_session(chance):
     session = requests.Session()
     session.trust_env = False
-    retries = urllib3.Retry(6, read=6, backoff_factor=0, status_forcelist=[503])
     size = chance.choice([1, 4, 64])
-    session.mount("http://", HTTPAdapter(max_retries=retries, pool_maxsize=size))
+    session.mount("http://", HTTPAdapter(max_retries=RETRIES, pool_maxsize=size))
     return session
 
 
@@ -156,11 +160,15 @@ def interrupted(session, others):
 
 
 def main():
-    with sockets.watching() as witness, pool_log.listening(events.append):
+    log = contextlib.nullcontext() if SIGNALS == "raise" else pool_log.listening(events.append)
+    with sockets.watching() as witness, log:
         running = on_threads(THREADS, REQUESTS // THREADS, "parent")
         signal.signal(signal.SIGALRM, handler)
         if SIGNALS == "raise":
-            with new_session(random.Random(1)) as session:
+            # What raises within a lock of Python's leaves it locked, watched or not: a queue's, a
+            # log handler's. So there is no log, and no connection of this thread's in a queue.
+            with tuned_session(max_retries=RETRIES) as session:
+                session.trust_env = False
                 interrupted(session, running[1])
         else:
             signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)

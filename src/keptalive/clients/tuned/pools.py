@@ -50,7 +50,9 @@ class IdleConnections:
     """Where a pool keeps its idle connections, the last one used on top.
 
     In place of `queue.LifoQueue`, whose lock the child of a fork could inherit locked: this one
-    has none. It never waits, and ``None`` takes no room.
+    has none, and never waits. As there, ``None`` stands for a connection that is not open yet: one
+    that failed leaves it on top, so that a retry gets a new connection and no other idle one, which
+    the server may have closed as well.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -58,8 +60,6 @@ class IdleConnections:
         self.queue: list[Any] = []
 
     def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:  # noqa: ARG002
-        if connection is None:
-            return
         if 0 < self.maxsize <= len(self.queue):
             raise queue.Full
         self.queue.append(connection)
@@ -77,7 +77,9 @@ class IdleConnections:
         """Close each of them. A socket that another process has too stays open there."""
         with suppress(IndexError):  # there is none left
             while True:
-                self.queue.pop().close()
+                connection = self.queue.pop()
+                if connection is not None:
+                    connection.close()
 
 
 class FittedPool(HTTPConnectionPool):
@@ -175,9 +177,10 @@ class FittedPool(HTTPConnectionPool):
         place = self._place_of(conn)
         if conn is not None:
             conn.idle_since, conn.place = time.monotonic(), None
-            if places is not None and place is None and kept is not None:
-                conn.close()  # one more than there are places for
-                conn = None
+        if places is not None and place is None and kept is not None:
+            if conn is not None:
+                conn.close()  # one more than there are places for; none was taken from the queue
+            return
         super()._put_conn(conn)
         if places is not None and place is not None:
             places.give_back(place)
