@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
+import urllib3
 
 from keptalive.watching.watch import watch
 
@@ -105,6 +106,33 @@ def test_a_request_in_a_copied_context_is_one_of_its_own():
         thread.join(PATIENCE_S)
     [host] = watched.report()["hosts"]
     assert (host["requests"], host["attempts"], len(server.requests)) == (2, 2, 2)
+
+
+def test_a_retry_that_was_given_up_makes_no_later_request_a_repeated_one(monkeypatch):
+    """Not even where its context is copied, as `asyncio.to_thread` does."""
+
+    class GivenUpError(Exception):
+        pass
+
+    def gives_up(*_: object) -> None:
+        raise GivenUpError
+
+    def bare() -> None:
+        assert pool.urlopen("GET", "/").data == b"ok"
+
+    with Server(answers((503,), (200,))) as server, watch() as watched:
+        pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port)
+        retries = urllib3.Retry(2, status_forcelist=[503])
+        with pool, monkeypatch.context() as patch:
+            patch.setattr(urllib3.Retry, "sleep", gives_up)
+            with pytest.raises(GivenUpError):
+                pool.urlopen("GET", "/", retries=retries)
+            for _ in range(3):
+                thread = threading.Thread(target=contextvars.copy_context().run, args=[bare])
+                thread.start()
+                thread.join(PATIENCE_S)
+    [host] = watched.report()["hosts"]
+    assert (host["requests"], host["attempts"], len(server.requests)) == (4, 4, 4)
 
 
 def test_openings_that_take_turns_on_one_thread_are_each_counted_once():

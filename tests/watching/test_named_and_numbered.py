@@ -170,3 +170,20 @@ def test_a_body_that_urllib3_reads_and_that_breaks_off_leaves_no_connection_unco
         with pytest.raises(urllib3.exceptions.HTTPError):
             pools.request("GET", server.url, retries=False)
     assert sum(numbers(watched)[server.url.rstrip("/")]) == server.accepted == 1
+
+
+def test_a_connection_that_connects_by_itself_and_is_not_answered_was_opened(serve):
+    server = serve(never_answers)
+
+    class OwnConnect(HTTPConnection):
+        def connect(self) -> None:
+            self.sock = socket.create_connection((self.host, self.port), timeout=0.05)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = OwnConnect
+
+    with watch() as watched, Pool("127.0.0.1", server.port) as pool:
+        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+            pool.urlopen("GET", "/", retries=False, timeout=0.05)
+    assert numbers(watched) == {server.url.rstrip("/"): (0, 1)}
+    assert server.accepted == 1

@@ -29,6 +29,14 @@ _URL = re.compile(
 )
 
 
+def own(thing: Any, name: str, default: Any = None) -> Any:
+    """What it has of this name by itself or by its class; the default if that is nothing."""
+    try:
+        return _get(thing, name)
+    except AttributeError:
+        return default
+
+
 def attached_to(thing: Any) -> Any:
     """What we have hung on it; None if nothing."""
     try:

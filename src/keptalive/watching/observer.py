@@ -25,6 +25,7 @@ from keptalive.watching.foreign import (
     attached_to,
     is_redirect,
     origin_of,
+    own,
     pairs_of,
     socket_of,
     text_of,
@@ -340,7 +341,7 @@ class Observer(Registry):
         together = len(home.known)
         home.known.discard(state)
         home.discarded = next(self.ticks)
-        places = getattr(pool, "pool", None)
+        places = own(pool, "pool")
         if state.draft and socket_of(conn) is not None and places is not None and state.served <= 1:
             state.draft.discarded = True
             state.draft.pool_size, state.draft.together = places.maxsize, together
@@ -407,7 +408,7 @@ class Observer(Registry):
         unverified = (
             draft.host.startswith("https:")
             and is_open
-            and not getattr(conn, "is_verified", True)
+            and not own(conn, "is_verified", True)
             and hygiene.is_elsewhere(draft.host)
         )
         draft.seconds += took
@@ -424,7 +425,7 @@ class Observer(Registry):
 
     def _has_no_pool(self, conn: Any) -> None:
         """Somebody uses urllib3's HTTPConnection by itself, as http.client's: we do not see how."""
-        host = address("http", str(getattr(conn, "host", "?")), getattr(conn, "port", None))
+        host = address("http", str(own(conn, "host", "?")), own(conn, "port"))
         for recorder in self.recorders:
             recorder.warn(
                 f"A urllib3 HTTPConnection without a pool connected to {host.partition('//')[2]}: "

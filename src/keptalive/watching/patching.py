@@ -102,7 +102,7 @@ def _called_by(function: Any) -> list[Any]:
     """The functions that this one refers to, as far as can be seen without running anybody's code.
 
     What is called may be a proxy that answers for another object, and fails without it (flask.g).
-    So types are compared by identity, and attributes read past ``__getattribute__``.
+    So types are compared by identity, and only what is known is asked for more.
     """
     kind = type(function)
     if kind is FunctionType:
@@ -113,19 +113,12 @@ def _called_by(function: Any) -> list[Any]:
         found = [function.func, *function.args]
     elif kind is MethodType:
         found = [function.__func__]
-    elif any(base.__module__.startswith("wrapt") for base in kind.__mro__):
-        found = [function.__wrapped__]
     else:
-        found = [_state_of(function).get("_mock_wraps")]
+        modules = {base.__module__.partition(".")[0] for base in kind.__mro__}
+        found = [function.__wrapped__] if "wrapt" in modules else []
+        if "unittest" in modules:
+            found.append(vars(function).get("_mock_wraps"))
     return [one for one in found if callable(one)]
-
-
-def _state_of(thing: Any) -> dict[str, Any]:
-    try:
-        state = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        return {}
-    return state if type(state) is dict else {}
 
 
 def _is_filled(cell: Any) -> bool:

@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.analysis import hygiene
-from keptalive.watching.foreign import NAME, attached_to, name_of
+from keptalive.watching.foreign import NAME, attached_to, name_of, own
 from keptalive.watching.recorder import Draft
 from keptalive.watching.stack import adapter_on_the_stack, place_in_program
 from keptalive.watching.states import ASKING, Connection, Owner, Pool
@@ -88,7 +88,7 @@ class Registry:
         _attach(pool, self._pool(pool, owner, tls, is_new=True))
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
-        path = getattr(pool, "socket_path", None)  # as docker's and requests-unixsocket's have it
+        path = own(pool, "socket_path")  # as docker's and requests-unixsocket's have it
         host = unix(path) if type(path) is str else address(pool.scheme, pool.host, pool.port)
         return Pool(
             of=weakref.ref(pool),

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from keptalive.evidence import Ended, How
-from keptalive.watching.foreign import socket_of, text_of
+from keptalive.watching.foreign import own, socket_of, text_of
 from keptalive.watching.recorder import Draft, Numbers, Recorder
 
 MOST_ERRORS = 100  # that a pool's next connections are explained by
@@ -107,7 +107,7 @@ class Pool(_Unpickled):
         """The connections that are not in the pool's queue just now."""
         self.sweep()
         pool = self.of()
-        waiting = getattr(getattr(pool, "pool", None), "queue", ())
+        waiting = own(own(pool, "pool"), "queue", ())
         inside = {id(conn) for conn in list(waiting) if conn is not None}
         return [one for one in list(self.known) if one.identity not in inside]
 
