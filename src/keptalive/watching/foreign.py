@@ -20,7 +20,7 @@ from urllib3.response import HTTPResponse
 
 _HEADERS = (dict, OrderedDict, CaseInsensitiveDict, HTTPHeaderDict, http.client.HTTPMessage)
 _TEXT = (str, bytes)
-_get = object.__getattribute__  # past a ``__getattr__`` of theirs
+get = object.__getattribute__  # past a ``__getattr__`` of theirs
 NAME = "_keptalive_seen"  # of the attribute that we hang on their objects
 _URL = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#@]*@)?(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]+)(?::(?P<port>\d{1,5}))?"
@@ -32,7 +32,7 @@ _URL = re.compile(
 def own(thing: Any, name: str, default: Any = None) -> Any:
     """What it has of this name by itself or by its class; the default if that is nothing."""
     try:
-        return _get(thing, name)
+        return get(thing, name)
     except AttributeError:
         return default
 
@@ -40,7 +40,7 @@ def own(thing: Any, name: str, default: Any = None) -> Any:
 def attached_to(thing: Any) -> Any:
     """What we have hung on it; None if nothing."""
     try:
-        return _get(thing, NAME)
+        return get(thing, NAME)
     except AttributeError:
         return None
 
@@ -48,7 +48,7 @@ def attached_to(thing: Any) -> Any:
 def socket_of(conn: Any) -> Any:
     """The socket of a connection; None if it has none now, or is no connection."""
     try:
-        return _get(conn, "sock")
+        return get(conn, "sock")
     except AttributeError:
         return None
 

@@ -22,7 +22,9 @@ from urllib3.connectionpool import HTTPConnectionPool
 from keptalive.analysis import hygiene
 from keptalive.evidence import Ended, How
 from keptalive.watching.foreign import (
+    NAME,
     attached_to,
+    get,
     is_redirect,
     origin_of,
     own,
@@ -162,16 +164,26 @@ class Observer(Registry):
 
     # -- a request on a connection
 
-    def asks(self, pool: Any, conn: Any, url: str, headers: Any, call: Call | None) -> Connection:
-        """Before a request is sent, and the connection opened if it has to be."""
-        known: Any = attached_to(conn)  # as `connection`
+    def asks(
+        self, pool: Any, conn: Any, url: str, headers: Any, call: Call | None
+    ) -> Connection | None:
+        """Before a request is sent, and the connection opened if it has to be.
+
+        None if it is no connection, but a mock without a socket, say.
+        """
+        try:  # `attached_to` and `socket_of`, which would cost a warm request too much
+            known, sock = get(conn, NAME), get(conn, "sock")
+        except AttributeError:
+            if not hasattr(type(conn), "connect"):
+                return None
+            known, sock = None, socket_of(conn)
         is_known = type(known) is Connection and known.seen_by == self.number
         state: Connection = known if is_known else self.connection(conn)
         home = state.pool
         if home is None:
             home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.flow = ASKING, self.flow()
-        state.was_closed = socket_of(conn) is None
+        state.was_closed = sock is None
         if call is not None:
             call.asking = state
         since = state.since
@@ -216,7 +228,7 @@ class Observer(Registry):
             state.place = call.place
         state.doing, state.headers = READING, response.headers
         state.served = served = state.served + 1
-        if socket_of(conn) is None:
+        if conn.sock is None:
             self._closes_after_it(state, asked)
         if not first:
             for count in heard[1]:
@@ -270,12 +282,15 @@ class Observer(Registry):
 
     def gives_back(self, conn: Any) -> None:
         """Before urllib3 puts it into the pool, or closes it."""
-        state: Any = attached_to(conn)  # as `connection`
+        try:  # as in `asks`
+            state, sock = get(conn, NAME), get(conn, "sock")
+        except AttributeError:
+            state, sock = attached_to(conn), socket_of(conn)
         if type(state) is not Connection or state.seen_by != self.number:
             state = self.connection(conn)
         if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
             self.is_answered(conn, state, None, _Unseen, current_call())
-        if socket_of(conn) is None and state.doing is READING and state.was_closed_unread(conn):
+        if sock is None and state.doing is READING and state.was_closed_unread(conn):
             state.unread = True
         state.doing = KEPT
         state.since = self.clock()
