@@ -68,7 +68,7 @@ def _session_send(see: Observer, send: Function) -> Function:
             return _follow(see, outer, send, self, request, **settings)
         call = None
         try:
-            call = see.call(self, request, stream=settings.get("stream"))
+            call = see.call(self, request, settings.get("stream"))
         except Exception as error:  # as in `_noted`, which would cost too much here
             if not see.fault(error):
                 raise

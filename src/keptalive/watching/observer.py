@@ -97,9 +97,10 @@ class Observer(Registry):
 
     # -- calls
 
-    def call(self, session: Any, request: Any, *, stream: Any) -> Call:
+    def call(self, session: Any, request: Any, stream: Any) -> Call:
         """A request of the program's begins."""
-        call = Call(id(session), next(self.ticks), request)
+        call = Call()
+        call.by, call.began, call.asked = id(session), next(self.ticks), request
         if stream:
             call.place = place_in_program()
         return call
@@ -108,7 +109,12 @@ class Observer(Registry):
         self, manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
     ) -> Call:
         """The same of a bare PoolManager's ``urlopen``."""
-        call = Call(id(manager), next(self.ticks), _Asked(manager, args, settings))
+        call = Call()
+        call.by, call.began, call.asked = (
+            id(manager),
+            next(self.ticks),
+            _Asked(manager, args, settings),
+        )
         if settings.get("preload_content") is False:
             call.place = place_in_program()
         return call

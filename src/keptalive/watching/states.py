@@ -205,16 +205,14 @@ class Call:
         replaced: a connection that was taken and is of no use, until one is opened in its place.
     """
 
-    # On the class until they change: a call seldom has more to remember
+    # On the class until they change: a call seldom has more to remember, and each costs time
+    by: int | None = None
+    began = 0
+    asked: Any = None
     redirected = counted = again = False
     asking: Connection | None = None
     replaced: Connection | None = None
     place: str | None = None
-
-    def __init__(self, by: int, began: int, asked: Any) -> None:
-        self.by: int | None = by
-        self.began = began
-        self.asked = asked
 
     def asks_for_a_socket(self) -> bool:
         """Whether its connection is to send a request, and is not open itself."""
