@@ -30,10 +30,22 @@ class SocketWitness:
         """How many connect() calls of TCP sockets have succeeded, on any thread."""
         return len(self._connected)
 
-    def saw(self, connected: socket.socket) -> None:
-        """Count this socket, which has just been connected, if it is a TCP one."""
-        if connected.family in _INTERNET and connected.type == socket.SOCK_STREAM:
-            self._connected.append(1)
+    def wrapped(self, before: Callable[..., Any]) -> Callable[..., Any]:
+        """This ``connect``, its connections counted if they are TCP's."""
+        count = self._connected.append
+
+        def connect(self: socket.socket, address: Any, /) -> None:
+            is_tcp = self.family in _INTERNET and self.type == socket.SOCK_STREAM
+            returned = False
+            try:
+                before(self, address)
+                returned = True
+            finally:
+                # Counted by the next call that returns, whatever a signal handler raises then
+                if is_tcp and (returned or _has_peer(self)):
+                    count(1)
+
+        return connect
 
 
 def _has_peer(sock: socket.socket) -> bool:
@@ -48,18 +60,5 @@ def _has_peer(sock: socket.socket) -> bool:
 def watching() -> Iterator[SocketWitness]:
     """Count the connections opened from here on, until the block ends."""
     witness = SocketWitness()
-
-    def wrapper(before: Callable[..., Any]) -> Callable[..., Any]:
-        def connect(self: socket.socket, address: Any, /) -> None:
-            returned = False
-            try:
-                before(self, address)
-                returned = True
-            finally:
-                if returned or _has_peer(self):
-                    witness.saw(self)
-
-        return connect
-
-    with replaced([(socket.socket, "connect", wrapper)]):
+    with replaced([(socket.socket, "connect", witness.wrapped)]):
         yield witness

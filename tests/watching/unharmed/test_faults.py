@@ -44,7 +44,7 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
 ):
     def breaks_off(peer: Peer) -> None:
         assert peer.asked()
-        peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf")
 
     def dies(peer: Peer) -> None:
         if peer.asked():
