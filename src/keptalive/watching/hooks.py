@@ -66,18 +66,15 @@ def _session_send(see: Observer, send: Function) -> Function:
         outer = CALL.get()
         if outer is not None and outer.by and _noted(see, _is_within, outer, self, settings):
             return _follow(see, outer, send, self, request, **settings)
-        call = None
-        try:
-            call = see.call(self, request, settings.get("stream"))
-        except Exception as error:  # as in `_noted`, which would cost too much here
-            if not see.fault(error):
-                raise
+        call = Call()  # nothing here can fail; what can is noted
+        call.by, call.began, call.asked = id(self), next(see.ticks), request
+        if settings.get("stream"):
+            _noted(see, see.places, call)
         try:
             CALL.set(call)
             return send(self, request, **settings)
         finally:
-            if call is not None:
-                call.by = call.asked = None  # it is over, and stays until the next
+            call.by = call.asked = None  # it is over, and stays until the next
             if outer is not None and outer.by:
                 CALL.set(outer)
 

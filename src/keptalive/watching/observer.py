@@ -97,13 +97,9 @@ class Observer(Registry):
 
     # -- calls
 
-    def call(self, session: Any, request: Any, stream: Any) -> Call:
-        """A request of the program's begins."""
-        call = Call()
-        call.by, call.began, call.asked = id(session), next(self.ticks), request
-        if stream:
-            call.place = place_in_program()
-        return call
+    def places(self, call: Call) -> None:
+        """Remember where in the program a response is asked for as a stream."""
+        call.place = place_in_program()
 
     def call_of_manager(
         self, manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
@@ -116,7 +112,7 @@ class Observer(Registry):
             _Asked(manager, args, settings),
         )
         if settings.get("preload_content") is False:
-            call.place = place_in_program()
+            self.places(call)
         return call
 
     def follows(self, call: Call, by: Any, *args: Any) -> None:
@@ -190,7 +186,7 @@ class Observer(Registry):
             home = self.belongs(conn, state, self.pool_of(pool))
         state.doing, state.flow = ASKING, self.flow()
         state.was_closed = sock is None
-        if call is not None:
+        if call is not None and (sock is None or home.proxy is not None):
             call.asking = state
         since = state.since
         state.idle_s = 0.0 if since is None else self.clock() - since
@@ -308,6 +304,7 @@ class Observer(Registry):
             first = not self._is_repeated(state)
         else:
             first, call.counted = not call.counted, True
+            call.asking = connection
         if connection.was_closed and connection.pool is not None:
             self._has_opened_by_itself(conn, connection)
         connection.error = type(error).__name__
