@@ -124,12 +124,12 @@ def held() -> Iterator[None]:
 
 
 def settle() -> None:
-    """After a signal has decided the exit code, ignore further ones.
+    """Ignore signals from here on: the exit code is decided.
 
     Else one that comes while the interpreter ends would kill it, since Python puts the defaults
     back there.
     """
-    if _installed is not None and _installed.received is not None:
+    if _installed is not None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
