@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keptalive.clients.environment import neutral
+from keptalive.bench.influences import neutral
 
 
 @pytest.fixture(scope="session", autouse=True)

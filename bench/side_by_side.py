@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 from bench.peers import PEERS
 
-from keptalive.analysis.intervals import median_interval
-from keptalive.clients.environment import neutral
+from keptalive.bench.influences import neutral
 from keptalive.lookalike.process import Lookalike
-from keptalive.model import Interval
+from keptalive.records.run import Interval
+from keptalive.stats.intervals import median_interval
 
 REOPENING, WARM = "request-limit=1", "keep-alive"
 BLOCKS = {REOPENING: 10, WARM: 40}  # requests

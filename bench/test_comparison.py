@@ -26,15 +26,15 @@ import pytest
 import requests
 
 from keptalive import results
-from keptalive.analysis.comparing import COUNTS, TIME, WORSE, Row, compare
-from keptalive.analysis.summary import summarise
-from keptalive.benching import Bench
-from keptalive.clients.access import Access
-from keptalive.clients.strategies import Fresh, OneSession
+from keptalive.bench.access import Access
+from keptalive.bench.plan import Plan
+from keptalive.bench.runner import Bench
+from keptalive.bench.strategies import Fresh, OneSession
+from keptalive.bench.summary import summarise
+from keptalive.bench.targets import LookalikeTarget
+from keptalive.compare.verdicts import COUNTS, TIME, WORSE, Row, compare
 from keptalive.lookalike.process import Lookalike
-from keptalive.model import Run
-from keptalive.plans import Plan
-from keptalive.targets import LookalikeTarget
+from keptalive.records.run import Run
 
 COMPARISONS = int(os.environ.get("KEPTALIVE_COMPARISONS", "100"))  # twice as many A/A
 CALLED_WORSE_AT_MOST = 0.01

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from keptalive.explaining import explained
-from keptalive.watching import debug_log
+from keptalive.logs import Reading, read
+from keptalive.logs.explain import explained
 
 MB = 1_000_000
 MIB = 1024 * 1024
@@ -42,15 +42,15 @@ print(json.dumps({"seen": seen, "peak": peak}))
 READ = (
     """
 import json, sys
-from keptalive.watching import debug_log
-seen = sum(1 for _ in debug_log.read(sys.argv[1]))
+from keptalive.logs import read
+seen = sum(1 for _ in read(sys.argv[1]))
 """
     + PEAK
 )
 EXPLAIN = (
     """
 import json, sys
-from keptalive.explaining import explained
+from keptalive.logs.explain import explained
 seen = sum(host["attempts"] for host in explained(sys.argv[1])["hosts"])
 """
     + PEAK
@@ -122,13 +122,13 @@ class Costs:
 def test_a_log_is_read_at_a_hundred_megabytes_a_second(benchmark, logs):
     costs = Costs()
 
-    def read() -> debug_log.Reading:
-        log = debug_log.read(logs[SIZE])
+    def read_all() -> Reading:
+        log = read(logs[SIZE])
         for _ in log:
             pass
         return log
 
-    log = benchmark.pedantic(costs.of, args=[read], rounds=ROUNDS, warmup_rounds=1)
+    log = benchmark.pedantic(costs.of, args=[read_all], rounds=ROUNDS, warmup_rounds=1)
     rates = costs.rates(log.bytes)
     counts = {"bytes": log.bytes, "lines": log.lines, "urllib3_lines": log.urllib3_lines}
     benchmark.extra_info |= counts | rates

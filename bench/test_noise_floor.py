@@ -12,13 +12,13 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 
-from keptalive.benching import Bench
-from keptalive.clients.environment import neutral
-from keptalive.clients.strategies import OneSession
+from keptalive.bench.influences import neutral
+from keptalive.bench.plan import Plan
+from keptalive.bench.runner import Bench
+from keptalive.bench.strategies import OneSession
+from keptalive.bench.targets import LookalikeTarget
 from keptalive.lookalike.process import Lookalike
-from keptalive.model import Interval, Run
-from keptalive.plans import Plan
-from keptalive.targets import LookalikeTarget
+from keptalive.records.run import Interval, Run
 
 RUNS = 100
 LEAST_THAT_CONTAIN_ONE = 92

@@ -15,7 +15,7 @@ from bench.peers import PEERS
 from bench.side_by_side import CLOCK, REOPENING, WARM, Measured, compare, how_to_install, replay
 
 from keptalive.lookalike.process import Lookalike
-from keptalive.model import Interval
+from keptalive.records.run import Interval
 
 # What is judged: a "reopened" request as a whole, or "reopening", which is that less a warm one
 AGAINST_A_SESSION = "reopened"

@@ -26,8 +26,8 @@ from rich.progress import track
 
 from keptalive import tuned_session
 from keptalive.lookalike.process import Lookalike
+from keptalive.watching.api import watch
 from keptalive.watching.hooks import PLACES
-from keptalive.watching.watch import watch
 
 PAIRS = 40
 BLOCK = 150

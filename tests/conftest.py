@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keptalive.clients.environment import neutral
+from keptalive.bench.influences import neutral
 
 pytest_plugins = ["pytester"]
 collect_ignore = ["data"]  # programs and a project for tests to run

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from keptalive.analysis.summary import summarise
-from keptalive.model import Counts, Run, Trial, Witnesses
-from keptalive.plans import Plan
+from keptalive.bench.plan import Plan
+from keptalive.bench.summary import summarise
+from keptalive.records.run import Counts, Run, Trial, Witnesses
 
 LABELS = {"fresh": "requests.get", "session": "Session", "tuned": "tuned Session"}
 # A little noise, the same in each run: a ratio to fresh is spread by some percent

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from keptalive import tuned_session
-from keptalive.analysis.cures import ROWS
-from keptalive.analysis.log_causes import SETS
+from keptalive.bench.plan import Plan, read_plan
+from keptalive.causes.catalogue import ROWS
+from keptalive.causes.log_sets import SETS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
-from keptalive.plans import Plan, read_plan
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -11,8 +11,8 @@ TYPE_CHECKING = False  # typing is half of what a command imports before it hand
 if TYPE_CHECKING:
     from typing import Any
 
-    from keptalive.clients.tuned import SafeRetry, TunedAdapter, TunedSession, tuned_session
-    from keptalive.watching.watch import Watch, watch
+    from keptalive.tuned import SafeRetry, TunedAdapter, TunedSession, tuned_session
+    from keptalive.watching.api import Watch, watch
 
 __all__ = [
     "KeptaliveError",
@@ -32,9 +32,9 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name.lower() == "watch":
-        from keptalive.watching import watch as watching
+        from keptalive.watching import api as watching
 
         return getattr(watching, name)
-    from keptalive.clients import tuned
+    from keptalive import tuned
 
     return getattr(tuned, name)

@@ -20,9 +20,9 @@ from keptalive.errors import UsageError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from keptalive.analysis.limits import Limit
+    from keptalive.compare.limits import Limit
     from keptalive.render.in_tests import Did
-    from keptalive.watching.watch import Watch
+    from keptalive.watching.api import Watch
 
 MARKER = "connections"
 MARKER_HELP = (
@@ -271,7 +271,7 @@ class _Summary:
 
 
 def _analysis() -> ModuleType:
-    from keptalive.analysis import limits
+    from keptalive.compare import limits
 
     return limits
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keptalive import redaction
-from keptalive.cli.door import app, run_guarded
+from keptalive.cli.main import app, run_guarded
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

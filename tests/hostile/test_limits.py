@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from keptalive import bounded, plans, results
+from keptalive import bounded, results
+from keptalive.bench import plan as plans
+from keptalive.bench.github.token import find_token
 from keptalive.bounded import MIB
-from keptalive.clients.token import find_token
 from keptalive.errors import UsageError
 
 LINE = b'DEBUG:urllib3.connectionpool:https://h:443 "GET / HTTP/1.1" 200 1\n'
@@ -263,6 +264,6 @@ def test_a_gh_that_says_nothing_is_not_waited_for_for_ever(monkeypatch, tmp_path
     gh = tmp_path / "gh"
     gh.write_text("#!/bin/sh\nsleep 60 & sleep 60\n")
     gh.chmod(0o755)
-    monkeypatch.setattr("keptalive.clients.token._GH_SECONDS", 0.1)
+    monkeypatch.setattr("keptalive.bench.github.token._GH_SECONDS", 0.1)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
     assert None is find_token("github.com", {}, ask=False)

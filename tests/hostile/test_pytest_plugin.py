@@ -6,7 +6,7 @@ import pytest
 from tests.hostile.words import ARGUMENT, HOSTILE, LONG, faults_in
 
 from keptalive import redaction
-from keptalive.analysis.limits import Limit
+from keptalive.compare.limits import Limit
 from keptalive.render.in_tests import busiest, refusal, totals
 
 

@@ -246,7 +246,7 @@ def test_what_a_library_logs_or_prints_meanwhile_is_not_obeyed(keptalive, monkey
             stream.writelines([":error::x\n", "#", "#[error]x"])
         raise RuntimeError(HOSTILE)
 
-    monkeypatch.setattr("keptalive.explaining.explained", meddle)
+    monkeypatch.setattr("keptalive.logs.explain.explained", meddle)
     monkeypatch.setenv("KEPTALIVE_DEBUG", "1")
     ended = keptalive("explain", "-")
     assert ended.code == 70

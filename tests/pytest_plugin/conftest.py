@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 import keptalive.render.in_tests
-import keptalive.watching.watch  # noqa: F401 - here once, rather than anew in each project
+import keptalive.watching.api  # noqa: F401 - here once, rather than anew in each project
 
 SHOPCLIENT = Path(__file__).parent.parent / "data" / "shopclient"
 # hypothesis imports, and pytest rewrites, more than all the rest

@@ -40,7 +40,7 @@ def test_what_its_imports_warn_of_is_no_matter_of_the_project(project):
 
         @pytest.fixture(autouse=True)
         def _loaded_before_any_test_can_forge_modules_files_or_time():
-            assert "keptalive.watching.watch" in sys.modules
+            assert "keptalive.watching.api" in sys.modules
 
         @pytest.mark.connections(at_most=0)
         def test_it():

@@ -9,12 +9,12 @@ from itertools import count
 import pytest
 import requests
 
-from keptalive.benching import Bench
-from keptalive.clients.environment import BUNDLES, PROXIES
-from keptalive.clients.strategies import OneSession, Strategy, Tuned
-from keptalive.model import Run
-from keptalive.plans import Plan
-from keptalive.targets import prepared
+from keptalive.bench.influences import BUNDLES, PROXIES
+from keptalive.bench.plan import Plan
+from keptalive.bench.runner import Bench
+from keptalive.bench.strategies import OneSession, Strategy, Tuned
+from keptalive.bench.targets import prepared
+from keptalive.records.run import Run
 
 PATIENCE_S = 10.0
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from keptalive.clients.strategies import Fresh
-from keptalive.model import Counts, Run
+from keptalive.bench.strategies import Fresh
+from keptalive.records.run import Counts, Run
 
 PATIENCE_S = 10.0
 REQUESTS = 8  # of one trial

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from keptalive.clients.strategies import Fresh
-from keptalive.model import Counts, Run
+from keptalive.bench.strategies import Fresh
+from keptalive.records.run import Counts, Run
 
 PATIENCE_S = 10.0
 BODY = b'{"login": "somebody"}'

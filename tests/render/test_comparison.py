@@ -9,11 +9,13 @@ import pytest
 from rich.console import Console
 from tests.runs import run, usual
 
-from keptalive.analysis.comparing import Guard, compare
-from keptalive.analysis.findings import Findings, Source, differences, warnings
-from keptalive.analysis.gate import Limit, judge
-from keptalive.model import Run
-from keptalive.render import comparison, github, markdown, sentences
+from keptalive.bench.gate import Limit, judge
+from keptalive.compare.findings import Findings, Source, differences, warnings
+from keptalive.compare.verdicts import Guard, compare
+from keptalive.records.run import Run
+from keptalive.render import github_actions as github
+from keptalive.render import markdown, sentences
+from keptalive.render.terminal import comparison
 
 HERE = Source(
     path="results/a.json", made="2026-11-20T10:00:00", commit="3f2a91c0aa", machine="Linux, 2 CPUs"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keptalive.analysis.limits import Limit
+from keptalive.compare.limits import Limit
 from keptalive.render.in_tests import refusal
 
 

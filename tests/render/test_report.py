@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from keptalive.render.report import perfect, screen
+from keptalive.render.terminal.report import perfect, screen
 
 
 def cause(name: str, count: int, seconds: float | None = 0.1, **words: str) -> dict[str, Any]:

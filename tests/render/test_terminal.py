@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from keptalive.lookalike.behaviour import SCENARIOS
-from keptalive.model import Counts, Interval, Run, StrategySummary, Trial, Witnesses
-from keptalive.render import terminal
+from keptalive.records.run import Counts, Interval, Run, StrategySummary, Trial, Witnesses
+from keptalive.render.terminal import bench as terminal
 
 
 def row(strategy: str, speedup: Interval | None, opened: int) -> StrategySummary:

@@ -13,7 +13,7 @@ from tests.runs import run
 
 from keptalive import results
 from keptalive.errors import UsageError
-from keptalive.model import Run
+from keptalive.records.run import Run
 
 DATA = Path(__file__).parents[1] / "data" / "results"
 OLD_FILES = sorted(DATA.glob("*.json"))

@@ -19,10 +19,10 @@ from requests.adapters import HTTPAdapter
 from rich.progress import track
 
 from keptalive import tuned_session
-from keptalive.analysis.ledger import count
+from keptalive.bench import pool_log, sockets
+from keptalive.counting import count
 from keptalive.lookalike.process import Lookalike
-from keptalive.watching import pool_log, sockets
-from keptalive.watching.watch import watch
+from keptalive.watching.api import watch
 
 REQUESTS = int(os.environ.get("KEPTALIVE_SOAK", "2000"))
 ROUND = 100

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3
+from tests.tuned.servers import PATIENCE_S, Server, answers
 
-from keptalive.watching.watch import watch
-
-from ..clients.tuned.servers import PATIENCE_S, Server, answers
+from keptalive.watching.api import watch
 
 PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "greenlets.py"
 WAYS = {

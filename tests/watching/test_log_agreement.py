@@ -21,11 +21,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from keptalive import tuned_session
-from keptalive.analysis.log_causes import members_of
-from keptalive.explaining import explained
+from keptalive.bench import pool_log
+from keptalive.causes.log_sets import members_of
+from keptalive.logs.explain import explained
 from keptalive.lookalike.process import Lookalike
-from keptalive.watching import pool_log
-from keptalive.watching.watch import watch
+from keptalive.watching.api import watch
 
 COUNTED = ("requests", "attempts", "opened", "reopened", "reused")
 TOLD = "%(asctime)s [pid %(process)d] [%(threadName)s] %(levelname)s %(name)s: %(message)s"

@@ -11,12 +11,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
-
-from keptalive.watching.watch import Watch, watch
-
-from ..clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     URLLIB3_1,
     Server,
@@ -26,6 +21,10 @@ from ..clients.tuned.servers import (
     listening_later,
     never_answers,
 )
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+
+from keptalive.watching.api import Watch, watch
 
 
 @pytest.fixture

@@ -12,17 +12,16 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-
-from keptalive.watching import recorder
-from keptalive.watching.watch import Watch, watch
-
-from ..clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     Peer,
     Server,
     answers,
     listening_later,
 )
+
+from keptalive.watching import recorder
+from keptalive.watching.api import Watch, watch
 
 
 @pytest.fixture

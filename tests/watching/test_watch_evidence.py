@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import requests
 import urllib3
+from tests.tuned.servers import PATIENCE_S, Authority, Peer, Server, answers, authority
 
-from keptalive.watching.watch import Watch, watch
-
-from ..clients.tuned.servers import PATIENCE_S, Authority, Peer, Server, answers, authority
+from keptalive.watching.api import Watch, watch
 
 HERE = Path(__file__).name
 

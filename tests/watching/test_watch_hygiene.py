@@ -13,11 +13,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-
-from keptalive import tuned_session
-from keptalive.watching.watch import Watch, watch
-
-from ..clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     Authority,
     Peer,
@@ -26,6 +22,9 @@ from ..clients.tuned.servers import (
     authority,
     tunnel,
 )
+
+from keptalive import tuned_session
+from keptalive.watching.api import Watch, watch
 
 SECRET = "not-to-be-told"
 

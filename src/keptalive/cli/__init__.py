@@ -3,6 +3,6 @@
 A room for each command, and the door that they share. Nothing is decided here.
 """
 
-from keptalive.cli.door import main, run_guarded
+from keptalive.cli.main import main, run_guarded
 
 __all__ = ["main", "run_guarded"]

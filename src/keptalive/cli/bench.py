@@ -9,18 +9,20 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from keptalive import benching, interruption, results
-from keptalive.analysis.gate import Gate, judge
-from keptalive.analysis.summary import MINIMUM_ROUNDS
+from keptalive import interruption, results
+from keptalive.bench import runner as benching
+from keptalive.bench.gate import Gate, judge
+from keptalive.bench.influences import refuse_overwritten_urllib3
+from keptalive.bench.plan import Plan, gate_of, read_plan, with_values
+from keptalive.bench.summary import MINIMUM_ROUNDS
+from keptalive.bench.targets import Target, prepared
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.cli.output import Screen, print_json
-from keptalive.clients.environment import refuse_overwritten_urllib3
 from keptalive.errors import KeptaliveError, TargetError
-from keptalive.model import Run
-from keptalive.plans import Plan, gate_of, read_plan, with_values
+from keptalive.records.run import Run
 from keptalive.redaction import redact
-from keptalive.render import sentences, terminal
-from keptalive.targets import Target, prepared
+from keptalive.render import sentences
+from keptalive.render.terminal import bench as terminal
 
 _BUDGET_HELP = (
     "Seconds it may take, installation aside; a warm-up and one round are always made, however "

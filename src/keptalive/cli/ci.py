@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from keptalive.analysis.findings import FINE, Findings
 from keptalive.cli.output import Screen, print_command
+from keptalive.compare.findings import FINE, Findings
 from keptalive.errors import UsageError
 from keptalive.redaction import redact
-from keptalive.render import github, markdown, sentences
+from keptalive.render import github_actions as github
+from keptalive.render import markdown, sentences
 
 SUMMARY_BYTES = 1024 * 1024  # more of a step's summary, and GitHub Actions drops all of it
 

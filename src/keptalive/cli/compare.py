@@ -8,9 +8,13 @@ from typing import Annotated
 import typer
 
 from keptalive import results
-from keptalive.analysis.comparing import Guard
-from keptalive.analysis.comparing import compare as compared
-from keptalive.analysis.findings import (
+from keptalive.bench.gate import judge
+from keptalive.bench.plan import gate_of
+from keptalive.cli.ci import error_told_to_the_ci, tell_the_ci
+from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
+from keptalive.cli.guarding import guard_of
+from keptalive.cli.output import Screen, print_json
+from keptalive.compare.findings import (
     FINE,
     REGRESSION,
     Findings,
@@ -18,16 +22,13 @@ from keptalive.analysis.findings import (
     differences,
     warnings,
 )
-from keptalive.analysis.gate import judge
-from keptalive.cli.ci import error_told_to_the_ci, tell_the_ci
-from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
-from keptalive.cli.guarding import guard_of
-from keptalive.cli.output import Screen, print_json
+from keptalive.compare.verdicts import Guard
+from keptalive.compare.verdicts import compare as compared
 from keptalive.errors import UsageError
-from keptalive.model import Run
-from keptalive.plans import gate_of
+from keptalive.records.run import Run
 from keptalive.redaction import shown, without_secrets
-from keptalive.render import comparison, exports
+from keptalive.render import exports
+from keptalive.render.terminal import comparison
 from keptalive.text import as_json as json_text
 
 

@@ -11,13 +11,13 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from keptalive import explaining
 from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
-from keptalive.explaining import SoFar
+from keptalive.logs import explain as explaining
+from keptalive.logs.explain import SoFar
 from keptalive.redaction import shown
-from keptalive.render import report as report_screen
-from keptalive.render.report import many
+from keptalive.render.terminal import report as report_screen
+from keptalive.render.terminal.report import many
 from keptalive.text import each_text
 
 

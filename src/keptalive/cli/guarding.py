@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keptalive.analysis.comparing import COUNTS, MEASURES, THRESHOLD, TIME, Guard
+from keptalive.compare.verdicts import COUNTS, MEASURES, THRESHOLD, TIME, Guard
 from keptalive.errors import UsageError
 
 _GROUPS = {"counts": COUNTS, "nothing": (), **{measure: (measure,) for measure in MEASURES}}

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from keptalive import interruption
-from keptalive.analysis.reporting import merged
+from keptalive.causes.reporting import merged
 from keptalive.cli.output import Screen
 from keptalive.errors import UsageError
 from keptalive.redaction import shown, without_secrets
-from keptalive.render import report as report_screen
+from keptalive.render.terminal import report as report_screen
+from keptalive.run import launch as running
 from keptalive.text import as_json, each_text
-from keptalive.watching import program as running
 
 EXAMPLES = """Examples:
 
@@ -51,7 +51,7 @@ def run(
     if json_file is not None:
         _check_writable(json_file)  # found out before the program runs
     with interruption.held():  # signals are for the program, and the report comes in any case
-        ran = running.run(program, module=module, watcher="keptalive.watching.within.begin")
+        ran = running.run(program, module=module, watcher="keptalive.run.process_watcher.begin")
         seen = [one["report"] for one in ran.reports if one["report"] is not None]
         report = merged(seen, source="run")
         report["warnings"] += ran.warnings

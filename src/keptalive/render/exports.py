@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from keptalive.analysis.comparing import COUNTS
-from keptalive.analysis.findings import Findings
-from keptalive.analysis.summary import yardstick
-from keptalive.model import Interval, Run, StrategySummary
+from keptalive.bench.summary import yardstick
+from keptalive.compare.findings import Findings
+from keptalive.compare.verdicts import COUNTS
+from keptalive.records.run import Interval, Run, StrategySummary
 from keptalive.render import sentences
 
 SCHEMA = 1

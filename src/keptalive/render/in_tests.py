@@ -10,10 +10,10 @@ from textwrap import fill
 from typing import Any
 
 from keptalive import redaction
-from keptalive.analysis.limits import Host, Limit, beyond
-from keptalive.analysis.log_causes import means
-from keptalive.analysis.reporting import OWED
-from keptalive.render.report import many
+from keptalive.causes.log_sets import means
+from keptalive.causes.reporting import OWED
+from keptalive.compare.limits import Host, Limit, beyond
+from keptalive.render.terminal.report import many
 from keptalive.text import each_text, harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns

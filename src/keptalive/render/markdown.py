@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from keptalive.analysis.comparing import BETTER, WORSE
-from keptalive.analysis.findings import Findings
+from keptalive.compare.findings import Findings
+from keptalive.compare.verdicts import BETTER, WORSE
 from keptalive.redaction import shown
 from keptalive.render import sentences
-from keptalive.render.terminal import scenario_title
+from keptalive.render.terminal.bench import scenario_title
 
 _MARKS = {WORSE: "**worse**", BETTER: "better"}
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from keptalive.analysis.comparing import (
+from keptalive.bench.gate import Breach, Gate, Unjudged
+from keptalive.compare.findings import BROKEN_GATE, REGRESSION, UNKNOWN, Findings, Source
+from keptalive.compare.verdicts import (
     BETTER,
     NEW,
     NOT_SHOWN,
@@ -16,10 +18,8 @@ from keptalive.analysis.comparing import (
     WORSE,
     Row,
 )
-from keptalive.analysis.findings import BROKEN_GATE, REGRESSION, UNKNOWN, Findings, Source
-from keptalive.analysis.gate import Breach, Gate, Unjudged
-from keptalive.model import Interval
-from keptalive.render.terminal import milliseconds, short_title
+from keptalive.records.run import Interval
+from keptalive.render.terminal.bench import milliseconds, short_title
 
 NOTHING = "–"
 

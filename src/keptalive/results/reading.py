@@ -18,7 +18,7 @@ from typing import Any
 
 from keptalive.bounded import MIB, json_of, text_of
 from keptalive.errors import UsageError
-from keptalive.model import Counts, Interval, Run, StrategySummary, Trial, Witnesses
+from keptalive.records.run import Counts, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.redaction import shown
 from keptalive.results.writing import SCHEMA
 

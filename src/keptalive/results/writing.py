@@ -15,8 +15,8 @@ from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info
 from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import get_commit_info
 
-from keptalive.analysis.summary import seconds_per_request
-from keptalive.model import Run, StrategySummary, Trial
+from keptalive.bench.summary import seconds_per_request
+from keptalive.records.run import Run, StrategySummary, Trial
 from keptalive.redaction import for_a_file
 
 SCHEMA = 2  # what changed from one to the next stands in docs/results.md

@@ -33,7 +33,7 @@ from urllib3.util.retry import Retry
 from keptalive.watching.observer import Observer
 from keptalive.watching.patching import replaced
 from keptalive.watching.phases import CLOCK, OPENING, PHASE, REST, Clock, timing
-from keptalive.watching.states import (
+from keptalive.watching.tracking import (
     CALL,
     CONNECTING,
     Call,

@@ -19,8 +19,13 @@ from typing import Any
 import requests
 from urllib3.connectionpool import HTTPConnectionPool
 
-from keptalive.analysis import hygiene
-from keptalive.evidence import Ended, How
+from keptalive.causes import security as hygiene
+from keptalive.records.evidence import Ended, How
+from keptalive.run.inject._keptalive_faults import is_ours
+from keptalive.watching.attachments import Registry, address
+from keptalive.watching.attempts import draft_of
+from keptalive.watching.call_site import place_in_program
+from keptalive.watching.close_reason import how_found
 from keptalive.watching.foreign import (
     NAME,
     attached_to,
@@ -32,15 +37,10 @@ from keptalive.watching.foreign import (
     socket_of,
     text_of,
 )
-from keptalive.watching.inject._keptalive_faults import is_ours
-from keptalive.watching.openings import draft_of
 from keptalive.watching.patching import Replacements
-from keptalive.watching.peek import how_found
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Draft, Numbers, Recorder
-from keptalive.watching.registry import Registry, address
-from keptalive.watching.stack import place_in_program
-from keptalive.watching.states import (
+from keptalive.watching.tracking import (
     AGAIN,
     ASKING,
     KEPT,

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
-from keptalive.watching.inject._keptalive_faults import is_ours
+from keptalive.run.inject._keptalive_faults import is_ours
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.response import HTTPResponse
 
-from keptalive.watching.inject._keptalive_faults import is_ours
+from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.patching import replaced
 
 REST = "rest"

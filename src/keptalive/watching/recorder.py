@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from keptalive.evidence import Ended, Opening, Traffic
+from keptalive.records.evidence import Ended, Opening, Traffic
 
 OPENINGS_KEPT = 20_000
 ADDRESSES_KEPT = 8  # of one host

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from keptalive.watching.program import run
+from keptalive.run.launch import run
 
 ran = run(sys.argv[2:], watcher="counting.start")
 Path(sys.argv[1]).write_text(json.dumps(dataclasses.asdict(ran)))

@@ -25,9 +25,9 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from keptalive import tuned_session
-from keptalive.analysis.ledger import count
-from keptalive.model import CallBegan, CallEnded
-from keptalive.watching import pool_log, sockets
+from keptalive.bench import pool_log, sockets
+from keptalive.counting import count
+from keptalive.records.pool_events import CallBegan, CallEnded
 
 PORT, REQUESTS, THREADS, FORKS = map(int, sys.argv[1:5])
 SIGNALS, FOLDER = sys.argv[5:7]

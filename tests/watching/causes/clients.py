@@ -8,13 +8,12 @@ from typing import Any
 
 import requests
 import urllib3
-
-from keptalive import tuned_session
-from keptalive.watching.watch import Watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
 )
+
+from keptalive import tuned_session
+from keptalive.watching.api import Watch
 
 OK = b"HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\nok"
 RETRIES = urllib3.Retry(9, backoff_factor=0)

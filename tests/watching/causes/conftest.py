@@ -8,14 +8,14 @@ from contextlib import ExitStack
 
 import pytest
 import requests
-
-from keptalive.watching.watch import Watch, watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     Authority,
     Server,
     authority,
 )
+
+from keptalive.watching.api import Watch, watch
+
 from .clients import (
     CLIENTS,
     Clock,

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     Peer,
 )
+
 from .clients import (
     OK,
     Get,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-
-from keptalive import tuned_session
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     Peer,
     Server,
     answers,
 )
+
+from keptalive import tuned_session
+
 from .clients import (
     causes,
     session_gets,
@@ -70,7 +70,7 @@ def test_an_end_that_recurs_after_as_many_responses_is_a_request_limit(get, serv
 def test_an_idle_connection_that_a_tuned_session_replaces_is_an_idle_timeout(
     serve, watched, clock, trusted, monkeypatch
 ):
-    monkeypatch.setattr("keptalive.clients.tuned.pools.time.monotonic", clock)
+    monkeypatch.setattr("keptalive.tuned.pools.time.monotonic", clock)
     server = serve(answers())
     with tuned_session(max_idle=5) as made:
         get = session_gets(made, trusted.bundle)

@@ -10,10 +10,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-
-from keptalive import tuned_session
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     REQUESTS,
     Peer,
@@ -22,6 +19,9 @@ from ...clients.tuned.servers import (
     answers,
     tunnel,
 )
+
+from keptalive import tuned_session
+
 from .clients import (
     CLIENTS,
     causes,

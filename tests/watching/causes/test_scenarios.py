@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-
-from keptalive import tuned_session
-from keptalive.lookalike.process import Lookalike
-from keptalive.watching.watch import Watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     answers,
 )
+
+from keptalive import tuned_session
+from keptalive.lookalike.process import Lookalike
+from keptalive.watching.api import Watch
+
 from .clients import (
     CLIENTS,
     RETRIES,

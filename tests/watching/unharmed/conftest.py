@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     Authority,
     Server,
     authority,
 )
+
 from .state import same, state
 
 

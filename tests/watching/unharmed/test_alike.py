@@ -12,11 +12,10 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
+from tests.tuned.servers import Server, answers
 from urllib3.connectionpool import HTTPConnectionPool
 
-from keptalive.watching.watch import watch
-
-from ...clients.tuned.servers import Server, answers
+from keptalive.watching.api import watch
 
 
 class OwnPool(HTTPConnectionPool):

@@ -12,16 +12,16 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-
-from keptalive import tuned_session
-from keptalive.watching import observer, registry
-from keptalive.watching.watch import watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     Peer,
     answers,
 )
+
+from keptalive import tuned_session
+from keptalive.watching import attachments as registry
+from keptalive.watching import observer
+from keptalive.watching.api import watch
 
 SEEN = [
     name

@@ -14,13 +14,12 @@ from unittest import mock
 import pytest
 import requests
 import urllib3
+from tests.tuned.servers import PATIENCE_S, Peer, Server, answers
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
+from keptalive.watching.api import watch
 from keptalive.watching.hooks import PLACES
-from keptalive.watching.watch import watch
-
-from ...clients.tuned.servers import PATIENCE_S, Peer, Server, answers
 
 
 class OutOfContext:

@@ -12,11 +12,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-
-from keptalive import tuned_session
-from keptalive.watching.watch import watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     Authority,
     Server,
@@ -24,6 +20,10 @@ from ...clients.tuned.servers import (
     hangs_up,
     never_answers,
 )
+
+from keptalive import tuned_session
+from keptalive.watching.api import watch
+
 from .state import unwatched
 
 

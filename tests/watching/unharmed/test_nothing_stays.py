@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
+from keptalive.watching.api import watch
 from keptalive.watching.hooks import PLACES
-from keptalive.watching.watch import watch
 
 from .state import same, state
 

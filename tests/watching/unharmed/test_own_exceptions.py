@@ -19,17 +19,16 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-
-import keptalive
-from keptalive.watching import hooks
-from keptalive.watching.watch import watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     Peer,
     Server,
     answers,
 )
+
+import keptalive
+from keptalive.watching import hooks
+from keptalive.watching.api import watch
 
 OURS = str(Path(keptalive.__file__).parent / "watching")
 

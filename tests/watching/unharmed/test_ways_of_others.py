@@ -16,15 +16,15 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import BaseAdapter
-from urllib3.connection import HTTPConnection
-
-from keptalive.watching.hooks import PLACES
-from keptalive.watching.watch import _WATCHING, watch
-
-from ...clients.tuned.servers import (
+from tests.tuned.servers import (
     PATIENCE_S,
     URLLIB3_1,
 )
+from urllib3.connection import HTTPConnection
+
+from keptalive.watching.api import _WATCHING, watch
+from keptalive.watching.hooks import PLACES
+
 from .state import MISSING
 
 

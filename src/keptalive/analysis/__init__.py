@@ -1,1 +1,0 @@
-"""From events to verdicts, purely: no socket, clock, environment or print in this folder."""

@@ -1,0 +1,1 @@
+"""`keptalive bench`: strategies over a target, in interleaved rounds."""

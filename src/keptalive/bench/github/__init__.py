@@ -1,0 +1,1 @@
+"""What api.github.com needs: a token, and a look at its rate limit."""

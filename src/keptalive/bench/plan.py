@@ -1,0 +1,148 @@
+"""A plan says what is benchmarked: a small TOML file, checked key by key.
+
+What each key must be stands in a table (`plan_checks`); a file that has anything else gets one line
+naming it. Without a file the defaults below are the plan.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from keptalive.bench.gate import Limit
+from keptalive.bench.plan_checks import AS_IS, CHECKS, LOOKALIKE, MOST, checked
+from keptalive.bench.summary import yardstick
+from keptalive.bounded import MIB, text_of
+from keptalive.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_BUDGET_S = 75.0
+LARGEST = MIB  # ten thousand requests, each of a hundred characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is asked of whom, how often, and for how long.
+
+    ``rounds`` and ``budget_s`` are None where not set: without both, the run goes on until its
+    intervals are narrow or `DEFAULT_BUDGET_S` is used up; ``rounds`` alone is exact.
+    """
+
+    target: str = LOOKALIKE
+    requests: tuple[str, ...] = (
+        "/user",
+        "/user/repos?per_page=30",
+        "/user/repos?per_page=30&page=2",
+        "/user",
+    )
+    repeats: int = 5
+    strategies: tuple[str, ...] = ("fresh", "session", "tuned")
+    rounds: int | None = None
+    budget_s: float | None = None
+    scenarios: tuple[str, ...] = ("keep-alive", "idle-timeout=60")
+    rtt_ms: float = 20.0
+    auth: str = "bearer"
+    compare: str = "body"
+    gate: tuple[Limit, ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The request targets of one trial, in order."""
+        return self.requests * self.repeats
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the result file."""
+        return asdict(self)
+
+
+# -- Reading -------------------------------------------------------------------------------------
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in this TOML file.
+
+    Raises:
+        UsageError: it cannot be read, is not TOML, or has a key or value that no plan has.
+    """
+    try:
+        text = text_of(path, limit=LARGEST, what="The plan", next_step="name a TOML file of a plan")
+    except FileNotFoundError:
+        raise UsageError(f"There is no plan {path}. Next: name one, or leave it out.") from None
+    if (parts := _longest_key(text)) > _PARTS:
+        raise UsageError(
+            f"The plan {path} has a key of {parts} parts; no plan has more than {_PARTS}. "
+            "Next: leave it out."
+        )
+    try:
+        values = tomllib.loads(text)
+    except RecursionError:
+        raise UsageError(f"The plan {path} is nested too deeply. Next: leave that out.") from None
+    except ValueError as error:  # of Python's, for a number of too many digits
+        raise UsageError(f"The plan {path} is not TOML: {str(error)[:200]}.") from None
+    return with_values(Plan(), values, source=f"The plan {path}")
+
+
+# tomllib takes the square of a dotted key's parts in time, and as many levels of nesting
+_PARTS = 16
+_PART = r"""(?:"(?:\\.|[^"\\\n])*"|'[^'\n]*'|[\w-]+)"""
+_KEY = re.compile(rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*")
+
+
+def _longest_key(text: str) -> int:
+    """How many parts the longest dotted key has, or what looks like one."""
+    dotted = (key for key in _KEY.findall(text) if key.count(".") >= _PARTS)
+    return max((len(re.findall(_PART, key)) for key in dotted), default=0)
+
+
+def gate_of(plan: Mapping[str, Any], *, source: str) -> tuple[Limit, ...]:
+    """The limits in a plan as a result file keeps it.
+
+    Raises:
+        UsageError: they are none that a plan has.
+    """
+    kept = plan.get("gate", ())
+    value = list(kept) if isinstance(kept, tuple) else kept
+    limits: tuple[Limit, ...] = checked(CHECKS, {"gate": value}, source)["gate"]
+    return limits
+
+
+def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) -> Plan:
+    """The plan with these values instead of its own, each checked; no source: the options.
+
+    Raises:
+        UsageError: a key or a value that no plan has; the sentence begins with ``source``.
+    """
+    changed = replace(plan, **checked(CHECKS, values, source))
+    if (many := len(changed.requests) * changed.repeats) > MOST:
+        raise UsageError(
+            f"{source or 'The command'}: {many} requests in a trial; at most {MOST} can be made. "
+            "Next: fewer repeats."
+        )
+    for limit in changed.gate:
+        if (fault := _idle(limit, changed)) is not None:
+            raise UsageError(f"{source or 'The command'}: gate: {fault}.")
+    return changed
+
+
+def _idle(limit: Limit, plan: Plan) -> str | None:
+    """Why this limit would never be looked at; None if it will be."""
+    if limit.strategy is not None and limit.strategy not in plan.strategies:
+        return f"the plan has no strategy {limit.strategy}"
+    if limit.min_speedup is not None and limit.strategy == yardstick(plan.strategies):
+        return f"min_speedup is against {limit.strategy}, so not for it"
+    if limit.strategy is None and len(plan.strategies) == 1:
+        only = plan.strategies[0]
+        return f'only a limit with strategy = "{only}" is for {only}, the yardstick'
+    if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
+        return f"the plan has no scenario {limit.scenario}"
+    if plan.target != LOOKALIKE and limit.scenario not in (None, AS_IS):
+        return f"{plan.target} has no scenario {limit.scenario}, only {AS_IS}"
+    return None

@@ -1,0 +1,133 @@
+"""Trials -> a row for each scenario and strategy, and what is wrong with them.
+
+Ratios are paired within a round: both sides ran within the same seconds on the same machine, so
+whatever slowed one of them slowed the other, and their ratio stays.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from keptalive.counting import add
+from keptalive.records.run import Counts, Interval, StrategySummary, Trial
+from keptalive.stats.intervals import is_narrow, median_interval, percentile
+
+PHASES = ("blocked", "ca_bundle", "dns", "connect", "tls", "send", "wait", "receive", "rest")
+REFERENCE = "fresh"
+MINIMUM_ROUNDS = 6  # fewer have no 95 % interval for a median
+
+
+def yardstick(strategies: Iterable[str]) -> str:
+    """Against which of these strategies the others are timed: fresh, or the first without it."""
+    names = list(strategies)
+    return REFERENCE if REFERENCE in names else names[0]
+
+
+def summarise(
+    trials: Sequence[Trial], *, reference: str = REFERENCE
+) -> tuple[StrategySummary, ...]:
+    """One summary for each scenario and strategy, in the order of their first trials.
+
+    Warm-up trials are left out. Only ``reference`` has no speed-up, being the yardstick itself.
+    """
+    counted = [trial for trial in trials if not trial.warm_up]
+    keys = dict.fromkeys((trial.scenario, trial.strategy) for trial in counted)
+    return tuple(_summary(counted, *key, reference) for key in sorted_like(trials, keys))
+
+
+def sorted_like(trials: Iterable[Trial], keys: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The keys, scenarios and strategies each in the order in which the run names them.
+
+    Rounds run in random order; the warm-up round alone runs as the plan lists them.
+    """
+    order = {
+        key: place
+        for place, key in enumerate(
+            dict.fromkeys((trial.scenario, trial.strategy) for trial in trials)
+        )
+    }
+    return sorted(keys, key=order.__getitem__)
+
+
+def _summary(
+    trials: Sequence[Trial], scenario: str, strategy: str, reference: str
+) -> StrategySummary:
+    mine = [t for t in trials if (t.scenario, t.strategy) == (scenario, strategy)]
+    counts = Counts()
+    for trial in mine:
+        counts = add(counts, trial.counts)
+    later = [statistics.mean(t.request_seconds[1:]) for t in mine if len(t.request_seconds) > 1]
+    speedup = speedups(trials, scenario=scenario, strategy=strategy, reference=reference)
+    return StrategySummary(
+        scenario=scenario,
+        strategy=strategy,
+        rounds=len(mine),
+        counts=counts,
+        perfect=len(mine),  # a trial is one thread asking one host: one connection would do
+        seconds_per_request=median_interval([seconds_per_request(t) for t in mine]),
+        p95_s=percentile([s for t in mine for s in t.request_seconds], 0.95),
+        first_request_s=median_interval([t.request_seconds[0] for t in mine]),
+        later_request_s=median_interval(later) if later else None,
+        cpu_seconds_per_request=statistics.median(t.cpu_seconds / t.counts.requests for t in mine),
+        speedup_vs_fresh=(median_interval(speedup) if speedup and strategy != reference else None),
+        phases=phases_of(mine),
+        warnings=_warnings(mine),
+    )
+
+
+def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:
+    """The median seconds that a request spent in each phase; None where no trial had it."""
+    return {
+        phase: statistics.median(t.phases.get(phase, 0.0) / t.counts.requests for t in trials)
+        if any(phase in t.phases for t in trials)
+        else None
+        for phase in PHASES
+    }
+
+
+def seconds_per_request(trial: Trial) -> float:
+    """The trial's wall time, making and closing the client included, shared among its requests."""
+    return trial.seconds / trial.counts.requests
+
+
+def speedups(
+    trials: Iterable[Trial], *, scenario: str, strategy: str, reference: str
+) -> list[float]:
+    """How many times faster than the reference, a ratio for each round in which both ran."""
+    here = [trial for trial in trials if trial.scenario == scenario and not trial.warm_up]
+    return ratios(
+        [trial for trial in here if trial.strategy == reference],
+        [trial for trial in here if trial.strategy == strategy],
+    )
+
+
+def ratios(trials: Iterable[Trial], others: Iterable[Trial]) -> list[float]:
+    """How many times as long as the others, a ratio for each round that both have."""
+    seconds = {other.round: other.seconds for other in others}
+    return [trial.seconds / seconds[trial.round] for trial in trials if trial.round in seconds]
+
+
+def all_narrow(summary: Iterable[StrategySummary], width: float) -> bool:
+    """Whether every speed-up's interval is narrower than this share of its value."""
+    intervals: list[Interval] = [
+        row.speedup_vs_fresh for row in summary if row.speedup_vs_fresh is not None
+    ]
+    return bool(intervals) and all(is_narrow(interval, width) for interval in intervals)
+
+
+def _warnings(trials: Sequence[Trial]) -> tuple[str, ...]:
+    warnings = []
+    errors = sum(trial.counts.errors for trial in trials)
+    requests = sum(trial.counts.requests for trial in trials)
+    if errors:
+        first = next((t.first_error for t in trials if t.first_error), "for no known reason")
+        warnings.append(
+            f"{errors} of {requests} requests failed ({first}): its times are those of failures too"
+        )
+    if len(trials) < MINIMUM_ROUNDS:
+        warnings.append(
+            f"too few rounds for a 95 % interval ({len(trials)}): "
+            f"{MINIMUM_ROUNDS} are the least (--rounds {MINIMUM_ROUNDS}, or a larger --budget)"
+        )
+    return tuple(warnings)

@@ -1,0 +1,1 @@
+"""Why each connection was opened: records in, causes out. No I/O."""

@@ -1,1 +1,0 @@
-"""How a program asks: strategies, the tuned Session, GitHub's ways, the environment."""

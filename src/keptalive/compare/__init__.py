@@ -1,0 +1,1 @@
+"""Two results, or a result and its limits: verdicts. No I/O."""

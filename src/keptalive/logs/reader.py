@@ -1,0 +1,87 @@
+"""Reading a log from its first byte to its last event."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from keptalive.errors import UsageError
+from keptalive.logs.events import Seen, Teller
+from keptalive.logs.scanner import Finder, Tally
+from keptalive.logs.source import decoded, opened, pieces_of
+from keptalive.logs.threads import Lanes
+
+
+class Reading(Tally):
+    """Iterates over what urllib3's lines in one log tell; the counts are those so far.
+
+    ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines`` those of its pools, whether
+    or not they tell of an event; ``skipped`` those of them that are cut off or cannot be read.
+    ``ended_early`` says that a compressed log is damaged, or has no end; ``binary`` that what is
+    read does not begin as text does.
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        *,
+        pieces: Callable[[BinaryIO], Iterator[bytes]] = pieces_of,
+    ) -> None:
+        super().__init__()
+        self._source = source
+        self._pieces = pieces
+        self._lanes = Lanes()
+        self._finder = Finder(self, self._lanes)
+        self._teller = Teller(self, self._lanes)
+        self._seen = self._read()
+
+    def __iter__(self) -> Iterator[Seen]:
+        return self._seen
+
+    def __next__(self) -> Seen:
+        return next(self._seen)
+
+    @property
+    def name(self) -> str:
+        """What to call the log."""
+        return "standard input" if self._source == "-" else str(self._source)
+
+    @property
+    def tells_threads(self) -> bool:
+        """Whether every event so far is known to be from another thread than another lane's.
+
+        If not, then what two threads did at once may be in one lane.
+        """
+        return self.urllib3_lines > 0 and self._lanes.all_told
+
+    def _read(self) -> Iterator[Seen]:
+        try:
+            with opened(self._source) as stream:
+                pieces = decoded(self._pieces(stream), self._damaged)
+                for block in self._finder.blocks(pieces):
+                    yield from self._teller.told(self._finder.found(block))
+        except OSError as error:
+            raise UsageError(
+                f"The log cannot be read: {self.name}: {error.strerror or error}."
+            ) from error
+
+    def _damaged(self) -> None:
+        self.ended_early = True
+
+
+def read(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    pieces: Callable[[BinaryIO], Iterator[bytes]] = pieces_of,
+) -> Reading:
+    """Read a debug log: a path, "-" for standard input, or a binary stream; gzip is unpacked.
+
+    Args:
+        source: what to read.
+        pieces: how, once it is open.
+
+    Raises:
+        UsageError: while iterating, if the log cannot be read.
+    """
+    return Reading(source, pieces=pieces)

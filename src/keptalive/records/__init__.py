@@ -1,0 +1,1 @@
+"""The records that everything is drawn from: standard library only."""

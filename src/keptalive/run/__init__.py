@@ -1,0 +1,1 @@
+"""`keptalive run`: somebody's program under watch, and what its processes recorded."""

@@ -1,0 +1,282 @@
+"""Within a watched process: start its watcher, and write one report when the process ends.
+
+The program must not notice: every failure is a warning in the report, no thread runs beside it
+(from Python 3.12 on, a fork would warn of that), no file stays open, and a start imports little.
+
+A report is written at a normal end and before ``os._exit`` and ``os.exec*``. For other ends a
+watcher may ask for interim ones. SIGTERM is left alone: a handler in Python may be late by one
+blocking call, and a pool that terminates its workers would wait for that forever. A fork begins a
+share of its own. A process that dies without any report leaves its `STARTED` file, by which it is
+counted.
+"""
+
+# pathlib costs more than all of this, and so does json.
+# ruff: noqa: PTH100, PTH105, PTH108, PTH110, PTH112, PTH118, PTH120
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import sys
+import time
+
+TYPE_CHECKING = False  # typing costs more, too
+if TYPE_CHECKING:
+    from typing import Any
+
+    from keptalive.run.inject._keptalive_calls import MARK, PATH, in_popen, led_by, like
+    from keptalive.run.inject._keptalive_faults import is_ours
+    from keptalive.run.inject._keptalive_finding import factory_of
+    from keptalive.run.inject._keptalive_json import as_json
+    from keptalive.run.inject._keptalive_names import (
+        INTERIM,
+        REPORT,
+        REPORTS,
+        SOURCE,
+        STARTED,
+        WATCHER,
+    )
+else:  # in a watched process, keptalive may not be importable, and this folder was on sys.path
+    from _keptalive_calls import MARK, PATH, in_popen, led_by, like
+    from _keptalive_faults import is_ours
+    from _keptalive_finding import factory_of
+    from _keptalive_json import as_json
+    from _keptalive_names import INTERIM, REPORT, REPORTS, SOURCE, STARTED, WATCHER
+
+# Interim reports may take this many seconds, and this share of the time
+_INTERIM_S, _INTERIM_SHARE = 0.1, 0.02
+_PATIENCE_S = 1.0  # for a report in a place where its locks may be held, and never released
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_exit, _execv, _execve = os._exit, os.execv, os.execve
+
+
+def start() -> None:
+    """Watch this process, if it was started for that, and is not watched yet."""
+    try:
+        folder = os.environ.get(REPORTS)
+        watcher = os.environ.get(WATCHER)
+        if hasattr(os._exit, MARK) or not (folder and watcher and os.path.isdir(folder)):
+            return
+        Share(folder, watcher, os.environ.get(SOURCE, "")).attach()
+    except Exception as error:
+        if not is_ours(error):
+            raise
+
+
+class Share:
+    """This process's share in the run; after a fork, the child's.
+
+    An exception of the program's that strikes here goes on into the program: see `is_ours`. Where
+    Python calls us by itself, at the end and after a fork, it prints that exception and goes on, as
+    it does for any other function that it calls there.
+    """
+
+    def __init__(self, folder: str, watcher: str, source: str) -> None:
+        self.folder = folder
+        self.named = watcher
+        self.source = source
+        self.watcher: Any = None
+        self.active = self.ready = False
+        self._began = self._noting_s = 0.0
+        self.pid = 0
+
+    def attach(self) -> None:
+        """Begin, and be told of all ends that a process can come to."""
+        atexit.register(self.finish, "exit")  # the first registered is the last called
+        os.register_at_fork(after_in_child=self._after_fork)
+        os._exit = like(_exit, self._exits)
+        os.execv = like(_execv, self._execs)
+        os.execve = like(_execve, self._execs_with)
+        self._begin()
+        try:
+            self.watcher = self._made_watcher()
+        except Exception as error:  # noqa: BLE001 - `_warn` hands on
+            self._warn("not watched", error)
+        self.ready = True
+
+    def finish(self, how: str) -> None:
+        """Write the report; again, if the process went on after all."""
+        if not self.active or self.pid != os.getpid():
+            return
+        try:
+            if self.ready:
+                self._write(how, REPORT, self._reported_or_null())
+            else:  # ended while we started: it has done nothing that we could have missed
+                os.unlink(self.path + STARTED)
+        except Exception as error:  # ours: counted as a process without a report
+            if not self._is_ours(error):
+                raise
+
+    def note(self) -> None:
+        """Write an interim report, unless they have taken too much of the time already."""
+        began = time.perf_counter()
+        allowed = _INTERIM_S + _INTERIM_SHARE * (began - self._began)
+        if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
+            return
+        try:
+            self._write(None, INTERIM, self._reported())
+        except Exception as error:  # ours: the last note stays
+            if not self._is_ours(error):
+                raise
+        finally:
+            self._noting_s += time.perf_counter() - began
+
+    def _is_ours(self, error: Exception) -> bool:
+        return is_ours(error, {self.named.partition(".")[0]})
+
+    # -- Beginnings ------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self.active = self.ready = False
+        self._began, self._noting_s = time.perf_counter(), 0.0
+        self.pid = os.getpid()
+        self.warnings: list[str] = []
+        self.path = os.path.join(self.folder, f"{self.pid}-{time.time_ns():x}")
+        os.close(os.open(self.path + STARTED, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        self.active = True
+
+    def _made_watcher(self) -> Any:
+        watcher = factory_of(self.named, self.source)()
+        if hasattr(watcher, "on_change"):
+            watcher.on_change(self.note)
+        return watcher
+
+    def _after_fork(self) -> None:
+        # Popen(preexec_fn=...) forks in Python's sight, then executes: no share in between
+        self.active = self.active and not in_popen()
+        if not self.active:
+            return
+        try:
+            self._begin()
+            self._restart_watcher()
+        except Exception as error:  # ours: it stays inactive
+            if not self._is_ours(error):
+                raise
+
+    def _restart_watcher(self) -> None:
+        """Have a watcher of the child's own; until then there is none, whatever strikes."""
+        parents, self.watcher = self.watcher, None
+        self.warnings.append("not watched since its fork: it was interrupted")
+        self.ready = True
+        told = getattr(parents, "after_fork", None)
+        try:
+            if told is None:
+                self.watcher = self._made_watcher()
+            else:
+                told()
+                self.watcher = parents
+        except Exception as error:  # noqa: BLE001 - `_warn` hands on
+            self._warn("not watched since its fork", error)
+        del self.warnings[0]
+
+    # -- Ends ------------------------------------------------------------------------------------
+
+    def _exits(self, status: int) -> Any:
+        try:
+            self._finish_aside("os._exit")
+        finally:
+            _exit(status)
+
+    def _execs(self, path: Any, argv: Any, /) -> Any:
+        self._before_exec(path)
+        before = os.environ.get(PATH)
+        os.environ.update(led_by(_HERE, os.environ))
+        try:
+            _execv(path, argv)
+        finally:  # it has failed
+            if before is not None:
+                os.environ[PATH] = before
+
+    def _execs_with(self, path: Any, argv: Any, env: Any) -> Any:
+        self._before_exec(path)
+        changes = led_by(_HERE, env) if hasattr(env, "get") else {}
+        _execve(path, argv, {**env, **changes} if changes else env)
+
+    def _before_exec(self, path: Any) -> None:
+        try:
+            found = os.path.exists(path)  # os.execvp tries the whole PATH
+        except Exception as error:  # the call itself will say so
+            if not is_ours(error):
+                raise
+            found = False
+        if found:
+            self._finish_aside("exec")
+
+    def _finish_aside(self, how: str) -> None:
+        """Finish on another thread: this one may have been interrupted while it held a lock."""
+        if not self.active or self.pid != os.getpid():
+            return
+        done = _thread.allocate_lock()
+        done.acquire()
+
+        def finish() -> None:
+            try:
+                self.finish(how)
+            except Exception:  # noqa: BLE001, S110 - no exception of the program's strikes here
+                pass
+            finally:
+                done.release()
+
+        try:
+            _thread.start_new_thread(finish, ())
+        except RuntimeError as error:  # the interpreter shuts down, or has no room for a thread
+            if not is_ours(error):
+                raise
+            self.finish(how)
+            return
+        done.acquire(timeout=_PATIENCE_S)
+
+    # -- The report ------------------------------------------------------------------------------
+
+    def _reported_or_null(self) -> str:
+        if self.watcher is not None:
+            try:
+                return self._reported()
+            except Exception as error:  # noqa: BLE001 - `_warn` hands on
+                self._warn("no report", error)
+        return "null"
+
+    def _write(self, how: str | None, kind: str, report: str) -> None:
+        contents = {
+            "pid": self.pid,
+            "parent": os.getppid(),
+            "program": _program(),
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "ended": how,
+            "warnings": self.warnings,
+        }
+        half = f"{self.path}.{_thread.get_ident():x}"
+        # its encoding is named, for Python can be told to warn where none is (it is ASCII anyway)
+        with open(half, "w", encoding="ascii", opener=_privately) as file:
+            file.write(f'{as_json(contents)[:-1]}, "report": {report}}}')
+        os.replace(half, self.path + kind)
+
+    def _reported(self) -> str:
+        report = self.watcher.report()
+        if not isinstance(report, dict):
+            raise TypeError(f"a report is a dict, not a {type(report).__name__}")
+        return as_json(report)
+
+    def _warn(self, what: str, error: Exception) -> None:
+        """Note a fault of ours.
+
+        Raises:
+            Exception: this one, if it is the program's.
+        """
+        if not self._is_ours(error):
+            raise error
+        self.warnings.append(f"{what}: {type(error).__name__}: {error}")
+
+
+def _privately(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _program() -> str:
+    """What runs here, without its arguments: those may be secret."""
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None and multiprocessing.parent_process() is not None:
+        return str(multiprocessing.current_process().name)
+    return str((getattr(sys, "argv", None) or [""])[0])

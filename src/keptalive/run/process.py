@@ -1,0 +1,142 @@
+"""The program's own process: its environment, its start, and the signals that are meant for it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from keptalive import interruption
+from keptalive.errors import UsageError
+from keptalive.run.collect import Ended
+from keptalive.run.command import ignores_path, python_of
+from keptalive.run.inject import _keptalive_names as inside
+
+_INJECTED = Path(inside.__file__).resolve().parent
+_FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # it sends them to the program as well
+_FORWARDED = (*_FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def folder_of(top: str) -> str:
+    """Where the watcher's package or module lies, for processes that do not have it."""
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"No module named {top!r}", name=top)
+    home = Path(spec.origin).resolve().parent
+    return str(home if spec.submodule_search_locations is None else home.parent)
+
+
+def environment(ours: Mapping[str, str], folder: Path, watcher: str, source: str) -> dict[str, str]:
+    """Our own environment, and in it where a watched process finds its watcher."""
+    # an empty PYTHONPATH is none, while an empty entry in it would be the working directory
+    path = [str(_INJECTED), *filter(None, [ours.get("PYTHONPATH")])]
+    return {
+        **ours,
+        "PYTHONPATH": os.pathsep.join(path),
+        inside.REPORTS: str(folder),
+        inside.WATCHER: watcher,
+        inside.SOURCE: source,
+    }
+
+
+def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
+    """Run this command; its end, which may be another program's that it has executed.
+
+    Raises:
+        UsageError: it cannot be started.
+        Interrupted: a signal came before it was started.
+    """
+    with _forwarding() as started:
+        with interruption.allowed():
+            pass  # a signal that came before these handlers ends us: nothing is started
+        try:
+            # close_fds: what a shell has opened for the program is for the program
+            program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
+        except OSError as error:
+            raise _not_started(words[0], error) from None
+        started(program)
+        name = _name_at_end(program.pid)
+        code = program.wait()
+    return Ended(
+        exit_code=128 - code if code < 0 else code,
+        pid=program.pid,
+        python=python_of(words, name),
+        ignores_path=ignores_path(words),
+    )
+
+
+def _name_at_end(pid: int) -> str | None:
+    """Wait for the end of this process; what program it was then, if the system tells."""
+    with suppress(OSError, AttributeError):  # macOS has no waitid before Python 3.13
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").rstrip("\n")
+    return None
+
+
+def _not_started(name: str, error: OSError) -> UsageError:
+    if isinstance(error, FileNotFoundError):
+        return UsageError(
+            f"{name} cannot be started: what its first line asks for is not there. "
+            f"Next: mend that line, or keptalive run python {name}."
+        )
+    return UsageError(
+        f"{name} cannot be started: {error.strerror}. "
+        f"Next: is it a program for this machine, and does a script begin with #! ?"
+    )
+
+
+class _Forwarding:
+    """Hands signals on to the program; those that come before it starts are kept for it."""
+
+    def __init__(self) -> None:
+        self._program: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def __call__(self, program: subprocess.Popen[bytes]) -> None:
+        self._program = program
+        for number in self._early:
+            program.send_signal(number)
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._program is None:
+            self._early.append(number)
+        elif number in _FROM_TERMINAL and _in_foreground():
+            return  # the program had it from the terminal; we have to be there when it ends
+        elif self._program.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._program.pid, number)
+
+
+@contextmanager
+def _forwarding() -> Iterator[_Forwarding]:
+    forwarding = _Forwarding()
+    before = {}
+    with suppress(ValueError):  # not on the main thread: then signals are not ours to handle
+        for number in _FORWARDED:
+            if (
+                signal.getsignal(number) != signal.SIG_IGN
+            ):  # as under nohup: the program inherits it
+                before[number] = signal.signal(number, forwarding.handle)
+    try:
+        yield forwarding
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_foreground() -> bool:
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

@@ -1,0 +1,1 @@
+"""Medians, intervals and two samples: statistics only."""

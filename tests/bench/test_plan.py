@@ -1,0 +1,269 @@
+"""A plan is read as written, or refused in one line that says what is wrong and where."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keptalive.bench.gate import Limit
+from keptalive.bench.plan import DEFAULT_BUDGET_S, Plan, gate_of, read_plan, with_values
+from keptalive.bench.plan_checks import CHECKS
+from keptalive.errors import UsageError
+from keptalive.redaction import redact
+
+EXAMPLE = Path(__file__).parents[2] / "bench" / "github.toml"
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    """The sentence with which a plan of this text is refused, the path in it being PLAN."""
+
+    def refused(text: str) -> str:
+        path = tmp_path / "plan.toml"
+        path.write_text(text)
+        with pytest.raises(UsageError) as caught:
+            read_plan(path)
+        assert caught.value.exit_code == 2
+        return str(caught.value).replace(str(path), "PLAN")
+
+    return refused
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="there is no such file")
+def test_the_example_says_what_the_defaults_are():
+    assert with_values(Plan(), {"budget_s": DEFAULT_BUDGET_S}, source="") == read_plan(EXAMPLE)
+
+
+def test_an_empty_file_is_the_default_plan(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text("")
+    assert Plan() == read_plan(path)
+
+
+def test_every_key_of_the_plan_has_a_check():
+    assert set(Plan().as_dict()) == set(CHECKS)
+
+
+def test_every_key_that_is_set_replaces_its_default(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        'target = "https://h.example/api/v3/"\nrequests = ["/a?b=c"]\nrepeats = 2\n'
+        'strategies = ["tuned"]\nrounds = 7\nbudget_s = 1\nscenarios = ["close-announced"]\n'
+        'rtt_ms = 5\nauth = "none"\ncompare = "status"\n'
+    )
+    assert Plan(
+        target="https://h.example/api/v3",
+        requests=("/a?b=c",),
+        repeats=2,
+        strategies=("tuned",),
+        rounds=7,
+        budget_s=1.0,
+        scenarios=("close-announced",),
+        rtt_ms=5.0,
+        auth="none",
+        compare="status",
+    ) == read_plan(path)
+
+
+def test_a_trial_asks_for_the_requests_as_often_as_they_repeat():
+    assert Plan(requests=("/a", "/b"), repeats=2).targets == ("/a", "/b", "/a", "/b")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("repeat = 2", 'The plan PLAN has an unknown key "repeat". Did you mean "repeats"?'),
+        (
+            "strategy = []",
+            'The plan PLAN has an unknown key "strategy". Did you mean "strategies"?',
+        ),
+        ("qqq = 1", f'The plan PLAN has an unknown key "qqq". Known are: {", ".join(CHECKS)}.'),
+        ('repeats = "2"', "The plan PLAN: repeats = '2' must be a whole number, 1 or more."),
+        ("repeats = 0", "The plan PLAN: repeats = 0 must be a whole number, 1 or more."),
+        ("repeats = 1.5", "The plan PLAN: repeats = 1.5 must be a whole number, 1 or more."),
+        ("rounds = true", "The plan PLAN: rounds = True must be a whole number, 1 or more."),
+        ("budget_s = nan", "The plan PLAN: budget_s = nan must be a number, 0.1 or more."),
+        ("rtt_ms = -1", "The plan PLAN: rtt_ms = -1 must be a number, 0 or more."),
+        ("requests = []", "The plan PLAN: requests = [] must be a list with at least one entry."),
+        (
+            'requests = "/a"',
+            "The plan PLAN: requests = '/a' must be a list with at least one entry.",
+        ),
+        (
+            'requests = ["a"]',
+            "The plan PLAN: requests = ['a'] must be paths such as \"/user?per_page=1\".",
+        ),
+        (
+            'strategies = ["tuned", "tuned"]',
+            "The plan PLAN: strategies = ['tuned', 'tuned'] must be a list without repetitions.",
+        ),
+        ('auth = "b"', 'The plan PLAN: auth = \'b\' must be one of "bearer", "basic", "none".'),
+        ("auth = [1]", 'The plan PLAN: auth = [1] must be one of "bearer", "basic", "none".'),
+        (
+            'target = "https://h?x"',
+            "The plan PLAN: target = 'https://h?x' must be a base URL, with no ? or # in it.",
+        ),
+    ],
+)
+def test_what_no_plan_has_is_refused_in_one_line(refusal, text, expected):
+    assert expected == refusal(text)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["", "h.example", "ftp://h", "https://", "https://h:99999", "http://[::1", "http://h:0"],
+)
+def test_a_target_that_is_no_url_is_refused_with_what_it_may_be(refusal, target):
+    expected = (
+        f'The plan PLAN: target = {target!r} must be "lookalike", "github", '
+        'or a URL such as "https://ghe.example.com/api/v3".'
+    )
+    assert expected == refusal(f'target = "{target}"')
+
+
+def test_a_url_with_a_password_is_refused_and_the_door_shows_it_without(refusal):
+    said = redact(refusal('target = "https://me:s3cr3t@h.example"'))
+    assert said == (
+        "The plan PLAN: target = ... must be "
+        "a URL without a user or password in it (set GITHUB_TOKEN instead)."
+    )
+
+
+@pytest.mark.parametrize("scenarios", ['["keep-aliv"]', "[1]", '["idle-timeout=x"]'])
+def test_a_scenario_that_there_is_not_is_refused_naming_the_key(refusal, scenarios):
+    said = refusal(f"scenarios = {scenarios}")
+    assert said.startswith("The plan PLAN: scenarios")
+    assert "keep-alive" in said or "idle-timeout" in said
+    assert "\n" not in said
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    path = tmp_path / "none.toml"
+    with pytest.raises(UsageError) as caught:
+        read_plan(path)
+    assert f"There is no plan {path}. Next: name one, or leave it out." == str(caught.value)
+
+
+def test_a_file_that_is_not_toml_is_one_line_that_says_where(refusal):
+    said = refusal("repeats = 2\nrounds = what\n")
+    assert re.fullmatch(r"The plan PLAN is not TOML: .+line 2.+\.", said)
+
+
+def test_a_folder_or_bytes_that_are_no_text_are_one_line(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_bytes(b"\xff\xfe")
+    for unreadable, reason in [(tmp_path, "Is a directory"), (path, "it is not text")]:
+        with pytest.raises(UsageError) as caught:
+            read_plan(unreadable)
+        assert f"The plan {unreadable} cannot be read: {reason}." == str(caught.value)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([[1], {}])
+
+
+@given(st.sampled_from(sorted(CHECKS)), VALUES | st.lists(VALUES))
+def test_whatever_a_value_is_it_is_taken_or_refused_as_wrong_usage(key, value):
+    refused = ""
+    try:
+        with_values(Plan(), {key: value}, source="It")
+    except UsageError as error:
+        refused = str(error)
+    assert refused == "" or refused.startswith(f"It: {key}")
+
+
+# -- The gate ------------------------------------------------------------------------------------
+
+
+def test_one_gate_is_a_table_and_several_are_a_list(tmp_path):
+    path = tmp_path / "plan.toml"
+    path.write_text('[gate]\nmax_opened = 1\nmin_reuse = "95 %"\n')
+    assert (Limit(max_opened=1, min_reuse=0.95),) == read_plan(path).gate
+    path.write_text(
+        '[[gate]]\nscenario = "keep-alive"\nstrategy = "session"\nmin_speedup = 2\n'
+        "[[gate]]\nmin_reuse = 0.5\n"
+    )
+    assert (
+        Limit(scenario="keep-alive", strategy="session", min_speedup=2.0),
+        Limit(min_reuse=0.5),
+    ) == read_plan(path).gate
+
+
+@pytest.mark.parametrize(
+    ("written", "share"),
+    [("0.95", 0.95), ('"95%"', 0.95), ('"0.5 %"', 0.005), ("1", 1.0), ("0", 0.0)],
+)
+def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
+    path = tmp_path / "plan.toml"
+    path.write_text(f"[gate]\nmin_reuse = {written}\n")
+    assert read_plan(path).gate[0].min_reuse == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("gate = 1", "gate = 1 must be a table [gate], or several [[gate]]."),
+        (
+            "[gate]\nmax_opend = 1",
+            'gate has an unknown key "max_opend". Did you mean "max_opened"?',
+        ),
+        (
+            "[gate]\nmax_opened = 1.5",
+            "gate: max_opened = 1.5 must be a whole number, 0 or more.",
+        ),
+        (
+            '[gate]\nmin_reuse = "most"',
+            "gate: min_reuse = 'most' must be a share such as 0.95 or \"95 %\".",
+        ),
+        (
+            "[gate]\nmin_reuse = 95",
+            'gate: min_reuse = 95 must be a share such as 0.95 or "95 %".',
+        ),
+        (
+            '[gate]\nstrategy = "tuned"',
+            "gate limits nothing. Next: max_opened, min_reuse or min_speedup.",
+        ),
+        (
+            'strategies = ["fresh", "tuned"]\n[gate]\nstrategy = "session"\nmax_opened = 1',
+            "gate: the plan has no strategy session.",
+        ),
+        (
+            '[gate]\nscenario = "http-1.0"\nmax_opened = 1',
+            "gate: the plan has no scenario http-1.0.",
+        ),
+        (
+            '[[gate]]\nmax_opened = 1\n[[gate]]\nstrategy = "sesion"\nmax_opened = 1',
+            'gate 2: strategy = \'sesion\' must be one of "fresh", "session", "tuned".',
+        ),
+        (
+            'strategies = ["session"]\n[gate]\nmax_opened = 1',
+            'gate: only a limit with strategy = "session" is for session, the yardstick.',
+        ),
+        (
+            'target = "https://h.example"\n[gate]\nscenario = "keep-alive"\nmax_opened = 1',
+            "gate: https://h.example has no scenario keep-alive, only as-is.",
+        ),
+        (
+            '[gate]\nstrategy = "fresh"\nmin_speedup = 1',
+            "gate: min_speedup is against fresh, so not for it.",
+        ),
+    ],
+)
+def test_a_gate_that_would_guard_nothing_is_refused_in_one_line(refusal, text, expected):
+    assert f"The plan PLAN: {expected}" == refusal(text)
+
+
+def test_a_gate_survives_the_result_file():
+    plan = with_values(Plan(), {"gate": {"max_opened": 1, "min_reuse": "95 %"}}, source="")
+    kept = json.loads(json.dumps(plan.as_dict()))
+    assert plan.gate == gate_of(kept, source="") == gate_of(plan.as_dict(), source="")
+    assert gate_of({}, source="") == ()  # schema 1 had none
+
+
+def test_a_gate_in_a_result_file_that_is_none_is_refused():
+    with pytest.raises(UsageError, match=r"The result a\.json: gate = 7 must be a table"):
+        gate_of({"gate": 7}, source="The result a.json")

@@ -1,0 +1,174 @@
+"""A program that is killed, by whatever, still tells of the connections that it had opened."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keptalive.lookalike.process import Lookalike
+from keptalive.run.launch import Ran, run
+
+SCENARIO = "close-announced"
+ASKS = """
+import os, sys
+import requests
+
+with requests.Session() as session:
+    for _ in range(3):
+        session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
+    sys.stdout.flush()
+"""
+DIES = {
+    "kill -9": ("    os.kill(os.getpid(), 9)", signal.SIGKILL),
+    "terminate": ("    os.kill(os.getpid(), 15)", signal.SIGTERM),
+    "abort": ("    os.abort()", signal.SIGABRT),
+    "segmentation fault": ("    import ctypes; ctypes.string_at(0)", signal.SIGSEGV),
+}
+POOL = """
+import multiprocessing, sys
+import requests
+
+def ask(url):
+    with requests.Session() as session:
+        session.get(url + "/user", headers={"Authorization": "Bearer lookalike-token"})
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2) as pool:  # terminates those that are late
+        pool.map(ask, [sys.argv[1]] * 4)
+"""
+
+
+@pytest.fixture(scope="module")
+def lookalike() -> Iterator[Lookalike]:
+    with Lookalike.start([SCENARIO]) as started:
+        yield started
+
+
+@pytest.fixture
+def asked(lookalike, tmp_path, monkeypatch):
+    """Run this text under the watcher of ``keptalive run``: what came, and the server's count."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
+    monkeypatch.delenv("PYTHONPATH")  # the watcher of conftest is not for here
+
+    def ask(text: str) -> tuple[Ran, int]:
+        program = Path("program.py")
+        program.write_text(text)
+        before = lookalike.accepted(SCENARIO)
+        command = [sys.executable, str(program), lookalike.url(SCENARIO)]
+        ran = run(command, watcher="keptalive.run.process_watcher.begin")
+        return ran, lookalike.accepted(SCENARIO) - before
+
+    return ask
+
+
+def opened(report: dict[str, Any]) -> int:
+    return sum(host["opened"] for host in report["report"]["hosts"])
+
+
+@pytest.mark.parametrize("how", DIES)
+def test_a_killed_program_tells_of_all_connections_that_it_opened(how, asked):
+    dies, number = DIES[how]
+    ran, accepted = asked(ASKS + dies)
+    assert (ran.exit_code, accepted) == (128 + number, 3)
+    (report,) = ran.reports
+    assert (report["ended"], opened(report), report["report"]["left_open"]) == (None, 3, 0)
+    (warning,) = ran.warnings
+    assert "was killed before the end" in warning
+
+
+THREADS = """
+import os, sys, threading
+import requests
+
+def ask():
+    for _ in range(10):
+        with requests.Session() as session:
+            session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
+
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_notes_that_threads_take_at_once_are_no_trouble(asked):
+    ran, accepted = asked(THREADS)
+    assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())
+    ran, accepted = asked(THREADS + "os.kill(os.getpid(), 9)")
+    (report,) = ran.reports
+    assert 0 < opened(report) <= accepted == 80
+
+
+def test_workers_that_a_pool_terminates_tell_of_all_connections_that_they_opened(asked):
+    ran, accepted = asked(POOL)
+    assert (ran.exit_code, accepted) == (0, 4)
+    assert sum(map(opened, ran.reports)) == 4
+
+
+HELD = """
+import multiprocessing, sys, time
+import requests
+
+def ask(url):
+    with requests.Session() as session:
+        session.get(url + "/user", headers={"Authorization": "Bearer lookalike-token"})
+
+def hold(url):
+    ask(url)
+    told.set()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    fork = multiprocessing.get_context("fork")
+    told = fork.Event()
+    HERE
+"""
+IN_A_POOL = """with fork.Pool(1) as pool:
+        pool.apply_async(hold, [sys.argv[1]])
+        told.wait()"""
+ALONE = """worker = fork.Process(target=hold, args=[sys.argv[1]])
+    worker.start(); told.wait(); worker.terminate(); worker.join()"""
+
+
+@pytest.mark.parametrize(("worker", "is_hinted"), [(IN_A_POOL, True), (ALONE, False)])
+def test_of_a_worker_that_its_pool_terminates_is_said_how_to_let_it_end(worker, is_hinted, asked):
+    ran, _ = asked(HELD.replace("HERE", worker))
+    (warning,) = ran.warnings
+    hint = " (multiprocessing.Pool terminates its workers; close() and join() let them finish)"
+    assert (f"could not report it{hint}: what came" in warning) is is_hinted
+    assert (hint in warning) is is_hinted
+
+
+def test_a_program_that_ends_by_itself_was_not_killed(asked):
+    ran, accepted = asked(ASKS)
+    assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())
+
+
+ENDS_ITSELF = """
+import os, signal, sys
+import requests
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+
+def hear(event, arguments):
+    if event == "open" and os.environ["KEPTALIVE_REPORTS"] in str(arguments[0]):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.addaudithook(hear)
+for _ in range(20):
+    try:
+        with requests.Session() as session:
+            session.get(sys.argv[1] + "/user")
+    except requests.RequestException:
+        pass
+"""
+
+
+def test_a_program_that_sigterm_ends_ends_although_a_note_is_just_taken(asked):
+    ran, accepted = asked(ENDS_ITSELF)
+    assert (ran.exit_code, accepted) == (7, 1)

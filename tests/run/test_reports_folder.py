@@ -1,0 +1,176 @@
+"""Whatever becomes of the folder with the reports is said, and what is left in it is reported."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from keptalive.run.folder import left_in, seal
+
+from .running import code, connects, whole
+
+FOLDER = "import calls, os, shutil\nfolder = os.environ['KEPTALIVE_REPORTS']\ncalls.connect(2)\n"
+DELETES = "shutil.rmtree(folder)\n"
+CLEARS = "for name in os.listdir(folder): os.unlink(os.path.join(folder, name))\n"
+SAID = "the folder with the reports was deleted while the program ran, so "
+
+
+@pytest.fixture(autouse=True)
+def _a_temporary_folder_to_clear(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DELETES,
+        f"{DELETES}os.fork() and os.wait()",
+        f"{DELETES}os._exit(0)",
+        f"{DELETES}os.execlp('true', 'true')",
+        f"{DELETES}import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])",
+        f"{CLEARS}os.kill(os.getpid(), 9)",
+        "shutil.rmtree(os.environ['TMPDIR'])",
+    ],
+)
+def test_a_folder_that_the_program_deletes_is_said(text, capfd, tmp_path):
+    ran = code(FOLDER + text)
+    (tmp_path / "temporary").mkdir(exist_ok=True)  # pytest itself needs it now
+    assert (ran.reports, capfd.readouterr()) == ((), ("", ""))
+    (warning,) = ran.warnings
+    assert warning.startswith(f"{SAID}there is no report (")
+    assert warning.endswith("). Next: set TMPDIR to a folder that nothing clears")
+
+
+def test_what_comes_after_the_folder_was_cleared_is_reported():
+    ran = code(f"{FOLDER}{CLEARS}")
+    assert connects(ran) == [2]
+    (warning,) = ran.warnings
+    assert warning.startswith(f"{SAID}reports are missing (")
+
+
+PLANT = """
+import calls, os
+calls.connect(2)
+folder = os.environ["KEPTALIVE_REPORTS"]
+def plant(name, text=b""):
+    with open(os.path.join(folder, name), "wb") as file: file.write(text)
+"""
+GARBAGE = {
+    "another's file": "plant('notes.txt', b'hello')",
+    "a report without a process": "plant('report.json', b'{}')",
+    "a start without a process": "plant('garbage.started')",
+    "a process that cannot be": "plant('99999999999999-1.started')",
+    "an unwatched one without a process": "plant('x.unwatched', b'why')",
+    "a folder": "os.mkdir(os.path.join(folder, 'x.json'))",
+    "a dot file": "plant('.nfs0001')",
+}
+UNREADABLE = {
+    "half a report": 'b\'{"pid": 1, "par\'',
+    "nothing": "b''",
+    "bytes": "bytes(range(256))",
+    "a list": "b'[]'",
+    "another's object": "b'{\"a\": 1}'",
+    "a report of words": (
+        'b\'{"pid": 1, "parent": 1, "program": "x", "python": "3", "warnings": [], "report": "x"}\''
+    ),
+    "a warning that is none": (
+        'b\'{"pid": 1, "parent": 1, "program": "x", "python": "3", "warnings": [1], "report": {}}\''
+    ),
+    "too deep": "b'[' * 100_000",
+}
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+def test_a_file_that_is_not_ours_is_counted_and_no_trouble(garbage):
+    ran = code(f"{PLANT}{GARBAGE[garbage]}")
+    assert (connects(ran), ran.processes_without_report) == ([2], 0)
+    assert ran.warnings == (
+        "1 file in the folder with the reports not written by keptalive, ignored",
+    )
+
+
+@pytest.mark.parametrize("contents", UNREADABLE)
+def test_a_report_that_cannot_be_read_is_counted_and_no_trouble(contents):
+    ran = code(f"{PLANT}plant('77-1a.json', {UNREADABLE[contents]})\nplant('77-1a.started')")
+    assert (connects(ran), ran.processes_without_report) == ([2], 1)
+    assert ran.warnings == (
+        "1 report was cut short or cannot be read, and not counted. Next: is the disk full?",
+    )
+
+
+@pytest.mark.parametrize(
+    "make", ["os.mkfifo(path)", "os.symlink('/dev/zero', path)", "os.mkdir(path)"]
+)
+def test_a_report_that_is_no_file_is_counted_and_not_waited_for(make):
+    ran = code(f"{PLANT}path = os.path.join(folder, '77-1a.json')\n{make}")
+    assert (connects(ran), ran.processes_without_report) == ([2], 1)
+    assert "1 report was cut short or cannot be read" in ran.warnings[0]
+
+
+def test_a_reason_that_cannot_be_read_is_one_line(capfd):
+    long, strange = r"b'first' * 100 + b'\nsecond'", r"b'\xff'"
+    ran = code(f"{PLANT}plant('77.unwatched', {long})\nplant('78.unwatched', {strange})")
+    assert ran.warnings == (
+        f"process 77 was not watched: {'first' * 60}",
+        "process 78 was not watched: the reason cannot be read",
+    )
+
+
+def a_report(**changes: object) -> str:
+    whole = {"pid": 7, "parent": 1, "program": "x", "python": "3", "ended": None, "warnings": []}
+    return json.dumps({**whole, "report": {"connects": 1}, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    seal(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_of_a_process_whose_last_report_is_cut_short_the_one_before_is_reported(folder):
+    (folder / "7-1.started").touch()
+    (folder / "7-1.interim").write_text(a_report())
+    (folder / "7-1.json").write_text(a_report(ended="exit")[:-9])
+    left = left_in(folder)
+    assert left.latest["7-1"]["report"] == {"connects": 1}
+    assert (left.silent, left.unreadable, left.foreign) == ((), 1, 0)
+
+
+def test_half_a_report_of_a_process_that_was_killed_while_it_wrote_is_not_foreign(folder):
+    (folder / "7-1.started").touch()
+    (folder / "7-1.7f00aa").write_text(a_report()[:9])
+    left = left_in(folder)
+    assert (left.silent, left.unreadable, left.foreign) == (("7-1",), 0, 0)
+
+
+def test_reports_come_in_the_order_in_which_processes_started(folder):
+    for stem in ("9-a", "8-9", "7-10"):
+        (folder / f"{stem}.json").write_text(a_report())
+    assert list(left_in(folder).latest) == ["8-9", "9-a", "7-10"]
+
+
+def test_a_folder_that_may_not_be_read_is_as_one_that_is_gone(tmp_path):
+    left = left_in(tmp_path / "gone")
+    assert (left.is_cleared, left.latest, left.silent) == (True, {}, ())
+
+
+def test_a_report_that_a_full_disk_does_not_take_is_said(capfd):
+    text = (
+        "import calls, os, resource, signal\ncalls.connect(2)\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))\n"
+    )
+    ran = code(text)
+    assert capfd.readouterr() == ("", "")
+    assert connects(ran) == [2]  # the last note
+    (warning,) = ran.warnings
+    assert "was killed before the end, or could not report it" in warning
+
+
+def test_a_folder_that_is_left_alone_is_no_matter():
+    assert whole(code("import os; print(sorted(os.listdir(os.environ['KEPTALIVE_REPORTS'])))"))
+    assert "KEPTALIVE_REPORTS" not in os.environ

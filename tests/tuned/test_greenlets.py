@@ -1,0 +1,34 @@
+"""Greenlets share a thread: none of them stops the others, and each has its own request."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .servers import Server
+
+PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "tuned_greenlets.py"
+
+
+@pytest.mark.parametrize("how", ["early", "late", "no-threads"])
+@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+def test_greenlets_that_wait_for_a_connection_let_those_that_have_one_go_on(
+    library: str, how: str
+) -> None:
+    pytest.importorskip("gevent")  # eventlet says when imported that it is not maintained
+    with Server() as server:
+        ran = subprocess.run(
+            [sys.executable, "-W", "ignore", PROGRAM, library, how, server.url],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            env={**os.environ, "NO_PROXY": "*"},
+        )
+        assert (ran.stdout, ran.stderr) == ("20\n", "")
+        assert server.accepted == 2
+        assert len(server.requests) == 20
