@@ -1,0 +1,166 @@
+"""A connection from the attempt to its end, and the requests on it: frozen once they are complete.
+
+Who observes fills them in, who judges reads them; what cannot be known is None. All times are
+seconds since the process began to record (`process.ProcessRecord.started_ns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class CloseReason(str, Enum):
+    """How a connection ended; the values stand in reports, as ``end.how``."""
+
+    # What its socket showed when its pool wanted it again
+    FIN = "FIN"
+    TLS_CLOSE = "TLS close"  # close_notify, followed by a FIN or not
+    RST = "RST"
+    TIMEOUT_408 = "408"  # a response that nobody had asked for
+    STRAY_BYTES = "stray bytes"
+    TLS_MESSAGE = "TLS message"  # a ticket or a key update: the connection was alive
+    # The client closed it
+    CLOSE_ANNOUNCED = "close announced"  # its last response said ``Connection: close``
+    CLOSE_REQUESTED = "close requested"  # its last request said so
+    HTTP_1_0 = "HTTP/1.0"  # its last response was, or had a body without framing
+    CLOSED_UNREAD = "closed unread"  # its last response was closed before its body was read
+    NEVER_READ = "never read"  # its last response was collected, or is still held, unread
+    REPLACED = "replaced"  # before use, by its Session's own max_idle or max_age
+    DISCARDED = "discarded"  # its pool was full when it came back
+    POOL_CLOSED = "pool closed"  # its Session or pool was closed, or collected
+    CLOSED_BY_CLIENT = "closed by client"  # for a reason that was not seen
+    # It ended under a request
+    FAILED = "failed"  # with an error: ``ConnectionEnd.error``
+    SILENT = "silent"  # the path forgot it: nothing was acknowledged
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionEnd:
+    """How a connection ended.
+
+    Attributes:
+        how: what was seen of it.
+        idle_s: how long it had been unused then; None where that was not seen.
+        error: for `CloseReason.FAILED`: the name of the exception's type.
+        keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
+        request_location: where in the program its last response was asked for, if as a stream.
+    """
+
+    how: CloseReason
+    idle_s: float | None = None
+    error: str | None = None
+    keep_alive: str | None = None
+    request_location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningFacts:
+    """What bears on why a connection was needed, as it was when it was attempted.
+
+    Attributes:
+        owner: who keeps the pools, an adapter of requests or a PoolManager: a number.
+        pool_is_new: the owner had to make a pool for this connection.
+        closings: how often the owner had been closed by then.
+        new_adapter: the Session had another adapter for this host before.
+        tls, proxy: the settings that keep pools of one host apart; they name no secret.
+        most_at_once: the most requests in flight at once on this route in this process, until and
+            with this one.
+        unread: responses that this flow of control holds and has not read to their end.
+        retry: the request had failed before, and is sent again.
+        redirected: the request follows a redirect.
+        reconnect: urllib3 reconnects a connection object ("Resetting dropped connection").
+        pool_discarded: its pool has discarded a connection that no opening has replaced yet.
+        pool_size: how many connections its pool keeps.
+        session_location: where in the program its Session was made, as ``sync.py:12``.
+        request_location: where in the program the request was made.
+        unread_location: where one of the unread responses was asked for.
+    """
+
+    owner: int = 0
+    pool_is_new: bool = False
+    closings: int = 0
+    new_adapter: bool = False
+    tls: str = ""
+    proxy: str | None = None
+    most_at_once: int = 1
+    unread: int = 0
+    retry: bool = False
+    redirected: bool = False
+    reconnect: bool = False
+    pool_discarded: bool = False
+    pool_size: int | None = None
+    session_location: str | None = None
+    request_location: str | None = None
+    unread_location: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One TCP connection (or Unix socket), or the attempt to open one.
+
+    Attributes:
+        id: a number, unique in its process; in a report, in the report.
+        host: the route's host: ``scheme://host:port``, ``unix:PATH``, or a forward proxy.
+        via: the proxy of a tunnel, as ``scheme://host:port``; None without one.
+        thread: the flow of control that opened it.
+        attempted_s: when the attempt to connect began.
+        connected_s: when it was connected (TLS included); None if it never was.
+        ended_s: when its end was seen; None while it is open.
+        phases: seconds of opening it by what they were spent on: dns, connect, tunnel, ca_bundle,
+            tls, rest.
+        served: responses that came on it.
+        longest_idle_s: the longest time unused after which it still served.
+        end: None while it is open.
+        replaces: the id of the connection whose end made this one necessary, if there is one.
+        facts: what bears on why it was needed.
+    """
+
+    id: int
+    process: int
+    thread: int
+    host: str
+    via: str | None = None
+    local_port: int | None = None
+    attempted_s: float = 0.0
+    connected_s: float | None = None
+    ended_s: float | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    served: int = 0
+    longest_idle_s: float = 0.0
+    end: ConnectionEnd | None = None
+    replaces: int | None = None
+    facts: OpeningFacts = field(default_factory=OpeningFacts)
+
+    @property
+    def seconds(self) -> float:
+        """What opening it took, whether it succeeded or not."""
+        return sum(self.phases.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One request on a connection; recorded only where a timeline is asked for.
+
+    Attributes:
+        connection: the `Connection.id`.
+        thread: the flow of control that sent it.
+        started_s: when the request took the connection.
+        head_s: when the head of its response had been read; None if none came.
+        released_s: when the connection was given back, or the request had failed.
+        path: without query values, fragment or login.
+        status: None if no response came.
+        where: where in the program the request was made; None where that was not looked for.
+    """
+
+    connection: int
+    thread: int
+    started_s: float
+    head_s: float | None = None
+    released_s: float | None = None
+    method: str = "GET"
+    path: str = "/"
+    status: int | None = None
+    where: str | None = None

@@ -1,0 +1,136 @@
+"""The one class that counts requests and connections, whoever observes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(slots=True, kw_only=True)
+class FailedAddress:
+    """An address of a host that did not answer before another one did: how often, how long."""
+
+    count: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class HostCounts:
+    """What happened on one route. What a source cannot know is None, never a false 0.
+
+    It holds in each snapshot: ``attempts = opened + reused + unanswered + in_flight``, and where a
+    server counts its accepts, they are ``opened + opened_unanswered``.
+
+    Attributes:
+        host, via: the route, as in `connection.Connection`.
+        origins: of a forward proxy, whom it was asked for.
+        requests: the program's calls, whatever retries and redirects they led to.
+        connects: attempts to connect, whatever came of them.
+        opened: connections on which a response came.
+        opened_unanswered: connections that were connected and never answered.
+        reopened: those of ``opened`` for which urllib3 reconnected ("Resetting").
+        reused: responses on a kept connection.
+        unanswered: tries of requests that had no response.
+        in_flight: tries that have neither a response nor an error yet.
+        most_at_once: the most requests in flight at once: what perfect reuse would have opened.
+        begun, discarded, pool_size: what a log at WARNING may have instead: connections that were
+            begun, connections that a full pool has discarded, and how many that pool keeps.
+        errors: how tries ended that had no response: names of exceptions, and how often.
+        seconds_opening: spent on opening connections, by all threads together.
+        seconds_waiting_for_pool: spent waiting for a connection of a blocking pool.
+        seconds_lost: spent on tries that failed on a kept connection, and on the back-off after.
+        phases: ``seconds_opening`` by what it was spent on.
+        longest_survived_s: the longest idle time after which a connection still served.
+        most_served: the most responses on one connection.
+        retried: tries after the first of a call, which the program did not notice.
+        cleartext_credentials: requests with credentials that anybody on the way can read.
+        unverified: TLS connections whose other end was not verified.
+        leaked_headers: secrets that a redirect took along from another host: how often, by
+            ``"header host"``.
+        failed_addresses: addresses that failed before another one answered, by address.
+    """
+
+    host: str = ""
+    via: str | None = None
+    origins: list[str] = field(default_factory=list)
+    requests: int | None = 0
+    connects: int | None = 0
+    opened: int | None = 0
+    opened_unanswered: int | None = 0
+    reopened: int | None = 0
+    reused: int | None = 0
+    unanswered: int | None = 0
+    in_flight: int | None = 0
+    most_at_once: int | None = 0
+    begun: int | None = None
+    discarded: int | None = None
+    pool_size: int | None = None
+    errors: dict[str, int] = field(default_factory=dict)
+    seconds_opening: float | None = 0.0
+    seconds_waiting_for_pool: float | None = 0.0
+    seconds_lost: float | None = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
+    longest_survived_s: float = 0.0
+    most_served: int = 0
+    retried: int = 0
+    cleartext_credentials: int = 0
+    unverified: int = 0
+    leaked_headers: dict[str, int] = field(default_factory=dict)
+    failed_addresses: dict[str, FailedAddress] = field(default_factory=dict)
+
+    @property
+    def attempts(self) -> int | None:
+        """Tries of requests, urllib3's retries included; None if a part of them is unknown."""
+        parts = (self.opened, self.reused, self.unanswered, self.in_flight)
+        return None if None in parts else sum(part for part in parts if part is not None)
+
+
+# How two counts of one route become one; every other field is a sum
+_GREATEST = ("longest_survived_s", "most_served", "pool_size")
+
+
+def total(several: Iterable[HostCounts]) -> HostCounts:
+    """The counts of one route in several processes, or trials, as one.
+
+    ``most_at_once`` is a sum: processes cannot share a connection. What one of them does not know
+    is unknown of all, but for the fields that only a log at WARNING has.
+    """
+    counts = list(several)
+    first = counts[0] if counts else HostCounts()
+    sums = HostCounts(host=first.host, via=first.via)
+    for one in fields(HostCounts):
+        values = [getattr(count, one.name) for count in counts]
+        if one.name in ("host", "via") or not values:
+            continue
+        setattr(sums, one.name, _together(one.name, values))
+    return sums
+
+
+def _together(name: str, values: list[object]) -> object:
+    known = [value for value in values if value is not None]
+    if name == "origins":
+        return list(dict.fromkeys(origin for value in known for origin in value))  # type: ignore[attr-defined]
+    if name == "failed_addresses":
+        return _addresses(known)
+    if name in ("errors", "phases", "leaked_headers"):
+        keys = dict.fromkeys(key for value in known for key in value)  # type: ignore[attr-defined]
+        return {key: sum(value.get(key, 0) for value in known) for key in keys}  # type: ignore[attr-defined]
+    if name in _GREATEST:
+        return max(known, default=None)  # type: ignore[type-var]
+    if name in ("begun", "discarded"):
+        return sum(known) if known else None  # type: ignore[arg-type]
+    return sum(known) if len(known) == len(values) else None  # type: ignore[arg-type]
+
+
+def _addresses(several: list[object]) -> dict[str, FailedAddress]:
+    together: dict[str, FailedAddress] = {}
+    for addresses in several:
+        for name, one in addresses.items():  # type: ignore[attr-defined]
+            sums = together.setdefault(name, FailedAddress())
+            sums.count, sums.seconds, sums.error = (
+                sums.count + one.count,
+                sums.seconds + one.seconds,
+                one.error,
+            )
+    return together

@@ -1,0 +1,43 @@
+"""What one process recorded: the unit that sources hand to the judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keptalive.records.connection import Connection, Exchange
+from keptalive.records.counts import HostCounts
+
+CONNECTIONS_KEPT = 20_000
+EXCHANGES_KEPT = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRecord:
+    """The records of one process, as plain data: it may cross a file.
+
+    Attributes:
+        process: its id.
+        started_ns: the wall clock, in nanoseconds since 1970, at second 0 of all its times.
+        seconds: how long it was watched.
+        hosts: the counts of each route.
+        connections: the first `CONNECTIONS_KEPT`, in the order of their attempts; each `replaces`
+            names an earlier one of them.
+        connections_missing: how many more there were.
+        exchanges: the first `EXCHANGES_KEPT`; None if no timeline was asked for.
+        exchanges_missing: how many more there were.
+        left_open: connections that are open now, or were when the watch ended.
+        left_at: where in the program their Sessions were made.
+        warnings: what is to be said of the watch itself, in sentences.
+    """
+
+    process: int
+    started_ns: int
+    seconds: float
+    hosts: tuple[HostCounts, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    connections_missing: int = 0
+    exchanges: tuple[Exchange, ...] | None = None
+    exchanges_missing: int = 0
+    left_open: int = 0
+    left_at: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
