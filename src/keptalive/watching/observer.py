@@ -98,7 +98,7 @@ class Observer(Streams):
 
     # -- a request on a connection
 
-    def on_request(
+    def on_request(  # noqa: C901 - a function for each part would cost a warm request too much
         self, pool: Any, conn: Any, method: Any, url: str, headers: Any, call: Call | None
     ) -> ConnectionState | None:
         """Before a request is sent, and the connection opened if it has to be.
@@ -159,7 +159,7 @@ class Observer(Streams):
             for route in routes[1]:
                 route.counts.cleartext_credentials += 1
 
-    def on_response(
+    def on_response(  # noqa: C901 - as `on_request`
         self, conn: Any, state: ConnectionState, sent: Any, response: Any, call: Call | None
     ) -> None:
         """The head of a response is there; ``sent`` are the headers of the request."""
@@ -248,7 +248,7 @@ class Observer(Streams):
             self.on_response(conn, state, None, _Unseen, current_call())
         now = self.clock()
         if sock is None:
-            self._comes_back_closed(conn, state, now)
+            self._comes_back_closed(state, now)
         state.doing = KEPT
         state.since = now
         state.returned += 1
@@ -261,7 +261,7 @@ class Observer(Streams):
             self.is_read(state)
         return None if sock is None else state
 
-    def _comes_back_closed(self, conn: Any, state: ConnectionState, now: float) -> None:
+    def _comes_back_closed(self, state: ConnectionState, now: float) -> None:
         if state.doing is READING:
             state.look(now)  # closed unread?
             state.ends(state.reason_of_own(), now)

@@ -286,7 +286,7 @@ class Openings(Attachments):
 
 
 def _is_unread(connection: ConnectionState, flow: int) -> bool:
-    """Whether its response is with this flow of control, or with nobody, and not read to its end."""
+    """Whether its response is not read to its end: this flow of control has it, or nobody."""
     return connection.doing is LOST or (connection.doing is READING and connection.flow == flow)
 
 

@@ -177,7 +177,7 @@ class ConnectionState(_Unpickled):
         return socket_of(conn) is not None
 
     def is_in_flight(self) -> bool:
-        """Whether a request is on its way on it, or its body is being read, as far as can be seen."""
+        """Whether a request is on its way on it, or its body may still be read."""
         return self.doing is SENDING or (self.doing is READING and self.is_open())
 
     def look(self, now: float) -> None:
