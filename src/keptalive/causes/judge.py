@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
 from keptalive.causes.findings import findings_of
-from keptalive.causes.hosts import counts_by_route, host_report
+from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.rules import Judged, judge
@@ -22,6 +22,8 @@ from keptalive.records.report import (
     HostReport,
     Report,
 )
+
+__all__ = ["nothing_to_change", "report"]
 
 Source = Literal["run", "watch", "log", "bench"]
 Route = tuple[str, str | None]
