@@ -24,6 +24,7 @@ class Endings(Openings):
     def found_dropped(self, conn: Any) -> None:
         """urllib3 wanted it, and found that its socket is closed or can be read."""
         state, call = self.connection(conn), current_call()
+        self.was_open(state)
         state.found = True
         sock = socket_of(conn)
         how = close_reason(sock)
@@ -40,6 +41,7 @@ class Endings(Openings):
         sock = socket_of(conn)
         if sock is None or own(conn, MARK) != MAX_IDLE:
             return
+        self.was_open(state)
         how = close_reason(sock)
         state.found = True
         state.ends(CloseReason.REPLACED if how is CloseReason.UNKNOWN else how, self.clock())

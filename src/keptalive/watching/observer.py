@@ -143,7 +143,7 @@ class Observer(Streams):
         """A connection is seen for the first time; it may have been open before."""
         home = self.belongs(conn, state, self.pool_of(pool))
         if is_open:
-            self.was_open(state, home)
+            self.was_open(state)
             self.open.add(state)
         return home
 
@@ -267,7 +267,7 @@ class Observer(Streams):
             state.ends(state.reason_of_own(), now)
         elif state.doing is LOST and state.pool is not None and state.attempt is not None:
             # a body that broke off: this object is opened again by itself, not another in its place
-            state.pool.failed = [one for one in state.pool.failed if one is not state.attempt]
+            state.pool.ended = [one for one in state.pool.ended if one is not state.attempt]
 
 
 class _Asked:
