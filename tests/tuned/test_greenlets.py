@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .servers import Server
+from tests.servers.scripted import Server
 
 PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "tuned_greenlets.py"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3
-from tests.tuned.servers import PATIENCE_S, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server, answers
 
 from keptalive.watching.api import watch
 

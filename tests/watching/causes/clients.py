@@ -8,9 +8,7 @@ from typing import Any
 
 import requests
 import urllib3
-from tests.tuned.servers import (
-    PATIENCE_S,
-)
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive import tuned_session
 from keptalive.watching.api import Watch
