@@ -12,11 +12,7 @@ from tests.servers.scripted import Server
 
 from keptalive.watching.api import Watch, watch
 
-from .clients import (
-    CLIENTS,
-    Clock,
-    Get,
-)
+from .clients import CLIENTS, SCHEMES, Clock, Get
 
 
 @pytest.fixture
@@ -36,7 +32,7 @@ def opened() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.fixture(params=["http", "https"])
+@pytest.fixture(params=SCHEMES)
 def serve_both(
     request: pytest.FixtureRequest, trusted: Trusted, serve: Callable[..., Server]
 ) -> Callable[..., Server]:

@@ -10,6 +10,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from tests.pairs import pairwise
 from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
 from tests.servers.scripts import tunnel
 from tests.versions import REQUESTS
@@ -18,6 +19,7 @@ from keptalive import tuned_session
 
 from .clients import (
     CLIENTS,
+    SCHEMES,
     causes,
     pools_get,
     session_gets,
@@ -118,9 +120,15 @@ def together(number: int) -> Script:
     return script
 
 
-@pytest.mark.parametrize(("kept", "cause"), [(8, "concurrency"), (2, "pool-too-small")])
-@pytest.mark.parametrize("kind", ["Session", "PoolManager"])
-def test_threads_that_ask_at_once_are_told(kind, kept, cause, serve_both, watched, trusted, opened):
+@pytest.mark.parametrize(
+    ("kind", "serve_both", "kept"),
+    pairwise(["Session", "PoolManager"], SCHEMES, [8, 2]),
+    indirect=["serve_both"],
+)
+def test_threads_that_ask_at_once_have_concurrency_or_a_small_pool_for_a_cause(
+    kind, serve_both, kept, watched, trusted, opened
+):
+    cause = "concurrency" if kept == 8 else "pool-too-small"
     server = serve_both(together(8))
     if kind == "Session":
         made: Any = opened.enter_context(requests.Session())

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from tests.marks import complete
 from tests.servers.scripted import PATIENCE_S, answers
 
 from keptalive import tuned_session
@@ -107,7 +108,7 @@ def test_stale_connections_are_sent_again_on_new_ones(user, lookalike, watched):
     assert watched.opened == lookalike.accepted("stale=1") - before
 
 
-@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize("kind", ["Session", complete("tuned_session"), complete("PoolManager")])
 def test_eight_threads_over_all_scenarios_leave_no_connection_unexplained(
     kind, user, lookalike, watched
 ):
