@@ -14,7 +14,7 @@ from keptalive.causes.meaning import meaning_of
 from keptalive.compare.limits import Limit, beyond, opened_by_all
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Report
-from keptalive.render.numbers import many
+from keptalive.render.numbers import many, number
 from keptalive.text import harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns
@@ -49,10 +49,11 @@ def _opened(host: HostReport) -> str:
 def _cause(cause: Cause) -> Iterator[str]:
     if not cause.count:  # only of connections that were never answered: no limit counts them
         return
-    name, meaning = f"{cause.count} × {cause.cause}", meaning_of(cause.cause)
+    name = f"{cause.count} × {cause.cause}"
     if cause.cause in UNAVOIDABLE:
         yield f"{name} (necessary)"
         return
+    meaning = meaning_of(cause.cause)
     together = f"{name}: {meaning}"
     yield together if len(together) <= WIDTH else f"{name}:\n{_indented(meaning)}"
     yield from map(_indented, filter(None, (cause.evidence, cause.cure and f"→ {cause.cure}")))
@@ -139,8 +140,11 @@ def totals(tests: Mapping[str, OfTest]) -> str:
     """What all tests did together, in a sentence."""
     if not tests:
         return "No test got a response through requests or urllib3."
-    opened = many(sum(did.opened for did in tests.values()), "connection")
+    opened = sum(did.opened for did in tests.values())
     perfect = sum(did.perfect for did in tests.values())
-    reused = many(sum(did.reused for did in tests.values()), "response")
-    by = many(len(tests), "test")
-    return f"{by}: {opened} opened, {perfect} would be enough; {reused} on a kept one."
+    reused = sum(did.reused for did in tests.values())
+    enough = f", {number(perfect)} would be enough" if perfect < opened else ""
+    return (
+        f"{many(len(tests), 'test')}: {many(opened, 'connection')} opened{enough}; "
+        f"{many(reused, 'response')} on a kept one."
+    )
