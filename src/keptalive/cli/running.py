@@ -6,6 +6,7 @@ Until the program starts, nothing is imported that only the report needs.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -76,34 +77,43 @@ def run(options: Options) -> int:
     """
     if options.json_file is not None:
         _check_writable(options.json_file)  # found out before the program runs
-    with interruption.held():  # signals are for the program, and the report comes in any case
-        ran = launch.run(
-            options.program,
-            module=options.module,
-            watcher=_WATCHER,
-            timeline=options.timeline,
-        )
-        from keptalive.run.final_report import report_of
+    collects = gc.isenabled()
+    gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
+    try:
+        with interruption.held():  # signals are for the program; the report comes in any case
+            return _watched(options)
+    finally:
+        if collects:
+            gc.enable()
 
-        _show(report_of(ran, options.program, module=options.module), options.json_file)
+
+def _watched(options: Options) -> int:
+    program, module = options.program, options.module
+    ran = launch.run(program, module=module, watcher=_WATCHER, timeline=options.timeline)
+    from keptalive.run.final_report import report_of
+
+    _show(report_of(ran, program, module=module), options.json_file)
     return ran.exit_code
 
 
 def _show(report: Report, json_file: Path | None) -> None:
     """On standard error and in the file, as far as they take it: the program's code is to last."""
+    from functools import cache
+
     from keptalive.cli.output import Screen
-    from keptalive.records.plain import as_plain, with_texts
+    from keptalive.records.plain import with_texts
     from keptalive.redaction import shown
     from keptalive.render.terminal import report as report_screen
-    from keptalive.text import as_json
 
     narrator = Screen(stderr=True)
     with suppress(OSError):
         narrator.print()
-        narrator.print(report_screen.screen(with_texts(report, shown)))
+        narrator.print(report_screen.screen(with_texts(report, cache(shown))))
     if json_file is not None:
+        from keptalive.results.reports import to_json
+
         try:
-            json_file.write_text(as_json(as_plain(report)) + "\n", encoding="utf-8")
+            json_file.write_text(to_json(report) + "\n", encoding="utf-8")
         except OSError as error:
             with suppress(OSError):
                 narrator.print(f"keptalive: {_unwritable(json_file, error)}", soft_wrap=True)

@@ -22,12 +22,14 @@ class Ran:
 
     Attributes:
         exit_code: the program's own; 128 + N where signal N ended it.
+        seconds: how long it ran.
         processes: the report of each process that has one with a record, in the order they started.
         processes_without_report: Python processes that took part and gave none.
         warnings: what was not seen, or not for certain.
     """
 
     exit_code: int
+    seconds: float
     processes: tuple[ProcessReport, ...]
     processes_without_report: int
     warnings: tuple[str, ...]
@@ -54,6 +56,7 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
         notes += _of_the_unwatched(left, ended, is_empty=not reports and not without)
     return Ran(
         exit_code=ended.exit_code,
+        seconds=ended.seconds,
         processes=reports,
         processes_without_report=without,
         warnings=tuple(dict.fromkeys(notes)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 from keptalive.causes import judge
@@ -40,6 +41,8 @@ def report_of(ran: Ran, command: Sequence[str], *, module: bool = False) -> Repo
         environment=environment_of(ran.processes),
         warnings=ran.warnings,
     )
+    # a process is watched from the moment when it imports requests
+    report = replace(report, seconds=ran.seconds)
     hidden: Report = with_texts(report, cache(redact))
     return hidden
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Ended:
 
     Attributes:
         exit_code: 128 + N where signal N ended it.
+        seconds: how long it ran.
         pid: its process id, which it kept if it executed another program.
         python: the name of the Python that it was at its end; None if it was another program, or
             if that is not known.
@@ -35,6 +37,7 @@ class Ended:
     """
 
     exit_code: int
+    seconds: float
     pid: int
     python: str | None
     ignores_path: bool
@@ -75,6 +78,7 @@ def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
     with _forwarding() as started:
         with interruption.allowed():
             pass  # a signal that came before these handlers ends us: nothing is started
+        began = time.perf_counter()
         try:
             # close_fds: what a shell has opened for the program is for the program
             program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
@@ -85,6 +89,7 @@ def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
         code = program.wait()
     return Ended(
         exit_code=128 - code if code < 0 else code,
+        seconds=time.perf_counter() - began,
         pid=program.pid,
         python=python_of(words, name),
         ignores_path=ignores_path(words),
