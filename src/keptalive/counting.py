@@ -30,6 +30,7 @@ from keptalive.records.pool_events import (
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # requests.models.REDIRECT_STATI
 UNKNOWN = "unknown"  # an error whose name no event has
 _MOST_AT_ONCE = 64  # attempts on threads that are not told apart
+_MOST_NAMES = 64  # of errors
 
 
 @dataclass(slots=True, eq=False)
@@ -172,6 +173,13 @@ class Thread:
         return ended
 
 
+def count_error(errors: dict[str, int], name: str, times: int = 1) -> None:
+    """Count an error by its name, which may be empty; a great many names count as unknown."""
+    if not name or (name not in errors and len(errors) >= _MOST_NAMES):
+        name = UNKNOWN
+    errors[name] = errors.get(name, 0) + times
+
+
 @dataclass(slots=True)
 class Tally:
     """What outcomes add up to; `counts` makes the record of it."""
@@ -195,10 +203,6 @@ class Tally:
             self.reopened += outcome.attempt.reconnects
         elif outcome.answered:
             self.reused += 1
-
-    def failed_with(self, error: str, times: int = 1) -> None:
-        """An error of this name was seen, so often."""
-        self.errors[error] = self.errors.get(error, 0) + times
 
     def counts(self, *, host: str = "", in_flight: int = 0) -> HostCounts:
         """As the one class that counts; what no pool log tells is None."""
@@ -256,7 +260,7 @@ def count(events: Iterable[Event]) -> HostCounts:
 def _end_of_call(thread: Thread, event: CallEnded, tally: Tally) -> list[Ended]:
     if not event.failed:
         return thread.give_up()
-    tally.failed_with(event.error or UNKNOWN)
+    count_error(tally.errors, event.error)
     # after a redirect requests goes on to another try, within the same call
     if thread.redirected:
         thread.answered = False
