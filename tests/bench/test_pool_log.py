@@ -72,12 +72,12 @@ def watched() -> Iterator[Watched]:
 # -- Three witnesses, one number -----------------------------------------------------------------
 
 
-def test_keep_alive_is_one_connection_to_all_three(served, watched):
+def test_keep_alive_is_one_connection_to_all_three(serve, watched):
     def script(peer):
-        while peer.asked():
-            peer.answer()
+        while peer.request():
+            peer.respond()
 
-    server = served(script)
+    server = serve(script)
     with session() as client:
         for _ in range(3):
             watched.get(client, server.url)
@@ -85,12 +85,12 @@ def test_keep_alive_is_one_connection_to_all_three(served, watched):
     assert (watched.sockets.connected, server.accepted) == (1, 1)
 
 
-def test_a_close_that_was_announced_reopens_for_every_further_request(served, watched):
+def test_a_close_that_was_announced_reopens_for_every_further_request(serve, watched):
     def script(peer):
-        assert peer.asked()
-        peer.answer("Connection: close")
+        assert peer.request()
+        peer.respond(200, "Connection: close")
 
-    server = served(script)
+    server = serve(script)
     with session() as client:
         for _ in range(3):
             watched.get(client, server.url)
@@ -98,20 +98,20 @@ def test_a_close_that_was_announced_reopens_for_every_further_request(served, wa
     assert (watched.sockets.connected, server.accepted) == (3, 3)
 
 
-def test_a_close_without_a_word_reopens_too(served, watched):
+def test_a_close_without_a_word_reopens_too(serve, watched):
     told, closed = threading.Event(), threading.Event()
 
     def script(peer):
-        assert peer.asked()
-        peer.answer()
+        assert peer.request()
+        peer.respond()
         if server.accepted == 1:
             told.wait(5)
             peer.close()
             closed.set()
         else:
-            assert not peer.asked()
+            assert not peer.request()
 
-    server = served(script)
+    server = serve(script)
     with session() as client:
         watched.get(client, server.url)
         told.set()
@@ -121,29 +121,29 @@ def test_a_close_without_a_word_reopens_too(served, watched):
     assert (watched.sockets.connected, server.accepted) == (2, 2)
 
 
-def test_eight_threads_on_a_pool_of_two_open_eight(served, watched):
+def test_eight_threads_on_a_pool_of_two_open_eight(serve, watched):
     everybody_asks = threading.Barrier(8)
 
     def script(peer):
-        assert peer.asked()
+        assert peer.request()
         everybody_asks.wait(5)
-        peer.answer()
-        peer.asked()
+        peer.respond()
+        peer.request()
 
-    server = served(script)
+    server = serve(script)
     with session(pool_maxsize=2) as client, ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: watched.get(client, server.url), range(8)))
     assert watched.counts == {"requests": 8, "connects": 8, "opened": 8}
     assert (watched.sockets.connected, server.accepted) == (8, 8)
 
 
-def test_a_retry_after_a_connection_broke_is_an_attempt_more_and_opens_another(served, watched):
+def test_a_retry_after_a_connection_broke_is_an_attempt_more_and_opens_another(serve, watched):
     def script(peer):
-        assert peer.asked()
-        peer.answer()
-        peer.asked()  # and closes without an answer
+        assert peer.request()
+        peer.respond()
+        peer.request()  # and closes without an answer
 
-    server = served(script)
+    server = serve(script)
     with session(max_retries=1) as client:
         for _ in range(3):
             watched.get(client, server.url)
@@ -151,13 +151,13 @@ def test_a_retry_after_a_connection_broke_is_an_attempt_more_and_opens_another(s
     assert (watched.sockets.connected, server.accepted) == (3, 3)
 
 
-def test_a_connection_that_breaks_without_retries_is_an_error_and_opens_none(served, watched):
+def test_a_connection_that_breaks_without_retries_is_an_error_and_opens_none(serve, watched):
     def script(peer):
-        assert peer.asked()
-        peer.answer()
-        peer.asked()
+        assert peer.request()
+        peer.respond()
+        peer.request()
 
-    server = served(script)
+    server = serve(script)
     with session() as client:
         watched.get(client, server.url)
         with pytest.raises(requests.ConnectionError):
@@ -181,12 +181,12 @@ def test_a_refused_connection_opens_none(refusing, watched, retries):
     assert watched.sockets.connected == 0
 
 
-def test_urllib3_without_requests_is_heard_as_well(served, watched):
+def test_urllib3_without_requests_is_heard_as_well(serve, watched):
     def script(peer):
-        while peer.asked():
-            peer.answer()
+        while peer.request():
+            peer.respond()
 
-    server = served(script)
+    server = serve(script)
     with urllib3.PoolManager() as pools:
         for _ in range(2):
             assert pools.request("GET", server.url).status == 200
