@@ -69,7 +69,7 @@ def why_not(key: Key, before: Side, after: Side) -> str | None:
     if key not in after.trials:
         return GONE
     if differing := _differing(before.run, after.run, _REQUESTED):
-        return f"the plans' {differing} differ"
+        return f"the plans differ in {differing}"
     if (errors := before.errors(key)) is not None:
         return f"baseline: {errors}"
     if (errors := after.errors(key)) is not None:
@@ -80,7 +80,7 @@ def why_not(key: Key, before: Side, after: Side) -> str | None:
 def why_no_time(key: Key, before: Side, after: Side, rounds: Sequence[int]) -> str | None:
     """Why this row's times, of so many rounds on each side, say nothing; None if they do."""
     if differing := _differing(before.run, after.run, _TIMED):
-        return f"the plans' {differing} differ"
+        return f"the plans differ in {differing}"
     if not before.absolute and before.reference != after.reference:
         return f"its times are relative to {before.reference} there, to {after.reference} here"
     for name, side, count in zip(("baseline", "candidate"), (before, after), rounds, strict=True):

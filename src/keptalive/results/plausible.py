@@ -42,14 +42,14 @@ Named = tuple[str, float, float, float]  # a number, with the least and the most
 def _check(where: str, numbers: Iterable[Named]) -> None:
     for name, value, least, most in numbers:
         if not least <= value <= most:
-            raise ValueError(f"{where}.{name}: {value!r:.40} is no such number")
+            raise ValueError(f"{where}.{name}: {value!r:.40} is out of range")
 
 
 def _of_trial(trial: Trial) -> Iterator[Named]:
     yield from _counts(trial.counts)
     yield "seconds", trial.seconds, LEAST_S, MOST
     yield "cpu_seconds", trial.cpu_seconds, 0, MOST
-    yield "request_seconds", len(trial.request_seconds), 1, MOST
+    yield "request_seconds (how many)", len(trial.request_seconds), 1, MOST
     yield "request_seconds", min(trial.request_seconds, default=0), 0, MOST
     yield "request_seconds", max(trial.request_seconds, default=0), 0, MOST
     for name, count in trial.errors.items():

@@ -97,9 +97,9 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: in
     ]
     built = framed(_title(scenario, rows[0]))
     kept = fitting(columns, width)
-    for place, column in enumerate(kept):
-        figures = place > 0
-        built.add_column(column.header, justify="right" if figures else "left", no_wrap=figures)
+    built.add_column("", overflow="fold")
+    for column in kept[1:]:
+        built.add_column(column.header, justify="right", no_wrap=True)
     for cells in zip(*(column.cells for column in kept), strict=True):
         built.add_row(*cells)
     return built
@@ -212,7 +212,7 @@ def phases_table(run: Run, *, width: int) -> Table:
     kept = fitting([labels, *columns], width)[1:]
     built = framed("Where a request's time goes (ms)")
     # a long title goes on in a second line, so that the figures have room
-    built.add_column("", max_width=_WIDEST_TITLE)
+    built.add_column("", max_width=_WIDEST_TITLE, overflow="fold")
     for column in kept:
         built.add_column(column.header, justify="right", no_wrap=True)
     for place, row in enumerate(run.summary):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,11 @@ from rich.text import Text
 _FRAMED = 3  # what stands beside a cell of a framed table: two blanks and a line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Column:
     """A column of figures: its header, a cell for each row, and when it is left out.
 
-    ``importance``: the lowest is left out first; None never is.
+    ``importance``: the highest gets room first; what is None is always there.
     """
 
     header: str
@@ -36,13 +37,17 @@ def fitting(columns: Sequence[Column], width: int, *, beside: int = _FRAMED) -> 
 
     ``beside`` is what each takes besides its cells; a framed table has one more line.
     """
-    kept = list(columns)
-    while sum(column.width + beside for column in kept) + 1 > width:
-        droppable = [column for column in kept if column.importance is not None]
-        if not droppable:
-            break
-        kept.remove(min(droppable, key=lambda column: column.importance or 0))
-    return kept
+    left = width - 1
+    kept: list[Column] = []
+    for column in sorted(columns, key=_least_droppable_first):
+        if column.importance is None or column.width + beside <= left:
+            kept.append(column)
+            left -= column.width + beside
+    return [column for column in columns if column in kept]
+
+
+def _least_droppable_first(column: Column) -> float:
+    return -math.inf if column.importance is None else -column.importance
 
 
 def framed(title: str) -> Table:

@@ -60,7 +60,12 @@ def _table(findings: Findings, scenario: str, width: int) -> Table:
     ]
     kept = fitting(columns, width, beside=1)
     for place, column in enumerate(kept):
-        built.add_column(column.header, justify="left" if place < 2 else "right", no_wrap=place > 0)
+        built.add_column(
+            column.header,
+            justify="left" if place < 2 else "right",
+            no_wrap=place > 0,
+            overflow="fold",
+        )
     for *others, verdict in zip(*(column.cells for column in kept), strict=True):
         built.add_row(*others, Text(str(verdict), style=_STYLES.get(str(verdict), "")))
     return built
