@@ -74,6 +74,12 @@ class Route:
                 failed.count, failed.seconds = failed.count + 1, failed.seconds + took
                 failed.error = error
 
+    def is_used(self) -> bool:
+        """Whether anything was seen on it; a Unix socket has another name before it is opened."""
+        counts = self.counts
+        seen = (counts.opened, counts.reused, counts.connects, self.recorded, len(counts.errors))
+        return any(seen) or bool(self.in_flight)
+
     def snapshot(self) -> HostCounts:
         """The counts as they are now."""
         counts = copy(self.counts)
@@ -190,7 +196,7 @@ class Recorder:
 
     def counts(self) -> tuple[HostCounts, ...]:
         """The counts of each route, as they are now."""
-        routes = {key: route.snapshot() for key, route in dict(self.routes).items()}
+        routes = {key: one.snapshot() for key, one in dict(self.routes).items() if one.is_used()}
         for (host, what), count in dict(self.leaked).items():
             to = next((one for (name, _), one in routes.items() if name == host), None)
             if to is None:
