@@ -144,7 +144,7 @@ class Openings(OpenConnections):
     def _is_needed(self, pool: Pool) -> bool:
         """Whether perfect reuse, too, would have opened one more than so far."""
         for route in self.routes_of(pool)[1][:1]:
-            if route.needed < route.most:
+            if route.needed < route.most_at_once():
                 route.needed += 1
                 return True
         return False
@@ -169,7 +169,7 @@ class Openings(OpenConnections):
             predecessor=predecessor,
             facts=facts,
             recorders=recorders,
-            most_at_once=tuple(max(1, route.most) for route in routes),
+            most_at_once=tuple(max(1, route.most_at_once()) for route in routes),
         )
         if predecessor is not None:
             predecessor.host, predecessor.via = pool.host, pool.via
@@ -239,7 +239,10 @@ class Openings(OpenConnections):
             return
         if state.attempt is None or state.connected or state.attempt.end is not None:
             self._opens(state, pool, state.attempt, reconnect=state.attempt is not None)
+        for route in pool.routes[1]:
+            route.in_flight.discard(state)
         names_its_path(pool, sock)
+        self.takes(state, pool)
         attempt = state.attempt
         if attempt is not None:
             attempt.host, attempt.via = pool.host, pool.via
