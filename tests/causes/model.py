@@ -140,7 +140,7 @@ class Program:
         if taken is not None and taken.end is None:
             self._end(taken, taken.died or CloseReason.UNKNOWN)
         before = taken or (pool.lost.popitem()[1] if pool.lost else None)
-        held = len(self.held.get(flow, ()))
+        held = sum(one.pool is pool for several in self.held.values() for one in several)
         most = max(self.most_at_once, len(self.in_flight) + 1)
         facts = OpeningFacts(
             owner=owner.owner,
@@ -158,8 +158,6 @@ class Program:
             *({"unread-body"} if held or self.left_unread else ()),
             *({"pool-too-small"} if self.discards else ()),
             *({"retry"} if facts.retry else ()),
-            # A record does not show what another thread held then and has read or closed since
-            *({"unknown"} if any(self.held.values()) and not held else ()),
         }
         if before is None and pool.discarded:
             pool.discarded -= 1
