@@ -90,7 +90,8 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         _explain,
     ),
     "serve": (
-        "Run the look-alike of api.github.com on loopback until Ctrl-C, for your experiments.",
+        "Run the look-alike of api.github.com on loopback until Ctrl-C, for experiments of "
+        + "your own.",
         _serve,
     ),
 }
