@@ -48,17 +48,17 @@ VARIABLES = (
 
 
 @pytest.fixture
-def alike(served, monkeypatch, capfd):
+def alike(serve, monkeypatch, capfd):
     """Run the program with these options, alone and watched: what each of its processes opened."""
     monkeypatch.delenv("PYTHONPATH")  # nothing of the tests' own is for here
     Path("program.py").write_text(PROGRAM)
 
     def answers(peer):
-        peer.asked()
-        peer.answer("Connection: close")
+        peer.request()
+        peer.respond(200, "Connection: close")
 
     def run(*options: str) -> list[int]:
-        command = [sys.executable, *options, "program.py", served(answers).url]
+        command = [sys.executable, *options, "program.py", serve(answers).url]
         alone = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
         expected = capfd.readouterr()
         ran = watched(*command, watcher="keptalive.run.process_watcher.begin")

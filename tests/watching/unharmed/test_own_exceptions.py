@@ -19,12 +19,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    Peer,
-    Server,
-    answers,
-)
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
 
 import keptalive
 from keptalive.watching import hooks
@@ -60,9 +55,9 @@ class Striker:
 
 
 def dies(peer: Peer) -> None:
-    if peer.asked():
-        peer.answer()
-        peer.asked()
+    if peer.request():
+        peer.respond()
+        peer.request()
 
 
 def session(url: str) -> None:
