@@ -113,7 +113,12 @@ def test_each_cause_is_true_of_the_model(program):
         before = connected_before(socket)
         if not socket.connected:
             assert cause is None
-        elif before is not None and before.end is not None and before.end.how in ENDS:
+        elif (
+            before is not None
+            and before.end is not None
+            and before.end.how in ENDS
+            and (answered or before.served)
+        ):
             assert cause in ENDS[before.end.how]
         elif not answered:
             assert cause == "first-use"

@@ -67,7 +67,9 @@ class Watch:
         recorder, began = self._recorder, self._began
         if self._ended is None:
             self._observer.look_at_all()
-        attempts = sorted(recorder.attempts.copy(), key=lambda attempt: attempt.id)
+        attempts = sorted(
+            [*recorder.attempts, *recorder.unconnected], key=lambda attempt: attempt.id
+        )
         exchanges = recorder.exchanges
         left_at = self._left_at()
         return ProcessRecord(

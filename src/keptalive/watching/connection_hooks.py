@@ -6,12 +6,12 @@ See `hooks` for what a wrapper may do.
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from typing import Any
 
 from urllib3.connection import HTTPSConnection
 
-from keptalive.watching.call_site import reading_error
 from keptalive.watching.calls import CALL, CONNECTING, Connecting, current_call
 from keptalive.watching.endings import MARK
 from keptalive.watching.foreign import get, own
@@ -205,10 +205,9 @@ def close(see: Observer, closes: Function) -> Function:
     @functools.wraps(closes)
     def wrapper(self: Any) -> Any:
         if see.recorders:
-            error = reading_error()
-            if error is not None:
-                noted(see, see.fails_to_read, self, error)
-            elif own(self, MARK) is not None:
+            if sys.exc_info()[1] is not None:
+                noted(see, see.fails_to_read, self)
+            elif MARK in get(self, "__dict__"):
                 noted(see, see.closes, self)
         return closes(self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from keptalive.records.connection import CloseReason
+from keptalive.watching.call_site import reading_error
 from keptalive.watching.calls import current_call
 from keptalive.watching.close_reason import close_reason
 from keptalive.watching.foreign import own, socket_of
@@ -23,6 +24,7 @@ class Endings(Openings):
     def found_dropped(self, conn: Any) -> None:
         """urllib3 wanted it, and found that its socket is closed or can be read."""
         state, call = self.connection(conn), current_call()
+        self.was_open(state)
         state.found = True
         sock = socket_of(conn)
         how = close_reason(sock)
@@ -39,16 +41,17 @@ class Endings(Openings):
         sock = socket_of(conn)
         if sock is None or own(conn, MARK) != MAX_IDLE:
             return
+        self.was_open(state)
         how = close_reason(sock)
         state.found = True
         state.ends(CloseReason.REPLACED if how is CloseReason.UNKNOWN else how, self.clock())
         if call is not None:
             call.replaced = state
 
-    def fails_to_read(self, conn: Any, error: BaseException) -> None:
-        """It is closed since its body could not be read to the end."""
-        state = self.connection(conn)
-        if state.doing is not READING or socket_of(conn) is None:
+    def fails_to_read(self, conn: Any) -> None:
+        """It is closed while an error is handled: since its body could not be read to the end?"""
+        state, error = self.connection(conn), reading_error()
+        if error is None or state.doing is not READING or socket_of(conn) is None:
             return
         state.error, state.doing = type(error).__name__, LOST
         state.ends(CloseReason.FAILED, self.clock())

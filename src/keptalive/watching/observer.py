@@ -98,7 +98,7 @@ class Observer(Streams):
 
     # -- a request on a connection
 
-    def on_request(
+    def on_request(  # noqa: C901 - a function for each part would cost a warm request too much
         self, pool: Any, conn: Any, method: Any, url: str, headers: Any, call: Call | None
     ) -> ConnectionState | None:
         """Before a request is sent, and the connection opened if it has to be.
@@ -143,7 +143,7 @@ class Observer(Streams):
         """A connection is seen for the first time; it may have been open before."""
         home = self.belongs(conn, state, self.pool_of(pool))
         if is_open:
-            self.was_open(state, home)
+            self.was_open(state)
             self.open.add(state)
         return home
 
@@ -159,7 +159,7 @@ class Observer(Streams):
             for route in routes[1]:
                 route.counts.cleartext_credentials += 1
 
-    def on_response(
+    def on_response(  # noqa: C901 - as `on_request`
         self, conn: Any, state: ConnectionState, sent: Any, response: Any, call: Call | None
     ) -> None:
         """The head of a response is there; ``sent`` are the headers of the request."""
@@ -248,7 +248,7 @@ class Observer(Streams):
             self.on_response(conn, state, None, _Unseen, current_call())
         now = self.clock()
         if sock is None:
-            self._comes_back_closed(conn, state, now)
+            self._comes_back_closed(state, now)
         state.doing = KEPT
         state.since = now
         state.returned += 1
@@ -261,13 +261,13 @@ class Observer(Streams):
             self.is_read(state)
         return None if sock is None else state
 
-    def _comes_back_closed(self, conn: Any, state: ConnectionState, now: float) -> None:
+    def _comes_back_closed(self, state: ConnectionState, now: float) -> None:
         if state.doing is READING:
             state.look(now)  # closed unread?
             state.ends(state.reason_of_own(), now)
         elif state.doing is LOST and state.pool is not None and state.attempt is not None:
             # a body that broke off: this object is opened again by itself, not another in its place
-            state.pool.failed = [one for one in state.pool.failed if one is not state.attempt]
+            state.pool.ended = [one for one in state.pool.ended if one is not state.attempt]
 
 
 class _Asked:

@@ -175,25 +175,28 @@ class Openings(Attachments):
             recorders=recorders,
             most_at_once=tuple(max(1, route.most) for route in routes),
         )
-        for recorder in recorders:
-            if predecessor is not None and recorder not in predecessor.recorders:
-                recorder.add(predecessor)  # it was open before this watch
-            recorder.add(attempt)
+        if predecessor is not None:
+            predecessor.host, predecessor.via = pool.host, pool.via
+            for recorder in recorders:
+                if recorder not in predecessor.recorders:
+                    recorder.add(predecessor)  # it was open before this watch
         return attempt
 
-    def was_open(self, connection: ConnectionState, pool: Pool) -> ConnectionAttempt:
-        """The record of a connection that was open before anybody watched."""
+    def was_open(self, connection: ConnectionState) -> None:
+        """Give a connection that was open before anybody watched a record, if it has none."""
+        if connection.attempt is not None:
+            return
+        pool = connection.pool
         attempt = ConnectionAttempt(
             id=next(self.ticks),
             process=os.getpid(),
             thread=connection.flow,
-            host=pool.host,
-            via=pool.via,
+            host="" if pool is None else pool.host,  # it is known once another one replaces it
+            via=None if pool is None else pool.via,
             attempted=None,
             answered=True,
         )
         connection.begins_anew(attempt)
-        return attempt
 
     # -- when it has connected
 
@@ -222,6 +225,9 @@ class Openings(Attachments):
             and not own(conn, "is_verified", True)
             and security.is_elsewhere(attempt.host)
         )
+        for recorder in self.recorders:
+            if recorder in attempt.recorders:
+                recorder.add(attempt)
         for route in self._routes_that_saw(attempt, pool):
             route.counts.connects = (route.counts.connects or 0) + max(1, connecting.sockets)
             route.connected += connecting.sockets or int(sock is not None)
@@ -242,6 +248,8 @@ class Openings(Attachments):
         if attempt is not None:
             attempt.host, attempt.via = pool.host, pool.via
             attempt.connected_at, attempt.predecessor = self.clock(), None
+            for recorder in self.recorders:
+                recorder.add(attempt)
             for route in self._routes_that_saw(attempt, pool):
                 route.counts.connects = (route.counts.connects or 0) + 1
                 route.connected += 1
@@ -286,14 +294,14 @@ class Openings(Attachments):
 
 
 def _is_unread(connection: ConnectionState, flow: int) -> bool:
-    """Whether its response is with this flow of control, or with nobody, and not read to its end."""
+    """Whether its response is not read to its end: this flow of control has it, or nobody."""
     return connection.doing is LOST or (connection.doing is READING and connection.flow == flow)
 
 
 def _unreplaced(pool: Pool, unread: list[ConnectionState]) -> ConnectionAttempt | None:
     """A connection of this pool that has ended, and whose place nobody has taken."""
-    if pool.failed:
-        return pool.failed.pop()
+    if pool.ended:
+        return pool.ended.pop()
     lost = next((one for one in unread if one.doing is LOST), None)
     if lost is None:
         return None

@@ -21,6 +21,7 @@ from keptalive.watching.attempts import ConnectionAttempt
 
 ADDRESSES_KEPT = 8  # of one host
 CREDENTIALS_KEPT = 50
+UNCONNECTED_KEPT = 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -142,6 +143,7 @@ class Recorder:
         self.on_opening: Callable[[], None] | None = None
         self.attempts: list[ConnectionAttempt] = []
         self.attempts_missing = 0
+        self.unconnected: list[ConnectionAttempt] = []
         self.exchanges: list[ExchangeInProgress] | None = [] if timeline else None
         self.exchanges_missing = 0
         self.routes: dict[tuple[str, str | None], Route] = {}
@@ -159,8 +161,11 @@ class Recorder:
         return route
 
     def add(self, attempt: ConnectionAttempt) -> None:
-        """Keep this connection, if there is room."""
-        if len(self.attempts) < CONNECTIONS_KEPT:
+        """Keep this connection, if there is room; one that was never connected takes little."""
+        if attempt.connected_at is None and attempt.attempted is not None:
+            if len(self.unconnected) < UNCONNECTED_KEPT:
+                self.unconnected.append(attempt)
+        elif len(self.attempts) < CONNECTIONS_KEPT:
             self.attempts.append(attempt)
         else:
             self.attempts_missing += 1

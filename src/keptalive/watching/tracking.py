@@ -73,7 +73,7 @@ class Pool(_Unpickled):
         exposed: what is sent can be read on the way.
         has_answered: on one of its connections at least.
         known: the connections that were opened and are not known to be gone.
-        failed: those that ended in an error, and have not been replaced.
+        ended: those that ended away from the pool's queue, and have not been replaced.
         discarded: those that found no room, and have not been replaced.
         routes: the recorders that listen, and the route that each of them has for it.
     """
@@ -90,18 +90,21 @@ class Pool(_Unpickled):
     exposed: bool
     has_answered: bool = False
     known: set[ConnectionState] = field(default_factory=set)
-    failed: list[ConnectionAttempt] = field(default_factory=list)
+    ended: list[ConnectionAttempt] = field(default_factory=list)
     discarded: list[ConnectionAttempt] = field(default_factory=list)
     routes: tuple[tuple[Recorder, ...], tuple[Route, ...]] = ((), ())
 
     def loses(self, connection: ConnectionState) -> None:
-        """A connection has ended in an error: the next one takes its place, or what it took."""
+        """A connection has ended, and does not come back: the next one takes its place.
+
+        If it was never opened, the next one takes the place that it was to take.
+        """
         self.known.discard(connection)
         ended = connection.attempt
         if ended is not None and ended.connected_at is None and ended.attempted is not None:
             ended = ended.predecessor
         if ended is not None:
-            self.failed = [*self.failed, ended][-MOST_WAITING:]
+            self.ended = [*self.ended, ended][-MOST_WAITING:]
 
     def discards(self, connection: ConnectionState) -> None:
         """A connection found no room: the next one that is opened for want of it replaces it."""
@@ -113,8 +116,13 @@ class Pool(_Unpickled):
         """Look at each connection: is it no more, or lost with a response that nobody has read?"""
         for one in list(self.known):
             one.look(now)
-            if one.doing is not LOST and one.is_gone():
+            if one.doing is LOST or not one.is_gone():
+                continue
+            end = one.attempt.end if one.attempt is not None else None
+            if end is None or end.how is CloseReason.POOL_CLOSED:
                 self.known.discard(one)
+            else:  # it was closed, and there was no room for it any more
+                self.loses(one)
 
 
 @dataclass(slots=True, eq=False)
@@ -177,7 +185,7 @@ class ConnectionState(_Unpickled):
         return socket_of(conn) is not None
 
     def is_in_flight(self) -> bool:
-        """Whether a request is on its way on it, or its body is being read, as far as can be seen."""
+        """Whether a request is on its way on it, or its body may still be read."""
         return self.doing is SENDING or (self.doing is READING and self.is_open())
 
     def look(self, now: float) -> None:
