@@ -86,7 +86,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         _run,
     ),
     "explain": (
-        "Tell from a debug log why connections were opened, as far as a log can tell.",
+        "Explain from a debug log why connections were opened, as far as a log shows it.",
         _explain,
     ),
     "serve": (
