@@ -22,8 +22,6 @@ from keptalive.watching.foreign import NAME, attached_to, name_of, own
 from keptalive.watching.recorder import Recorder
 from keptalive.watching.tracking import ConnectionState, Owner, Pool
 
-SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
-
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
 

@@ -14,7 +14,7 @@ from urllib3.connection import HTTPSConnection
 
 from keptalive.watching.calls import CALL, CONNECTING, Connecting, current_call
 from keptalive.watching.endings import MARK
-from keptalive.watching.foreign import get, own
+from keptalive.watching.foreign import get
 from keptalive.watching.noted import Function, noted
 from keptalive.watching.observer import Observer
 from keptalive.watching.phases import CLOCK, PHASE, REST, Clock
@@ -220,7 +220,7 @@ def error_catcher(see: Observer, catcher: Function) -> Function:
     @functools.wraps(catcher)
     def wrapper(self: Any) -> Any:
         if see.streams and see.recorders:
-            noted(see, see.on_read, own(self, "_connection"))
+            noted(see, see.on_read, self)
         return catcher(self)
 
     return wrapper

@@ -82,7 +82,7 @@ class Observer(Streams):
         host, like = address(*target), dict(pairs_of(before.headers))
         for header in security.secrets_in(dict(pairs_of(asked.headers)), like=like):
             for recorder in self.recorders:
-                recorder.leaked[host, f"{header} {origin[1]}"] += 1
+                recorder.leaked[host, f"{origin[1]} {header}"] += 1
 
     def tries_again(self, pool: Any, response: Any) -> None:
         """After a failure, or a response that calls for it; a redirect is no retry."""

@@ -12,19 +12,20 @@ from typing import Any
 from keptalive.causes import security
 from keptalive.records.connection import CloseReason, OpeningFacts
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.attachments import SWEEP_AT, Attachments, address, names_its_path
+from keptalive.watching.attachments import address, names_its_path
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import location_in_program
 from keptalive.watching.calls import AGAIN, Call, Connecting, current_call, flow_teller
 from keptalive.watching.foreign import own, pairs_of, socket_of
+from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Recorder, Route
-from keptalive.watching.tracking import LOST, READING, SENDING, ConnectionState, Pool, socket_queue
+from keptalive.watching.tracking import LOST, SENDING, ConnectionState, Pool, socket_queue
 
 Routes = tuple[tuple[Recorder, ...], tuple[Route, ...]]
 
 
-class Openings(Attachments):
+class Openings(OpenConnections):
     """What the hooks report of connections that are being opened.
 
     Args:
@@ -32,12 +33,9 @@ class Openings(Attachments):
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self.clock = clock
+        super().__init__(clock)
         self.ticks = itertools.count(1)  # the order of things, whatever the clock says
         self.flow = flow_teller()
-        self.open: set[ConnectionState] = set()
-        self._sweep_at = SWEEP_AT
 
     def routes_of(self, pool: Pool) -> Routes:
         """Who listens, and the route of this pool; looked up only if either changes."""
@@ -96,9 +94,7 @@ class Openings(Attachments):
         self.flow = flow_teller()  # greenlets may have come into use
         call, now = current_call(), self.clock()
         pool.sweep(now)
-        unread = [
-            one for one in pool.known if one is not connection and _is_unread(one, self.flow())
-        ]
+        unread = [one for one in pool.known if one is not connection and one.is_unread()]
         predecessor = predecessor or _unreplaced(pool, unread)
         if predecessor is None and not self._is_needed(pool) and pool.discarded:
             predecessor = pool.discarded.pop(0)
@@ -124,7 +120,7 @@ class Openings(Attachments):
         )
         pool.is_new = False
         connection.begins_anew(self._attempt(connection, pool, facts, predecessor, now))
-        self._remember(connection)
+        self.remember(connection)
         if call is not None:
             credentials = security.credentials_in(dict(pairs_of(call.asked.headers)))
             for recorder in self.recorders:
@@ -148,7 +144,7 @@ class Openings(Attachments):
     def _is_needed(self, pool: Pool) -> bool:
         """Whether perfect reuse, too, would have opened one more than so far."""
         for route in self.routes_of(pool)[1][:1]:
-            if route.needed < route.most:
+            if route.needed < route.most_at_once():
                 route.needed += 1
                 return True
         return False
@@ -173,7 +169,7 @@ class Openings(Attachments):
             predecessor=predecessor,
             facts=facts,
             recorders=recorders,
-            most_at_once=tuple(max(1, route.most) for route in routes),
+            most_at_once=tuple(max(1, route.most_at_once()) for route in routes),
         )
         if predecessor is not None:
             predecessor.host, predecessor.via = pool.host, pool.via
@@ -204,9 +200,7 @@ class Openings(Attachments):
         """Whether or not it succeeded."""
         if clock.fault is not None:
             self.fault(clock.fault)
-        state, call = self.connection(conn), current_call()
-        if state.pool is None and call is not None and call.needs_a_socket():
-            state = call.connection or state  # one within it, that does the work
+        state = self._that_connects(conn)
         state.connected = True
         attempt, pool = state.attempt, state.pool
         if attempt is None or pool is None:
@@ -219,12 +213,7 @@ class Openings(Attachments):
         if sock is not None or connecting.sockets:
             attempt.connected_at, attempt.predecessor = self.clock(), None
             attempt.local_port = _local_port(sock)
-        unverified = (
-            attempt.host.startswith("https:")
-            and sock is not None
-            and not own(conn, "is_verified", True)
-            and security.is_elsewhere(attempt.host)
-        )
+        unverified = sock is not None and _is_unverified(conn, attempt.host)
         for recorder in self.recorders:
             if recorder in attempt.recorders:
                 recorder.add(attempt)
@@ -236,6 +225,13 @@ class Openings(Attachments):
             if sock is not None:
                 route.add_failed(connecting.failed)
 
+    def _that_connects(self, conn: Any) -> ConnectionState:
+        """The state of this connection, or of the one of a pool's within which it does the work."""
+        state, call = self.connection(conn), current_call()
+        if state.pool is None and call is not None and call.needs_a_socket():
+            return call.connection or state
+        return state
+
     def has_opened_by_itself(self, conn: Any, state: ConnectionState) -> None:
         """Its class has a ``connect`` of its own, as for Unix sockets; or it is a recording."""
         sock, pool = socket_of(conn), state.pool
@@ -243,7 +239,10 @@ class Openings(Attachments):
             return
         if state.attempt is None or state.connected or state.attempt.end is not None:
             self._opens(state, pool, state.attempt, reconnect=state.attempt is not None)
+        for route in pool.routes[1]:
+            route.in_flight.discard(state)
         names_its_path(pool, sock)
+        self.takes(state, pool)
         attempt = state.attempt
         if attempt is not None:
             attempt.host, attempt.via = pool.host, pool.via
@@ -270,33 +269,6 @@ class Openings(Attachments):
                 "it is not counted."
             )
 
-    # -- all that are open
-
-    def _remember(self, connection: ConnectionState) -> None:
-        """It is being opened. Those that are no more are forgotten when their share is large."""
-        self.open.add(connection)
-        if len(self.open) >= self._sweep_at:
-            self.look_at_all()
-            self._sweep_at = max(SWEEP_AT, 2 * len(self.open))
-
-    def look_at_all(self) -> None:
-        """See which connections have ended meanwhile, and forget those that are no more."""
-        now = self.clock()
-        for one in list(self.open):
-            one.look(now)
-            if one.is_gone():
-                self.open.discard(one)
-
-    def still_open(self) -> list[str | None]:
-        """Where the Sessions were made of the connections that are open now."""
-        open_ = [state for state in list(self.open) if state.is_open()]
-        return [state.pool.owner.session_location if state.pool else None for state in open_]
-
-
-def _is_unread(connection: ConnectionState, flow: int) -> bool:
-    """Whether its response is not read to its end: this flow of control has it, or nobody."""
-    return connection.doing is LOST or (connection.doing is READING and connection.flow == flow)
-
 
 def _unreplaced(pool: Pool, unread: list[ConnectionState]) -> ConnectionAttempt | None:
     """A connection of this pool that has ended, and whose place nobody has taken."""
@@ -307,6 +279,12 @@ def _unreplaced(pool: Pool, unread: list[ConnectionState]) -> ConnectionAttempt 
         return None
     pool.known.discard(lost)  # it accounts for one connection, this one
     return lost.attempt
+
+
+def _is_unverified(conn: Any, host: str) -> bool:
+    """Whether nobody has checked who is at the other end, which is on another machine."""
+    is_tls = host.startswith("https:") and not own(conn, "is_verified", True)
+    return is_tls and security.is_elsewhere(host)
 
 
 def _local_port(sock: Any) -> int | None:

@@ -30,7 +30,9 @@ class Route:
 
     Attributes:
         in_flight: the connections on which a request is in flight.
-        most: the most that there have been; ``counts.most_at_once`` at each snapshot.
+        sizes: how many there have been at once. A set, which threads can only add to: of a number
+            one of them might overwrite what another one has just written.
+        most: the largest of them, or a smaller one for a moment.
         process: whose in_flight it is: a fork's child has none.
         needed: openings so far that perfect reuse would have needed too.
         connected: sockets that have connected, whether or not a response came.
@@ -40,6 +42,7 @@ class Route:
 
     counts: HostCounts
     in_flight: set[Any] = field(default_factory=set)
+    sizes: set[int] = field(default_factory=set)
     most: int = 0
     process: int = field(default_factory=os.getpid)
     needed: int = 0
@@ -56,7 +59,12 @@ class Route:
         for one in list(self.in_flight):
             if one is not newest and not one.is_in_flight():
                 self.in_flight.discard(one)
-        self.most = max(self.most, len(self.in_flight))
+        self.sizes.add(len(self.in_flight))
+        self.most = self.most_at_once()
+
+    def most_at_once(self) -> int:
+        """The most requests in flight at once until now."""
+        return max(self.sizes.copy(), default=0)
 
     def add_opening(self, seconds: Mapping[str, float]) -> None:
         """Add what opening one connection took, by phase."""
@@ -74,6 +82,12 @@ class Route:
                 failed.count, failed.seconds = failed.count + 1, failed.seconds + took
                 failed.error = error
 
+    def is_used(self) -> bool:
+        """Whether anything was seen on it; a Unix socket has another name before it is opened."""
+        counts = self.counts
+        seen = (counts.opened, counts.reused, counts.connects, self.recorded, len(counts.errors))
+        return any(seen) or bool(self.in_flight)
+
     def snapshot(self) -> HostCounts:
         """The counts as they are now."""
         counts = copy(self.counts)
@@ -81,7 +95,7 @@ class Route:
             setattr(counts, name, copy(getattr(counts, name)))
         is_ours = self.process == os.getpid()
         counts.in_flight = sum(one.is_sending() for one in list(self.in_flight)) if is_ours else 0
-        counts.most_at_once = self.most
+        counts.most_at_once = self.most_at_once()
         counts.unanswered = sum(counts.errors.values())
         counts.opened_unanswered = max(0, self.connected - (counts.opened or 0))
         counts.requests = (counts.attempts or 0) + self.recorded - self.repeated
@@ -147,7 +161,7 @@ class Recorder:
         self.exchanges: list[ExchangeInProgress] | None = [] if timeline else None
         self.exchanges_missing = 0
         self.routes: dict[tuple[str, str | None], Route] = {}
-        self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "header origin")
+        self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "origin header")
         self.warnings: Counter[str] = Counter()
         self.credentials: set[str] = set()  # that were sent; never shown
 
@@ -190,7 +204,7 @@ class Recorder:
 
     def counts(self) -> tuple[HostCounts, ...]:
         """The counts of each route, as they are now."""
-        routes = {key: route.snapshot() for key, route in dict(self.routes).items()}
+        routes = {key: one.snapshot() for key, one in dict(self.routes).items() if one.is_used()}
         for (host, what), count in dict(self.leaked).items():
             to = next((one for (name, _), one in routes.items() if name == host), None)
             if to is None:

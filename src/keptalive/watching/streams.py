@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from keptalive.watching.endings import Endings
-from keptalive.watching.foreign import attached_to
+from keptalive.watching.foreign import attached_to, own
 from keptalive.watching.openings import Routes
 from keptalive.watching.tracking import READING, ConnectionState
 
@@ -36,11 +37,12 @@ class Streams(Endings):
         for route in routes[1]:
             route.in_flight.discard(state)
 
-    def on_read(self, conn: Any) -> None:
+    def on_read(self, response: Any) -> None:
         """The program reads from a response that was handed out before its body was read."""
-        state = attached_to(conn)
+        state = attached_to(own(response, "_connection"))
         if type(state) is not ConnectionState or not state.streamed or state.pool is None:
             return
+        state.response = weakref.ref(response)
         flow = self.flow()
         if self.reading.get(flow) is not state:
             self.reads_no_more(flow)
@@ -56,7 +58,7 @@ class Streams(Endings):
 
     def is_read(self, state: ConnectionState) -> None:
         """A response that was handed out has come back."""
-        state.streamed = False
+        state.streamed, state.response = False, None
         self.streams.discard(state)
         for flow, one in list(self.reading.items()):
             if one is state:

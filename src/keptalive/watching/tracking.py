@@ -139,7 +139,7 @@ class ConnectionState(_Unpickled):
         sent_at: when its last request took it.
         connected: its socket is one that was seen to connect.
         streamed: its response was handed out before its body was read.
-        in_flight: the routes that count it as in flight.
+        response: the one that was handed out, once it has been read from.
         headers: of its last response.
         exchange: the one being recorded, if there is a timeline.
     """
@@ -164,6 +164,7 @@ class ConnectionState(_Unpickled):
     unframed: bool = False
     error: str | None = None
     request_location: str | None = None
+    response: weakref.ref[Any] | None = None
     headers: Any = None
     exchange: Any = None
 
@@ -172,8 +173,19 @@ class ConnectionState(_Unpickled):
         return self.reference is not None and self.reference() is None
 
     def was_closed_unread(self, conn: Any) -> bool:
-        """Whether this side has closed it since its response came, and not for what that said."""
-        return socket_of(conn) is None and not (self.announced or self.unframed)
+        """Whether this side has closed it before it had read all of its last response."""
+        if socket_of(conn) is not None or self.announced or self.unframed or not self.streamed:
+            return False
+        response = self.response() if self.response is not None else None
+        return bool(own(own(response, "_original_response"), "length") != 0)
+
+    def is_unread(self) -> bool:
+        """Whether its response is not read to its end, and nobody reads it just now."""
+        if self.doing is LOST:
+            return True
+        routes = self.pool.routes[1] if self.pool is not None else ()
+        is_read = any(self in route.in_flight for route in routes)
+        return self.doing is READING and self.streamed and not is_read
 
     def is_sending(self) -> bool:
         """Whether it has a request to send, or waits for its response."""
