@@ -158,6 +158,8 @@ class Program:
             *({"unread-body"} if held or self.left_unread else ()),
             *({"pool-too-small"} if self.discards else ()),
             *({"retry"} if facts.retry else ()),
+            # A record does not show what another thread held then and has read or closed since
+            *({"unknown"} if any(self.held.values()) and not held else ()),
         }
         if before is None and pool.discarded:
             pool.discarded -= 1
