@@ -283,7 +283,8 @@ def test_that_nothing_was_seen_is_said():
 def test_nothing_to_change_is_said_exactly_where_the_judge_says_so(fine, monkeypatch):
     monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: fine)
     for hosts in ([BAD], [FINE], [BAD, FINE]):
-        assert ("Nothing to change." in shown(*hosts).splitlines()) == fine
+        assert shown(*hosts).startswith("Nothing to change.") == fine
+        assert ("Nothing to change" in shown(*hosts)) == fine
 
 
 def test_the_judge_is_asked_with_all_findings(monkeypatch):
@@ -324,11 +325,52 @@ def test_the_verdict_is_how_many_connections_and_seconds_were_not_necessary(
     ) == (verdict)
 
 
-def test_where_all_connections_were_necessary_the_verdict_leads_to_the_findings(monkeypatch):
+def test_where_perfect_reuse_is_unknown_there_is_no_verdict():
+    unknown = replace(BAD, perfect=None, seconds_saved=None)
+    assert report_sentences.verdict(Report(source="log", hosts=(unknown,))) == ""
+
+
+def test_a_host_with_responses_on_kept_connections_only_has_not_failed(monkeypatch):
+    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: False)
+    kept = host("http://kept.test:80", reused=3, unanswered=1)
+    assert report_sentences.verdict(Report(source="watch", hosts=(kept,))) == (
+        "Connections are reused as they should be."
+    )
+
+
+def test_where_no_connection_could_be_saved_the_verdict_leads_to_the_findings(monkeypatch):
     monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: False)
     finding = Finding(finding="waiting", host=None, evidence="Seen.", cure="A larger pool.")
     verdict = shown(FINE, findings=(finding,)).splitlines()[0]
-    assert verdict == "The connection was necessary; see the other finding below."
+    assert verdict == "Connections are reused as they should be; see the other finding below."
+
+
+CHEAP = replace(BAD, host="https://cheap.test:443", seconds_saved=0.004)
+
+
+def test_where_little_could_be_saved_nothing_is_to_be_changed_and_the_verdict_says_how_little():
+    assert shown(CHEAP).splitlines()[0] == (
+        "Nothing to change. Perfect reuse would save 4.0 ms in all."
+    )
+    assert "Change this" not in shown(CHEAP)
+
+
+def test_the_verdict_does_not_speak_of_hosts_that_nothing_is_to_be_changed_for():
+    lines = shown(BAD, CHEAP, seconds=9.0).splitlines()
+    assert lines[0] == (
+        "3 of 8 connections to 2 hosts were not necessary; 1.5 s of 9.0 s could be saved."
+    )
+    assert lines[-1] == "Nothing to change for this host; perfect reuse would save 4.0 ms."
+
+
+def test_a_host_without_a_response_is_the_verdict_if_the_others_are_fine():
+    down = host("http://down.test:80", requests=2, attempts=2, unanswered=2, reused=0)
+    assert shown(FINE, down).splitlines()[0] == (
+        "No response came from http://down.test:80: 2 tries failed."
+    )
+    assert shown(BAD, FINE, down).splitlines()[0] == (
+        "3 of 5 connections to 2 hosts were not necessary; 1.5 s could be saved."
+    )
 
 
 # -- Parts ---------------------------------------------------------------------------------------

@@ -48,13 +48,10 @@ def _beginning(report: Report) -> Iterator[RenderableType]:
     if title := sentences.title(report):
         yield Text(title, style="dim")
     if verdict := sentences.verdict(report):
-        yield Text(verdict, style="bold green" if _is_good(verdict) else "bold")
+        is_good = verdict.startswith(sentences.NOTHING_TO_CHANGE)
+        yield Text(verdict, style="bold green" if is_good else "bold")
     if title or verdict:
         yield ""
-
-
-def _is_good(verdict: str) -> bool:
-    return verdict == sentences.NOTHING_TO_CHANGE
 
 
 # -- Routes --------------------------------------------------------------------------------------
@@ -91,8 +88,7 @@ def _fine(hosts: Sequence[HostReport], *, every: bool) -> Iterator[RenderableTyp
     if len(hosts) > MOST_FINE:
         yield Text(f"and {many(len(hosts) - MOST_FINE, 'more host')}.")
     if hosts and not every:  # else the verdict has said it
-        which = "this host" if len(hosts) == 1 else "these hosts"
-        yield Text(f"Nothing to change for {which}.", style="green")
+        yield Text(sentences.little_to_save(hosts), style="green")
     if hosts:
         yield ""
 
