@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keptalive.render.numbers import duration, listed, many, number
+from keptalive.render.numbers import duration, host_name, listed, many, number
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,20 @@ def test_a_number_and_its_noun_agree():
     counted = [many(1, "try"), many(2, "try"), many(0, "more host"), many(1_234_567, "line")]
     assert counted == ["1 try", "2 tries", "0 more hosts", "1\u202f234\u202f567 lines"]
     assert number(1234) == "1\u202f234"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("https://api.github.com:443", "https://api.github.com"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("http://a:443", "http://a:443"),
+        ("https://a:8443", "https://a:8443"),
+        ("unix:/run/docker.sock", "unix:/run/docker.sock"),
+    ],
+)
+def test_a_host_is_shown_without_the_port_of_its_scheme(host, name):
+    assert host_name(host) == name
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_one_host_is_shown_with_the_verdict_its_causes_evidence_and_cures():
 keptalive: sync.py --all, 15 min 40 s
 13 of 14 connections were not necessary; 3.8 s of 15 min 40 s could be saved.
 
-https://api.github.com:443   120 requests, 14 connections, 1 would be enough
+https://api.github.com   120 requests, 14 connections, 1 would be enough
 4.1 s went into opening connections (CA bundle 2.9 s, TLS 800 ms).
 
   13 ×  idle-timeout: the server closes idle connections                   3.8 s
@@ -105,7 +105,7 @@ keptalive: sync.py, 15 min 40 s
 13 of 14 connections were not necessary; 3.8 s of 15 min 40
 s could be saved.
 
-https://api.github.com:443
+https://api.github.com
    120 requests, 14 connections, 1 would be enough
 4.1 s went into opening connections (CA bundle 2.9 s, TLS
 800 ms).
@@ -144,7 +144,7 @@ def test_several_hosts_are_summed_up_first_and_those_that_are_fine_take_a_line_e
         """\
 6 of 9 connections to 3 hosts were not necessary; 3.0 s of 9.0 s could be saved.
 
-https://bad.test:443   6 requests, 4 connections, 1 would be enough
+https://bad.test   6 requests, 4 connections, 1 would be enough
 1.8 s went into opening connections; 1.5 s could be saved.
 
    3 ×  new-session: a new Session began with an empty pool                1.5 s
@@ -153,7 +153,7 @@ https://bad.test:443   6 requests, 4 connections, 1 would be enough
 
    1 ×  first-use (necessary)                                             300 ms
 
-https://api.example.com:443 via http://proxy.test:3128
+https://api.example.com via http://proxy.test:3128
    6 requests (9 sent in total), 4 connections, 1 would be enough, 3 tries
    without a response (2 × ReadTimeout and 1 × ConnectionResetError)
 1.8 s went into opening connections; 1.5 s could be saved.
@@ -164,11 +164,11 @@ https://api.example.com:443 via http://proxy.test:3128
 
    1 ×  first-use (necessary)                                             300 ms
 
-https://fine.test:443   3 requests, 1 connection
+https://fine.test   3 requests, 1 connection
 Nothing to change for this host.
 
   also  ca-bundle: 1.2 s of 1.8 s went into loading the CA bundle.         1.0 s
-        (https://bad.test:443)
+        (https://bad.test)
         → tuned_session() loads it once."""
     )
 
@@ -195,8 +195,7 @@ def test_of_a_log_there_are_ranges_and_sets_of_causes_and_no_times():
         """\
 Up to 11 of 12 connections were not necessary.
 
-https://api.example.com:443
-   14 requests, 12 connections, 1 to 12 would be enough
+https://api.example.com   14 requests, 12 connections, 1 to 12 would be enough
 
   11 ×  dropped: found closed
         Idle for at least 2.6 s.
@@ -232,7 +231,7 @@ def test_nothing_to_change_is_the_verdict_and_causes_stand_without_cures():
         """\
 Nothing to change.
 
-https://fine.test:443   5 requests, 3 connections, all necessary
+https://fine.test   5 requests, 3 connections, all necessary
 302 ms went into opening connections.
 
    2 ×  new-session: a new Session began with an empty pool               2.0 ms
@@ -259,7 +258,7 @@ def test_connections_that_were_never_answered_have_their_causes():
         """\
 No response came: 3 tries failed.
 
-https://down.test:443
+https://down.test
    1 request (3 sent in total), 3 connections never answered, 3 tries without a
    response (ReadTimeout)
 300 ms went into opening connections.
@@ -289,11 +288,11 @@ def test_nothing_to_change_is_said_exactly_where_the_judge_says_so(fine, monkeyp
 
 def test_the_judge_is_asked_with_all_findings(monkeypatch):
     seen = []
-    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *told: seen.append(told))
+    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *given: seen.append(given))
     finding = Finding(finding="ca-bundle", host=None, evidence="Seen.")
     shown(FINE, findings=(finding,))
     assert seen
-    assert all(told == (FINE, (finding,)) for told in seen)
+    assert all(given == (FINE, (finding,)) for given in seen)
 
 
 @pytest.mark.parametrize(
@@ -366,7 +365,7 @@ def test_the_verdict_does_not_speak_of_hosts_that_nothing_is_to_be_changed_for()
 def test_a_host_without_a_response_is_the_verdict_if_the_others_are_fine():
     down = host("http://down.test:80", requests=2, attempts=2, unanswered=2, reused=0)
     assert shown(FINE, down).splitlines()[0] == (
-        "No response came from http://down.test:80: 2 tries failed."
+        "No response came from http://down.test: 2 tries failed."
     )
     assert shown(BAD, FINE, down).splitlines()[0] == (
         "3 of 5 connections to 2 hosts were not necessary; 1.5 s could be saved."
@@ -392,7 +391,7 @@ def test_a_host_that_is_fine_names_causes_that_are_not_necessary_in_its_line():
         seconds_saved=0.0,
     )
     assert (
-        "https://fine.test:443\n   4 requests, 2 connections, all necessary (1 × new-session, "
+        "https://fine.test\n   4 requests, 2 connections, all necessary (1 × new-session, "
         "1 × first-use)" in shown(threads, BAD)
     )
 
@@ -408,7 +407,7 @@ def test_of_hosts_beyond_a_number_there_is_their_sum():
 def test_a_forward_proxy_is_shown_with_the_hosts_behind_it():
     proxy = replace(BAD, origins=("http://a:80", "http://b:80", "http://c:80", "http://d:80"))
     assert report_sentences.route(proxy) == (
-        "https://bad.test:443 (proxy for http://a:80, http://b:80, http://c:80 and 1 more)"
+        "https://bad.test (proxy for http://a, http://b, http://c and 1 more)"
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from keptalive.causes.judge import nothing_to_change
 from keptalive.records.report import UNAVOIDABLE, HostReport, Range, Report
-from keptalive.render.numbers import duration, listed, many, number
+from keptalive.render.numbers import duration, host_name, listed, many, number
 
 NOTHING_TO_CHANGE = "Nothing to change."
 NOTHING_SEEN = "No request through requests or urllib3 was seen; other clients are not watched."
@@ -114,7 +114,7 @@ def _could_be_saved(hosts: Sequence[HostReport], lasted_s: float | None) -> str:
 
 
 def _failed(hosts: Sequence[HostReport], *, every: bool) -> str:
-    names = "" if every else f" from {listed([host.host for host in hosts])}"
+    names = "" if every else f" from {listed([host_name(host.host) for host in hosts])}"
     tries = sum(host.unanswered or 0 for host in hosts)
     how_many = f": {many(tries, 'try')} failed" if tries else ""
     return f"No response came{names}{how_many}."
@@ -131,9 +131,9 @@ def _well_reused(report: Report) -> str:
 
 def route(host: HostReport) -> str:
     """Where its connections lead: the host, the proxy of a tunnel, the hosts behind a proxy."""
-    via = f" via {host.via}" if host.via else ""
-    behind = f" (proxy for {listed(host.origins)})" if host.origins else ""
-    return f"{host.host}{via}{behind}"
+    via = f" via {host_name(host.via)}" if host.via else ""
+    behind = f" (proxy for {listed([*map(host_name, host.origins)])})" if host.origins else ""
+    return f"{host_name(host.host)}{via}{behind}"
 
 
 def numbers(host: HostReport) -> str:

@@ -16,7 +16,7 @@ from rich.text import Text
 from keptalive.causes.meaning import meaning_of
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
 from keptalive.render import report_sentences as sentences
-from keptalive.render.numbers import duration, many, number
+from keptalive.render.numbers import duration, host_name, many, number
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
 MOST_FINE = 5  # routes that nothing is to be changed for, by name
@@ -154,8 +154,8 @@ def _line(number: str, words: Text, seconds: float | None) -> Table:
 
 def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[RenderableType]:
     for finding in findings:
-        names_host = not finding.host or finding.host in finding.evidence
-        at = f" ({finding.host})" if several and not names_host else ""
+        names_host = finding.host is not None and finding.host in finding.evidence
+        at = f" ({host_name(finding.host)})" if several and finding.host and not names_host else ""
         words = Text.assemble((finding.finding, "bold"), f": {finding.evidence}{at}")
         yield _line("also", words, finding.seconds)
         if finding.cure:
