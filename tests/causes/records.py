@@ -20,6 +20,7 @@ HOST = "https://api.test:443"
 OPENING_S = 0.1
 STARTED_NS = 1_800_000_000_000_000_000  # 2027-01-15T08:00:00Z
 _OF_CONNECTION = {
+    "attempted_s",
     "served",
     "longest_idle_s",
     "replaces",

@@ -11,7 +11,7 @@ from tests.invariants import check
 
 from keptalive.causes.judge import report
 from keptalive.records import process as process_module
-from keptalive.records.connection import CloseReason, Connection, Exchange
+from keptalive.records.connection import CloseReason, Connection, Exchange, OpeningFacts
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import ProcessRecord
 from keptalive.records.report import ExchangeColumns, Range, Report, Spread
@@ -80,7 +80,7 @@ def test_a_predecessor_is_one_of_the_same_process():
 
 
 def test_a_tunnel_is_another_route_than_the_host_itself():
-    tunnel = replace(opened(2), via="http://proxy:3128")
+    tunnel = replace(opened(2, pool_is_new=True), via="http://proxy:3128")
     record = process(opened(1), tunnel)
     counts = tuple(
         HostCounts(host=HOST, via=via, requests=1, opened=1, most_at_once=1)
@@ -318,7 +318,15 @@ def test_a_report_without_any_process_is_empty():
 
 
 def test_a_connection_of_a_route_without_counts_makes_no_report_fail():
-    stray = Connection(id=1, process=1, thread=1, host="http://stray:80", connected_s=0.1, served=1)
+    stray = Connection(
+        id=1,
+        process=1,
+        thread=1,
+        host="http://stray:80",
+        connected_s=0.1,
+        served=1,
+        facts=OpeningFacts(pool_is_new=True),
+    )
     record = ProcessRecord(process=1, started_ns=STARTED_NS, seconds=1.0, connections=(stray,))
     found = reported(record)
     assert (found.hosts, [one.cause for one in found.connections]) == ((), ["first-use"])

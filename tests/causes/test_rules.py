@@ -139,10 +139,25 @@ def test_a_refused_attempt_leaves_the_reason_why_its_pool_is_new_to_the_next():
     assert causes(opened(1), refused, later) == ["first-use", None, "new-session"]
 
 
-def test_who_replaces_an_unanswered_connection_takes_its_place():
-    # perfect reuse needs one connection: the second took it, the third is one too many
+def test_until_the_first_response_each_connection_is_a_first_use():
+    # perfect reuse needs one connection: the second took its place, the third is one too many
     first, second = opened(1, **FAILED), opened(2, replaces=1, retry=True)
-    assert causes(first, second, opened(3)) == ["first-use", "failed-request", "unknown"]
+    assert causes(first, second, opened(3)) == ["first-use", "first-use", "unknown"]
+
+
+def test_who_replaces_a_later_connection_that_failed_unanswered_has_that_failure_for_a_cause():
+    first, failed = opened(1), opened(2, most_at_once=2, **FAILED)
+    later = opened(3, replaces=2, most_at_once=2)
+    assert causes(first, failed, later) == ["first-use", "concurrency", "failed-request"]
+
+
+def test_a_connection_from_before_the_record_is_a_predecessor_and_no_opening():
+    before = opened(1, how=CloseReason.FIN, attempted_s=None, connected_s=None, served=0)
+    assert causes(before, opened(2, replaces=1)) == ["server-closed"]
+
+
+def test_why_a_pool_from_before_the_record_opens_another_connection_is_unknown():
+    assert causes(opened(2, pool_is_new=False)) == ["unknown"]
 
 
 # -- Pools

@@ -136,7 +136,7 @@ def _hosts(
 def _lifetime_s(connection: Connection, until_s: float) -> float:
     """From the attempt to the end; of one that is still open, to the end of the watch."""
     ended_s = until_s if connection.ended_s is None else connection.ended_s
-    return max(0.0, ended_s - connection.attempted_s)
+    return max(0.0, ended_s - (connection.attempted_s or 0.0))
 
 
 def _listed(judged: Judged) -> ConnectionReport:

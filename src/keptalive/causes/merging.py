@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +62,7 @@ Ids = Mapping[tuple[int, int], int]  # (index of the process, id there) -> id in
 
 def _numbered(records: Sequence[ProcessRecord], shifts: Sequence[float]) -> Ids:
     order = sorted(
-        (one.attempted_s + shifts[number], number, one.id)
+        (-math.inf if one.attempted_s is None else one.attempted_s + shifts[number], number, one.id)
         for number, record in enumerate(records)
         for one in record.connections
     )
@@ -73,7 +74,7 @@ def _moved(one: Connection, number: int, shift: float, ids: Ids) -> Connection:
         one,
         id=ids[number, one.id],
         replaces=None if one.replaces is None else ids.get((number, one.replaces)),
-        attempted_s=one.attempted_s + shift,
+        attempted_s=_later(one.attempted_s, shift),
         connected_s=_later(one.connected_s, shift),
         ended_s=_later(one.ended_s, shift),
     )

@@ -128,6 +128,7 @@ def _request_limit(
         one.served
         for one, end in closed
         if end.idle_s is not None
+        and one.attempted_s is not None  # else it had served before
         and not _is_announced(end)
         and (end.idle_s < SHORTEST_IDLE_S or _survived_as_long(one, end))
     ]

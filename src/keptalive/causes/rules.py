@@ -93,12 +93,16 @@ Rule = Callable[[Opening, Seen], str | None]
 
 
 def judge(connections: Sequence[Connection], pattern: Pattern) -> list[Judged]:
-    """The cause of each connection to one route in one process, in the order of the attempts."""
+    """The cause of each connection to one route in one process, in the order of the attempts.
+
+    Those that were open before the record began are no openings of this record's.
+    """
     by_id = {connection.id: connection for connection in connections}
     replaced = frozenset(one.replaces for one in connections if one.replaces is not None)
     seen = Seen(pattern, replaced)
     judged = []
-    for connection in sorted(connections, key=lambda one: (one.attempted_s, one.id)):
+    attempted = [one for one in connections if one.attempted_s is not None]
+    for connection in sorted(attempted, key=lambda one: (one.attempted_s, one.id)):
         opening = Opening(connection, _predecessor(connection, by_id))
         seen.begin_pool(connection.facts)
         cause = cause_of(opening, seen)
@@ -114,7 +118,8 @@ def cause_of(opening: Opening, seen: Seen) -> str:
 
 def is_connected(connection: Connection) -> bool:
     """Whether it was ever connected: the attempt may have failed."""
-    return connection.connected_s is not None or connection.served > 0
+    was_open = connection.attempted_s is None
+    return was_open or connection.connected_s is not None or connection.served > 0
 
 
 def pool_of(facts: OpeningFacts) -> tuple[int, Settings]:
@@ -153,6 +158,8 @@ def _by_end(opening: Opening, seen: Seen) -> str | None:
     before, end = opening.predecessor, opening.end
     if before is None or end is None:
         return None
+    if not seen.answered and not before.served and before.attempted_s is not None:
+        return None  # until the first response there was nothing to keep
     if end.how in ORDERLY:
         return seen.pattern.cause_of_close(before, end)
     if end.how is CloseReason.POOL_CLOSED and _was_closed_since(opening, before):
@@ -169,6 +176,13 @@ def _redirect(opening: Opening, seen: Seen) -> str | None:
     facts = opening.connection.facts
     is_new = facts.pool_is_new and facts.redirected and not seen.answered
     return "redirect" if is_new else None
+
+
+def _pool_is_older(opening: Opening, seen: Seen) -> str | None:
+    """Its pool was there before the record began, and what it kept is not known."""
+    facts = opening.connection.facts
+    is_older = not facts.pool_is_new and _settings(facts) not in seen.pools.get(facts.owner, {})
+    return "unknown" if is_older and not seen.answered else None
 
 
 def _first_use(_opening: Opening, seen: Seen) -> str | None:
@@ -221,6 +235,7 @@ def _split_over_pools(opening: Opening, seen: Seen) -> str | None:
 RULES: Iterable[Rule] = (
     _by_end,
     _redirect,
+    _pool_is_older,
     _first_use,
     _concurrency,
     _new_pool,
