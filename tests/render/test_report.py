@@ -447,6 +447,12 @@ def test_the_members_of_a_set_of_causes_fit_a_line(longest, line):
     assert report_sentences.likeliest(members, longest=longest) == line
 
 
+@pytest.mark.parametrize("seconds", [None, 0.0, 0.0004])
+def test_a_finding_that_cost_no_time_has_none(seconds):
+    finding = Finding(finding="retries", host=None, evidence="Seen.", seconds=seconds)
+    assert shown(BAD, findings=(finding,)).splitlines()[-1] == "  also  retries: Seen."
+
+
 def test_a_set_of_one_cause_names_it():
     assert report_sentences.likeliest(("retry",), longest=40) == "May be retry."
 

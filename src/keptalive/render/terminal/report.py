@@ -157,7 +157,8 @@ def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[Rendera
         names_host = finding.host is not None and finding.host in finding.evidence
         at = f" ({host_name(finding.host)})" if several and finding.host and not names_host else ""
         words = Text.assemble((finding.finding, "bold"), f": {finding.evidence}{at}")
-        yield _line("also", words, finding.seconds)
+        cost = finding.seconds or 0.0
+        yield _line("also", words, cost if cost >= sentences.SHORTEST_S else None)
         if finding.cure:
             yield _cure(finding.cure)
         yield ""
