@@ -5,14 +5,15 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: help bench test check costs side-by-side foreign soak clean
+.PHONY: help bench test test-complete test-wheel test-all check costs side-by-side foreign soak clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
-	@echo 'make test    the tests'
+	@echo 'make test    the tests (two minutes)'
 	@echo 'make check   formatting, lint and types'
 	@echo
 	@echo 'For those who work on keptalive, some minutes each:'
+	@echo 'make test-all      make test, and what needs servers, other Pythons or time; the built package'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
@@ -24,8 +25,26 @@ help:
 bench: .venv/installed
 	@$(BIN)/keptalive bench bench/github.toml
 
+# Processes that run tests at the same time
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+
 test: .venv/installed-dev
-	$(BIN)/pytest
+	$(PYTEST) -m 'not complete'
+
+# What `make test` leaves out: one after the other, since much of it is about time
+test-complete: .venv/installed-dev
+	$(BIN)/pytest -m complete
+
+# The package as users install it, in an environment that has nothing else
+test-wheel:
+	rm -rf .wheel
+	$(PYTHON) -m venv .wheel/venv
+	.wheel/venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .wheel .
+	.wheel/venv/bin/pip install --quiet --disable-pip-version-check .wheel/*.whl
+	cd .wheel && venv/bin/keptalive --version && venv/bin/keptalive bench --rounds 1
+
+test-all: test test-complete test-wheel
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
@@ -52,7 +71,7 @@ soak: .venv/installed-dev .venv-urllib3-1/installed
 	KEPTALIVE_SOAK=$(SOAK_MEMORY) $(BIN)/pytest -qs bench/test_watch_overhead.py -k asks_for_long
 
 clean:
-	rm -rf .venv .venv-niquests .venv-urllib3-1 .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	rm -rf .venv .venv-niquests .venv-urllib3-1 .wheel .mypy_cache .ruff_cache .pytest_cache .benchmarks
 
 .venv/pyvenv.cfg:
 	@test -n '$(PYTHON)' || { echo 'keptalive needs Python 3.10 or newer on the PATH'; exit 2; }

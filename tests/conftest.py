@@ -9,7 +9,7 @@ import pytest
 
 from keptalive.bench.influences import neutral
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.servers.fixtures"]
 collect_ignore = ["data"]  # programs and a project for tests to run
 
 

@@ -12,7 +12,7 @@ from keptalive.bench.sockets import watching
 
 
 def greets(peer):
-    peer.answer()
+    peer.respond()
 
 
 def connect(url: str) -> None:
@@ -25,16 +25,16 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname, parts.port
 
 
-def test_each_connection_is_counted_as_often_as_the_server_accepts(served):
-    server = served(greets)
+def test_each_connection_is_counted_as_often_as_the_server_accepts(serve):
+    server = serve(greets)
     with watching() as witness:
         for _ in range(3):
             connect(server.url)
     assert (witness.connected, server.accepted) == (3, 3)
 
 
-def test_connections_of_all_threads_are_counted(served):
-    server = served(greets)
+def test_connections_of_all_threads_are_counted(serve):
+    server = serve(greets)
 
     threads = [threading.Thread(target=connect, args=[server.url]) for _ in range(8)]
     with watching() as witness:
@@ -51,8 +51,8 @@ def test_a_refused_connection_raises_as_ever_and_is_not_counted(refusing):
     assert witness.connected == 0
 
 
-def test_only_the_address_that_answers_is_counted(served, refusing):
-    server = served(greets)
+def test_only_the_address_that_answers_is_counted(serve, refusing):
+    server = serve(greets)
     with watching() as witness:
         for url in (refusing, refusing, server.url):
             with socket.socket() as client:
@@ -77,8 +77,8 @@ def test_sockets_that_are_not_tcp_are_not_counted(tmp_path):
     assert witness.connected == 0
 
 
-def test_what_is_opened_before_or_after_is_not_counted(served):
-    server = served(greets)
+def test_what_is_opened_before_or_after_is_not_counted(serve):
+    server = serve(greets)
     connect(server.url)
     with watching() as witness:
         pass
@@ -109,8 +109,8 @@ def test_a_connect_that_somebody_else_had_put_there_is_there_again(monkeypatch):
     assert theirs is vars(socket.socket)["connect"]
 
 
-def test_two_witnesses_one_within_the_other_count_each_their_own(served):
-    server = served(greets)
+def test_two_witnesses_one_within_the_other_count_each_their_own(serve):
+    server = serve(greets)
     with watching() as outer:
         with watching() as inner:
             connect(server.url)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.marks import complete
 
 COMMAND = (sys.executable, "-m", "keptalive")
 PROGRAMS = Path(__file__).parents[1] / "data" / "programs"
@@ -91,6 +92,7 @@ def twice(process: subprocess.Popen[bytes], number: int) -> None:
     process.send_signal(number)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize(
     ("number", "send"),
     [
@@ -121,7 +123,9 @@ def test_a_signal_at_any_moment_leaves_nothing_of_a_bench_behind(
         assert [one["keptalive"]["complete"] for one in place.results()] in ([], [False])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, complete(signal.SIGTERM), complete(signal.SIGHUP)]
+)
 def test_the_finished_rounds_of_a_bench_are_kept_and_it_is_said(place: Place, number: int) -> None:
     terminal, theirs = pty.openpty()
     screen = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
@@ -155,13 +159,15 @@ def until(terminal: int, wanted: bytes | None) -> bytes:
 @pytest.mark.parametrize(
     ("step", "plan", "complete"),
     [
-        ("subprocess:Popen.__init__", "plan.toml", []),
-        ("keptalive.bench.runner:environment", "short.toml", [True]),
-        ("keptalive.lookalike.process:_end", "short.toml", [True]),
-        ("keptalive.results.storing:_link_under_free_name", "short.toml", [True]),
-        ("shutil:rmtree", "short.toml", [True]),
+        complete("subprocess:Popen.__init__", "plan.toml", [], id="child is started"),
+        complete("keptalive.bench.runner:environment", "short.toml", [True], id="rounds are over"),
+        complete("keptalive.lookalike.process:_end", "short.toml", [True], id="child ends"),
+        pytest.param(
+            *("keptalive.results.storing:_link_under_free_name", "short.toml", [True]),
+            id="result is saved",
+        ),
+        complete("shutil:rmtree", "short.toml", [True], id="folder goes"),
     ],
-    ids=["child is started", "rounds are over", "child ends", "result is saved", "folder goes"],
 )
 def test_a_signal_at_a_bad_moment_loses_no_result_and_leaves_nothing(
     place: Place, step: str, plan: str, complete: list[bool]
@@ -204,6 +210,7 @@ def test_a_signal_while_the_look_alike_does_not_come_up_is_not_waited_with(place
     assert place.left_behind() == []
 
 
+@pytest.mark.complete
 def test_a_signal_that_is_ignored_as_under_nohup_ends_nothing(place: Place) -> None:
     command = ["nohup", sys.executable, PROGRAMS / "stops_at.py"]
     step = "keptalive.bench.runner:environment"
@@ -217,7 +224,9 @@ def test_a_signal_that_is_ignored_as_under_nohup_ends_nothing(place: Place) -> N
     assert b"Saved results/" in shown
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, complete(signal.SIGTERM), complete(signal.SIGHUP)]
+)
 def test_a_signal_during_the_imports_is_one_line(place: Place, number: int) -> None:
     (place.folder / "typer.py").write_text(
         "import sys; print('importing', flush=True); sys.stdin.read()"
@@ -240,7 +249,7 @@ def test_the_console_script_handles_signals_before_it_imports_the_commands() -> 
     assert "from keptalive.__main__ import main" in script
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, complete(signal.SIGHUP)])
 def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
     with place.started(*COMMAND, "serve") as process:
         assert process.stdout is not None
@@ -256,9 +265,9 @@ def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
 @pytest.mark.parametrize(
     ("step", "arguments"),
     [
-        ("keptalive.results:read", ["compare", "a.json", "b.json"]),
+        complete("keptalive.results:read", ["compare", "a.json", "b.json"]),
         ("keptalive.logs.explain:for_screen", ["explain", "x.log"]),
-        ("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
+        complete("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
     ],
 )
 def test_a_signal_ends_other_commands_with_one_line(
@@ -295,6 +304,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.complete
 def test_run_ends_with_its_report_however_often_it_is_told_to_end(place: Place) -> None:
     (place.folder / "ends_late.py").write_text(ENDS_LATE)
     with place.started(*COMMAND, "run", "ends_late.py") as process:
@@ -314,7 +324,7 @@ def test_run_ends_with_its_report_however_often_it_is_told_to_end(place: Place) 
     assert place.left_behind() == []
 
 
-@pytest.mark.parametrize("step", ["tempfile:mkdtemp", "keptalive.run.launch:environment"])
+@pytest.mark.parametrize("step", ["tempfile:mkdtemp", complete("keptalive.run.launch:environment")])
 def test_a_signal_before_run_has_started_the_program_starts_nothing(
     place: Place, step: str
 ) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
+
+from tests.servers.scripted import Peer, Server
 
 HEADERS = (
     *("Keep-Alive", "Connection", "Link", "Location", "Retry-After", "Server", "Content-Type"),
@@ -79,26 +79,11 @@ def places() -> dict[str, Answer]:
 
 @contextmanager
 def echoing(answer: Answer, echo: str) -> Iterator[str]:
-    """Its URL; it closes each connection when it has answered."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    """The URL of a server that gives this answer and closes the connection."""
 
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                with connection:
-                    request = b""
-                    while b"\r\n\r\n" not in request and (piece := connection.recv(65536)):
-                        request += piece
-                    if request:
-                        connection.sendall(answer(echo))
+    def script(peer: Peer) -> None:
+        if peer.request():
+            peer.send(answer(echo))
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            listening.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    with Server(script) as server:
+        yield server.url.rstrip("/")

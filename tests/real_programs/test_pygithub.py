@@ -15,6 +15,7 @@ import pytest
 from keptalive.lookalike.process import Lookalike
 
 pytest.importorskip("github", reason="PyGithub is not installed: pip install PyGithub")
+pytestmark = pytest.mark.complete
 
 SCENARIOS = ("keep-alive", "close-announced", "request-limit=3", "http-1.0")
 PROGRAM = """

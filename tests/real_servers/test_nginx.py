@@ -23,7 +23,10 @@ TARGETS = {"requests": ("/user", "/user/repos?per_page=2"), "repeats": REQUESTS 
 PREFLIGHT = 1  # connection, before anything is measured
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
+pytestmark = [
+    pytest.mark.complete,
+    pytest.mark.skipif(NGINX is None, reason="nginx is not installed"),
+]
 
 CONFIGURATION = """
 daemon off;

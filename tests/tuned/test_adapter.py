@@ -15,21 +15,13 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from tests.servers.pki import Trusted
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripts import never_answers, tunnel
+from tests.tuned.environment import environment
 
 from keptalive import tuned_session
 from keptalive.tuned import SafeRetry, TunedAdapter, TunedSession
-
-from .servers import (
-    PATIENCE_S,
-    Authority,
-    Peer,
-    Server,
-    answers,
-    authority,
-    environment,
-    never_answers,
-    tunnel,
-)
 
 Make = Callable[[], requests.Session]
 BOTH = pytest.mark.parametrize("make", [requests.Session, tuned_session], ids=["plain", "tuned"])
@@ -39,11 +31,6 @@ BOTH = pytest.mark.parametrize("make", [requests.Session, tuned_session], ids=["
 def _no_environment() -> Iterator[None]:
     with environment():
         yield
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("ca"), "127.0.0.1", "target.test")
 
 
 # As requests does it: each of these holds for a plain Session too
@@ -141,7 +128,7 @@ def test_a_redirect_to_the_same_host_does(make: Make) -> None:
 
 
 @BOTH
-def test_a_redirect_from_http_to_https_is_followed(make: Make, trusted: Authority) -> None:
+def test_a_redirect_from_http_to_https_is_followed(make: Make, trusted: Trusted) -> None:
     with Server(tls=trusted.server) as secure:
         with Server(answers((302, f"Location: {secure.url}"))) as server, make() as session:
             response = session.get(server.url, verify=trusted.bundle)
@@ -153,10 +140,10 @@ def test_a_body_is_streamed_while_it_comes(make: Make) -> None:
     read = threading.Event()
 
     def script(peer: Peer) -> None:
-        while peer.asked():
-            peer.write(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n")
+        while peer.request():
+            peer.send(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n")
             assert read.wait(PATIENCE_S)
-            peer.write(b"5\r\ntwo\nx\r\n0\r\n\r\n")
+            peer.send(b"5\r\ntwo\nx\r\n0\r\n\r\n")
 
     with Server(script) as server, make() as session:
         with session.get(server.url, stream=True) as response:
@@ -175,9 +162,9 @@ def test_a_response_left_unread_is_closed_with_its_block(make: Make) -> None:
     ended = threading.Event()
 
     def script(peer: Peer) -> None:
-        assert peer.asked()
-        peer.write(b"HTTP/1.1 200 -\r\nContent-Length: 100\r\n\r\nsome")
-        assert peer.hears_the_end()
+        assert peer.request()
+        peer.send(b"HTTP/1.1 200 -\r\nContent-Length: 100\r\n\r\nsome")
+        assert peer.client_closes()
         ended.set()
 
     with Server(script, answers()) as server, make() as session:
@@ -191,8 +178,8 @@ def test_a_response_left_unread_is_closed_with_its_block(make: Make) -> None:
 @BOTH
 def test_a_compressed_body_is_decompressed(make: Make) -> None:
     def script(peer: Peer) -> None:
-        while peer.asked():
-            peer.answer(200, "Content-Encoding: gzip", body=gzip.compress(b"content"))
+        while peer.request():
+            peer.respond(200, "Content-Encoding: gzip", body=gzip.compress(b"content"))
 
     with Server(script) as server, make() as session:
         assert session.get(server.url).content == b"content"
@@ -318,7 +305,7 @@ def test_a_copy_of_a_session_has_its_policy_and_its_settings(
         assert server.accepted == 2
 
 
-def test_an_unpickled_adapter_works_over_tls(trusted: Authority) -> None:
+def test_an_unpickled_adapter_works_over_tls(trusted: Trusted) -> None:
     adapter = TunedAdapter(max_idle=None, timeout=None)
     with Server(tls=trusted.server) as server:
         with TunedSession(adapter) as session:
@@ -405,7 +392,7 @@ EXPECTED = {
 }
 
 
-def test_connections_are_probed_while_silent(trusted: Authority) -> None:
+def test_connections_are_probed_while_silent(trusted: Trusted) -> None:
     with Server() as http, Server(tls=trusted.server) as https, tuned_session() as session:
         for server in (http, https):
             with session.get(server.url, verify=trusted.bundle, stream=True) as response:
@@ -414,7 +401,7 @@ def test_connections_are_probed_while_silent(trusted: Authority) -> None:
 
 
 def test_connections_to_proxies_are_probed_too_and_may_collect_small_packets(
-    trusted: Authority,
+    trusted: Trusted,
 ) -> None:
     through = tunnel(trusted.server, answers())
     with Server() as forwarding, Server(through) as tunnelling, tuned_session() as session:
@@ -441,13 +428,13 @@ class Watching:
         self.ended = threading.Event()
 
     def __call__(self, peer: Peer) -> None:
-        while peer.asked():
-            peer.answer()
+        while peer.request():
+            peer.respond()
         self.ended.set()
 
 
 def test_close_closes_idle_connections_even_while_their_responses_are_kept(
-    trusted: Authority,
+    trusted: Trusted,
 ) -> None:
     direct, secure, forwarded, tunnelled = watching = [Watching() for _ in range(4)]
     with (

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import requests
+from tests.servers.pki import Trusted
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.tuned.environment import environment
 
 from keptalive import TunedAdapter, TunedSession, tuned_session
-
-from .servers import PATIENCE_S, Authority, Peer, Server, answers, authority, environment
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -31,11 +32,6 @@ with tuned_session() as session:
     session.get(sys.argv[1], verify=sys.argv[2]).text
     print(sorted(set(sys.modules) - before))
 """
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("ca"))
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +83,7 @@ def elsewhere(begin: Callable[[], Any], end: Callable[[], Any]) -> Callable[[], 
 
 
 def test_a_child_does_not_wait_for_the_thread_that_loaded_a_bundle_at_the_fork(
-    trusted: Authority,
+    trusted: Trusted,
 ) -> None:
     parent, loading, go_on = os.getpid(), threading.Event(), threading.Event()
 
@@ -124,7 +120,7 @@ def only_pool(session: requests.Session, url: str) -> Any:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_child_waits_for_no_lock_that_another_thread_held_at_the_fork(
-    trusted: Authority, name: str
+    trusted: Trusted, name: str
 ) -> None:
     with Server(tls=trusted.server) as server, tuned_session(threads=1) as session:
         session.verify = trusted.bundle
@@ -156,16 +152,16 @@ def test_a_child_has_all_places_while_the_parents_are_in_use() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_parents_connection_is_neither_used_nor_ended_by_its_child(
-    trusted: Authority, scheme: str
+    trusted: Trusted, scheme: str
 ) -> None:
     served: list[int] = []
 
     def script(peer: Peer) -> None:
         mine = len(served)
         served.append(0)
-        while peer.asked():
+        while peer.request():
             served[mine] += 1
-            peer.answer()
+            peer.respond()
 
     tls = trusted.server if scheme == "https" else None
     with Server(script, tls=tls) as server, tuned_session() as session:
@@ -185,9 +181,9 @@ def test_a_child_closes_its_copy_of_an_idle_connection_so_that_the_parent_can_en
     ended = threading.Event()
 
     def script(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
-        assert peer.hears_the_end()
+        assert peer.request()
+        peer.respond()
+        assert peer.client_closes()
         ended.set()
 
     forked, go_on = os.pipe(), os.pipe()
@@ -210,7 +206,7 @@ def test_a_child_closes_its_copy_of_an_idle_connection_so_that_the_parent_can_en
 
 
 def test_a_response_that_a_child_closes_can_still_be_read_by_the_parent(
-    trusted: Authority,
+    trusted: Trusted,
 ) -> None:
     with Server(tls=trusted.server) as server, tuned_session(threads=1) as session:
         session.verify = trusted.bundle
@@ -279,7 +275,7 @@ def test_a_request_that_goes_on_in_the_child_leaves_nothing_in_the_parents_pool(
         assert session.get(server.url).text == "ok"
 
 
-def test_a_child_of_a_child_works_too(trusted: Authority) -> None:
+def test_a_child_of_a_child_works_too(trusted: Trusted) -> None:
     with Server(tls=trusted.server) as server, tuned_session(threads=1) as session:
         session.verify = trusted.bundle
         held = session.get(server.url, stream=True)
@@ -294,7 +290,7 @@ def test_a_child_of_a_child_works_too(trusted: Authority) -> None:
         assert server.accepted == 3
 
 
-def test_threads_of_a_child_share_its_places(trusted: Authority) -> None:
+def test_threads_of_a_child_share_its_places(trusted: Trusted) -> None:
     with Server(tls=trusted.server) as server, tuned_session(threads=2) as session:
         session.verify = trusted.bundle
         assert session.get(server.url).text == "ok"
@@ -338,7 +334,7 @@ def test_a_worker_of_multiprocessing_can_use_a_session_that_it_inherits() -> Non
 
 
 def test_a_first_request_imports_nothing_whose_lock_a_child_could_inherit(
-    trusted: Authority, tmp_path: Path
+    trusted: Trusted, tmp_path: Path
 ) -> None:
     with Server(tls=trusted.server) as server:
         ran = subprocess.run(

@@ -8,14 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from .servers import Server
+from tests.marks import complete
+from tests.servers.scripted import Server
 
 PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "tuned_greenlets.py"
 
 
-@pytest.mark.parametrize("how", ["early", "late", "no-threads"])
-@pytest.mark.parametrize("library", ["gevent", "eventlet"])
+@pytest.mark.parametrize(
+    ("library", "how"),
+    [
+        ("gevent", "late"),
+        *(complete("gevent", how) for how in ("early", "no-threads")),
+        *(complete("eventlet", how) for how in ("early", "late", "no-threads")),
+    ],
+)
 def test_greenlets_that_wait_for_a_connection_let_those_that_have_one_go_on(
     library: str, how: str
 ) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 import requests
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripts import hangs_up
+from tests.tuned.environment import environment
 
 from keptalive import TunedAdapter, tuned_session
 from keptalive.tuned.pools import IdleConnections
-
-from .servers import PATIENCE_S, Peer, Server, answers, environment, hangs_up
 
 # These programs drop responses. As an error, the warning would have a traceback, which keeps them
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -32,8 +33,8 @@ def _nothing_from_the_environment() -> Iterator[None]:
 
 
 def big(peer: Peer) -> None:
-    while peer.asked():
-        peer.answer(body=BIG)
+    while peer.request():
+        peer.respond(body=BIG)
 
 
 # What becomes of a response
@@ -70,8 +71,8 @@ def test_a_response_that_is_done_with_gives_its_place_back_while_it_is_kept(end:
 
 def test_a_response_without_a_body_needs_not_be_read() -> None:
     def script(peer: Peer) -> None:
-        while peer.asked():
-            peer.write(b"HTTP/1.1 204 -\r\n\r\n")
+        while peer.request():
+            peer.send(b"HTTP/1.1 204 -\r\n\r\n")
 
     with Server(script) as server, tuned_session(threads=1, timeout=(0.1, 1)) as session:
         kept = [session.get(server.url, stream=True) for _ in range(3)]
@@ -129,10 +130,10 @@ def test_a_request_waits_longer_for_a_connection_on_which_an_answer_is_awaited()
     asked, go_on = threading.Event(), threading.Event()
 
     def slow(peer: Peer) -> None:
-        while peer.asked():
+        while peer.request():
             asked.set()
             go_on.wait(PATIENCE_S)
-            peer.answer()
+            peer.respond()
 
     with Server(slow) as server, tuned_session(threads=1, timeout=(0.05, PATIENCE_S)) as session:
         with ThreadPoolExecutor(2) as threads:
@@ -228,9 +229,9 @@ def test_what_a_hook_opens_beyond_the_limit_is_closed_afterwards() -> None:
     ended = threading.Event()
 
     def inner(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
-        assert peer.hears_the_end()
+        assert peer.request()
+        peer.respond()
+        assert peer.client_closes()
         ended.set()
 
     def ask(response: requests.Response, **_: Any) -> None:
@@ -331,9 +332,9 @@ def test_a_request_that_finds_its_pool_closed_is_sent_all_the_same(block: bool) 
     ended = threading.Semaphore(0)
 
     def script(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
-        assert peer.hears_the_end()
+        assert peer.request()
+        peer.respond()
+        assert peer.client_closes()
         ended.release()
 
     with Server(script) as server, requests.Session() as session:

@@ -17,26 +17,15 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from tests.servers.fixtures import listening_later
+from tests.servers.pki import Trusted
+from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
+from tests.servers.scripts import hangs_up, tunnel
+from tests.versions import REQUESTS, URLLIB3_1
 from urllib3.util import Retry
 
 from keptalive import TunedAdapter, tuned_session
 from keptalive.tuned import SafeRetry, pools
-
-from .servers import (
-    PATIENCE_S,
-    REQUESTS,
-    URLLIB3_1,
-    Authority,
-    Peer,
-    Script,
-    Server,
-    answers,
-    authority,
-    hangs_up,
-    listening_later,
-    opened,
-    tunnel,
-)
 
 # Before 2.29 requests sent chunked bodies past urllib3, and so past every retry
 CHUNKS_THROUGH_URLLIB3 = REQUESTS >= (2, 29)
@@ -46,11 +35,6 @@ CHUNKS_THROUGH_URLLIB3 = REQUESTS >= (2, 29)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     with caplog.at_level(logging.DEBUG):
         yield caplog
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("ca"), "127.0.0.1", "target.test")
 
 
 class Clock:
@@ -70,6 +54,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def opened(log: pytest.LogCaptureFixture) -> list[str]:
+    """What urllib3 said of connections: "Starting" one, "Resetting" one."""
+    return [
+        record.getMessage().split()[0]
+        for record in log.records
+        if record.name == "urllib3.connectionpool"
+        and record.getMessage().startswith(("Starting new", "Resetting dropped"))
+    ]
+
+
 # Idle connections
 
 
@@ -78,7 +72,7 @@ class Way:
     """One of the ways to a server: direct, over TLS, through a proxy."""
 
     name: str
-    trusted: Authority
+    trusted: Trusted
     settings: dict[str, Any] = field(default_factory=dict)
 
     @contextlib.contextmanager
@@ -100,7 +94,7 @@ class Way:
 
 
 @pytest.fixture(params=["http", "https", "forwarded", "tunnel"])
-def way(request: pytest.FixtureRequest, trusted: Authority) -> Way:
+def way(request: pytest.FixtureRequest, trusted: Trusted) -> Way:
     return Way(request.param, trusted)
 
 
@@ -110,9 +104,9 @@ def test_a_connection_idle_too_long_is_closed_and_replaced_before_use(
     ended = threading.Event()
 
     def first(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
-        assert peer.hears_the_end()
+        assert peer.request()
+        peer.respond()
+        assert peer.client_closes()
         ended.set()
 
     with way.to(first, answers()) as (url, server), tuned_session(max_idle=10) as session:
@@ -157,8 +151,8 @@ def test_a_connection_that_the_server_dropped_is_reset_as_ever(
     dropped = threading.Event()
 
     def first(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
+        assert peer.request()
+        peer.respond()
         peer.close()
         dropped.set()
 
@@ -211,9 +205,9 @@ def test_eight_threads_share_two_connections() -> None:
     both_busy = threading.Barrier(2, timeout=PATIENCE_S)
 
     def script(peer: Peer) -> None:
-        while peer.asked():
+        while peer.request():
             both_busy.wait()
-            peer.answer()
+            peer.respond()
 
     with Server(script) as server, tuned_session(threads=2) as session:
         with ThreadPoolExecutor(8) as threads:
@@ -227,9 +221,9 @@ def test_without_a_number_of_threads_any_number_of_connections_is_opened() -> No
     all_busy = threading.Barrier(12, timeout=PATIENCE_S)
 
     def script(peer: Peer) -> None:
-        while peer.asked():
+        while peer.request():
             all_busy.wait()
-            peer.answer()
+            peer.respond()
 
     with Server(script) as server, tuned_session() as session:
         with ThreadPoolExecutor(12) as threads:
@@ -264,8 +258,8 @@ def test_closing_an_unread_response_gives_its_place_to_a_new_connection() -> Non
 
 
 def breaks_off(peer: Peer) -> None:
-    assert peer.asked()
-    peer.write(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+    assert peer.request()
+    peer.send(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
 
 
 def test_a_response_that_broke_off_gives_its_place_back() -> None:
@@ -544,10 +538,10 @@ def test_who_waits_for_a_place_goes_on_when_the_session_is_closed() -> None:
     asked, go_on = threading.Event(), threading.Event()
 
     def script(peer: Peer) -> None:
-        peer.asked()
+        peer.request()
         asked.set()
         go_on.wait(PATIENCE_S)
-        peer.answer()
+        peer.respond()
 
     with Server(script, answers()) as server, tuned_session(threads=1, timeout=None) as session:
         with ThreadPoolExecutor(2) as threads:
@@ -576,9 +570,9 @@ def test_a_session_that_is_dropped_closes_its_sockets_without_the_garbage_collec
     ended = threading.Event()
 
     def script(peer: Peer) -> None:
-        peer.asked()
-        peer.answer()
-        peer.asked()  # returns at the connection's end
+        peer.request()
+        peer.respond()
+        peer.request()  # returns at the connection's end
         ended.set()
 
     gc.disable()
@@ -597,10 +591,10 @@ def test_a_retry_gets_a_new_connection_though_other_idle_ones_are_there() -> Non
     together = threading.Barrier(4)
 
     def answers_once_then_hangs_up_beside_others(peer: Peer) -> None:
-        assert peer.asked()
+        assert peer.request()
         together.wait(PATIENCE_S)
-        peer.answer()
-        peer.asked()
+        peer.respond()
+        peer.request()
 
     policy = Retry(1, backoff_factor=0)
     scripts = [answers_once_then_hangs_up_beside_others] * 4

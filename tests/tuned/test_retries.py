@@ -7,7 +7,6 @@ import email.utils
 import pickle
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,24 +15,17 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
+from tests.servers.fixtures import listening_later
+from tests.servers.pki import PKI, Trusted
+from tests.servers.scripted import Script, Server, answers
+from tests.servers.scripts import answers_once_then_hangs_up, hangs_up, never_answers
+from tests.versions import URLLIB3_1
 from urllib3.exceptions import InvalidHeader, ProtocolError
 from urllib3.util import Retry
 from urllib3.util.retry import RequestHistory
 
 from keptalive import tuned_session
 from keptalive.tuned import SafeRetry
-
-from .servers import (
-    URLLIB3_1,
-    Script,
-    Server,
-    answers,
-    answers_once_then_hangs_up,
-    authority,
-    hangs_up,
-    listening_later,
-    never_answers,
-)
 
 SAFE = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]
 UNSAFE = ["POST", "PATCH", "LOCK"]
@@ -132,13 +124,10 @@ def test_nothing_is_sent_again_after_a_read_timeout(policy: SafeRetry) -> None:
         assert [request.method for request in server.requests] == ["GET", "POST"]
 
 
-def test_a_certificate_that_does_not_verify_is_shown_once(tmp_path: Path) -> None:
-    (tmp_path / "ours").mkdir()
-    (tmp_path / "theirs").mkdir()
-    ours, theirs = authority(tmp_path / "ours"), authority(tmp_path / "theirs")
-    with Server(tls=theirs.server) as server, tuned_session() as session:
+def test_a_certificate_that_does_not_verify_is_shown_once(trusted: Trusted, pki: PKI) -> None:
+    with Server(tls=trusted.server) as server, tuned_session() as session:
         with pytest.raises(requests.exceptions.SSLError):
-            session.get(server.url, verify=ours.bundle)
+            session.get(server.url, verify=pki.other)
         assert server.accepted == 1
 
 
@@ -174,8 +163,8 @@ def test_no_other_status_is_asked_again(status: int, waits: list[float]) -> None
     body = {"body": b""} if status in (204, 304) else {}
 
     def script(peer: Any) -> None:
-        while peer.asked():
-            peer.answer(status, "Retry-After: 1", **body)
+        while peer.request():
+            peer.respond(status, "Retry-After: 1", **body)
 
     with Server(script) as server, tuned_session() as session:
         assert session.get(server.url).status_code == status

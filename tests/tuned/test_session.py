@@ -15,12 +15,12 @@ import requests
 import requests.utils
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.servers.scripted import Server, answers
+from tests.tuned.environment import environment
 
 from keptalive import tuned_session
 from keptalive.tuned import TunedSession
 from keptalive.tuned.session import ORIGINS_KEPT, _Environment
-
-from .servers import Server, answers, environment
 
 LOGINS = """\
 machine example.test login anna password secret

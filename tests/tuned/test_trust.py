@@ -52,36 +52,38 @@ def self_signed(host: str) -> tuple[trustme.LeafCert, trustme.Blob]:
 
 
 class TestTheServersCertificate:
-    def test_of_a_trusted_authority_is_accepted(self, agreed, served, pki):
-        assert agreed(served().url, {"verify": pki.ours}) == [200]
+    def test_of_a_trusted_authority_is_accepted(self, agreed, tls_server, pki):
+        assert agreed(tls_server().url, {"verify": pki.ours}) == [200]
 
-    def test_of_another_authority_is_refused(self, agreed, served, pki):
-        assert [SSLError, SSLError] == agreed(served().url, {"verify": pki.other}, {})
+    def test_of_another_authority_is_refused(self, agreed, tls_server, pki):
+        assert [SSLError, SSLError] == agreed(tls_server().url, {"verify": pki.other}, {})
 
     @pytest.mark.parametrize("names", [["127.0.0.1"], ["example.org"], ["*.localhost"]])
-    def test_for_another_host_is_refused(self, agreed, served, pki, names):
-        server = served(pki.ca.issue_cert(*names))
+    def test_for_another_host_is_refused(self, agreed, tls_server, pki, names):
+        server = tls_server(pki.ca.issue_cert(*names))
         assert [SSLError, UNVERIFIED] == agreed(
             server.url, {"verify": pki.ours}, {"verify": False, "headers": {"Connection": "close"}}
         )
 
-    def test_counts_for_an_address_only_if_it_names_the_address(self, agreed, served, pki):
-        named = served(pki.ca.issue_cert("127.0.0.1"))
-        unnamed = served(pki.ca.issue_cert("localhost", "127.0.0.2"))
+    def test_counts_for_an_address_only_if_it_names_the_address(self, agreed, tls_server, pki):
+        named = tls_server(pki.ca.issue_cert("127.0.0.1"))
+        unnamed = tls_server(pki.ca.issue_cert("localhost", "127.0.0.2"))
         assert [200, SSLError] == agreed(
             named.at("127.0.0.1"),
             {"verify": pki.ours},
             {"verify": pki.ours, "url": unnamed.at("127.0.0.1")},
         )
 
-    def test_is_asked_for_by_the_hosts_name_and_for_an_address_by_none(self, agreed, served, pki):
-        server = served(pki.ca.issue_cert("localhost", "127.0.0.1"))
+    def test_is_asked_for_by_the_hosts_name_and_for_an_address_by_none(
+        self, agreed, tls_server, pki
+    ):
+        server = tls_server(pki.ca.issue_cert("localhost", "127.0.0.1"))
         verify = {"verify": pki.ours}
         agreed(server.url, verify, {**verify, "url": server.at("127.0.0.1")})
         assert server.names == ["localhost", None] * 2
 
-    def test_with_the_host_only_as_its_common_name_is_judged_alike(self, agreed, served, pki):
-        server = served(pki.ca.issue_cert(common_name="localhost"))
+    def test_with_the_host_only_as_its_common_name_is_judged_alike(self, agreed, tls_server, pki):
+        server = tls_server(pki.ca.issue_cert(common_name="localhost"))
         [outcome] = agreed(server.url, {"verify": pki.ours})
         assert (outcome is not SSLError) == URLLIB3_MATCHES_COMMON_NAMES
 
@@ -93,31 +95,34 @@ class TestTheServersCertificate:
         ],
         ids=["expired", "not yet valid"],
     )
-    def test_out_of_its_time_is_refused(self, agreed, served, pki, period):
-        server = served(pki.ca.issue_cert("localhost", **period))
+    def test_out_of_its_time_is_refused(self, agreed, tls_server, pki, period):
+        server = tls_server(pki.ca.issue_cert("localhost", **period))
         assert [SSLError, UNVERIFIED] == agreed(server.url, {"verify": pki.ours}, {"verify": False})
 
     def test_signed_by_itself_is_accepted_only_if_it_is_the_bundle(
-        self, agreed, served, pki, write
+        self, agreed, tls_server, pki, write
     ):
         cert, pem = self_signed("localhost")
-        url = served(cert).url
+        url = tls_server(cert).url
         assert [SSLError, SSLError] == agreed(url, {"verify": pki.ours}, {})
         assert agreed(url, {"verify": write("self.pem", pem)}) == [200]
 
-    def test_by_an_intermediate_needs_the_chain_from_each_server(self, agreed, served, pki):
+    def test_by_an_intermediate_needs_the_chain_from_each_server(self, agreed, tls_server, pki):
         leaf = pki.ca.create_child_ca().issue_cert("localhost")
         alone = trustme.LeafCert(leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes(), [])
         verify = {"verify": pki.ours}
         assert [200, SSLError, 200] == agreed(
-            served(leaf, closes=True).url, verify, {**verify, "url": served(alone).url}, verify
+            tls_server(leaf, closes=True).url,
+            verify,
+            {**verify, "url": tls_server(alone).url},
+            verify,
         )
 
     def test_is_accepted_by_its_intermediate_alone_where_urllib3_says_so(
-        self, agreed, served, pki, write
+        self, agreed, tls_server, pki, write
     ):
         child = pki.ca.create_child_ca()
-        url = served(child.issue_cert("localhost")).url
+        url = tls_server(child.issue_cert("localhost")).url
         partial = create_urllib3_context().verify_flags & 0x80000  # VERIFY_X509_PARTIAL_CHAIN
         assert [200 if partial else SSLError] == agreed(
             url, {"verify": write("child.pem", child.cert_pem)}
@@ -125,56 +130,58 @@ class TestTheServersCertificate:
 
 
 class TestVerify:
-    def test_false_accepts_anything_and_warns_each_time(self, agreed, served, pki):
+    def test_false_accepts_anything_and_warns_each_time(self, agreed, tls_server, pki):
         cert = trustme.CA().issue_cert("example.org", not_after=NOW - DAY)
-        assert agreed(served(cert).url, *[{"verify": False}] * 2) == [UNVERIFIED, UNVERIFIED]
+        assert agreed(tls_server(cert).url, *[{"verify": False}] * 2) == [UNVERIFIED, UNVERIFIED]
 
-    def test_false_warns_as_any_warning_does(self, served):
+    def test_false_warns_as_any_warning_does(self, tls_server):
         with tuned_session() as session, pytest.warns(InsecureRequestWarning, match="localhost"):
-            assert session.get(served().url, verify=False, timeout=5).status_code == 200
+            assert session.get(tls_server().url, verify=False, timeout=5).status_code == 200
 
     @needs_openssl
-    def test_a_directory_is_the_authorities_in_it(self, strictly, served, pki, tmp_path):
-        url = served(closes=True).url
+    def test_a_directory_is_the_authorities_in_it(self, strictly, tls_server, pki, tmp_path):
+        url = tls_server(closes=True).url
         right = rehashed(tmp_path / "right", ours=pki.ca, other=pki.other_ca)
         wrong = rehashed(tmp_path / "wrong", other=pki.other_ca)
         assert [200, SSLError, 200] == strictly(
             url, {"verify": right}, {"verify": wrong}, {"verify": right}
         )
 
-    def test_a_directory_without_hashed_names_holds_none(self, agreed, served, pki, tmp_path):
+    def test_a_directory_without_hashed_names_holds_none(self, agreed, tls_server, pki, tmp_path):
         pki.ca.cert_pem.write_to_path(tmp_path / "ours.pem")
-        assert [SSLError] == agreed(served().url, {"verify": str(tmp_path)})
+        assert [SSLError] == agreed(tls_server().url, {"verify": str(tmp_path)})
 
-    def test_a_missing_file_is_an_error_before_anything_is_sent(self, agreed, served, tmp_path):
-        server = served()
+    def test_a_missing_file_is_an_error_before_anything_is_sent(self, agreed, tls_server, tmp_path):
+        server = tls_server()
         assert [OSError] == agreed(server.url, {"verify": str(tmp_path / "missing.pem")})
         assert server.accepted == 0
 
-    def test_a_missing_file_is_an_error_though_a_connection_is_kept(self, agreed, served, pki):
+    def test_a_missing_file_is_an_error_though_a_connection_is_kept(self, agreed, tls_server, pki):
         verify = {"verify": pki.ours}
-        assert [200, OSError, 200] == agreed(served().url, verify, {"verify": "/missing"}, verify)
+        assert [200, OSError, 200] == agreed(
+            tls_server().url, verify, {"verify": "/missing"}, verify
+        )
 
     @pytest.mark.parametrize("content", [b"", b"garbage\n", b"-----BEGIN CERTIFICATE-----\n"])
-    def test_a_file_without_certificates_is_an_error(self, agreed, served, write, content):
+    def test_a_file_without_certificates_is_an_error(self, agreed, tls_server, write, content):
         path = write("none.pem", trustme.Blob(content))
-        assert [SSLError, SSLError] == agreed(served().url, *[{"verify": path}] * 2)
+        assert [SSLError, SSLError] == agreed(tls_server().url, *[{"verify": path}] * 2)
 
     @pytest.mark.parametrize("said", [{"verify": ""}, {"verify": 0}])
-    def test_what_is_neither_true_nor_a_name_verifies_nothing(self, agreed, served, said):
-        assert agreed(served().url, said) == [UNVERIFIED]
+    def test_what_is_neither_true_nor_a_name_verifies_nothing(self, agreed, tls_server, said):
+        assert agreed(tls_server().url, said) == [UNVERIFIED]
 
-    def test_none_of_request_and_session_verifies_nothing(self, agreed, served):
-        assert agreed(served().url, {"verify": None}, verify=None) == [UNVERIFIED]
+    def test_none_of_request_and_session_verifies_nothing(self, agreed, tls_server):
+        assert agreed(tls_server().url, {"verify": None}, verify=None) == [UNVERIFIED]
 
-    def test_none_of_a_request_stands_for_the_sessions(self, agreed, served, pki):
-        url = served().url
+    def test_none_of_a_request_stands_for_the_sessions(self, agreed, tls_server, pki):
+        url = tls_server().url
         assert agreed(url, {"verify": None}, verify=pki.ours) == [200]
         assert [SSLError] == agreed(url, {"verify": None})
 
-    def test_of_a_request_beats_the_sessions(self, strictly, served, pki):
+    def test_of_a_request_beats_the_sessions(self, strictly, tls_server, pki):
         assert [200, SSLError, UNVERIFIED, SSLError, 200] == strictly(
-            served().url,
+            tls_server().url,
             {},
             {"verify": pki.other},
             {"verify": False},
@@ -183,44 +190,46 @@ class TestVerify:
             verify=pki.ours,
         )
 
-    def test_a_path_object_is_the_bundle_it_names(self, tuned, served, pki):
+    def test_a_path_object_is_the_bundle_it_names(self, tuned, tls_server, pki):
         # tuned alone: to requests 2.32 and later, each Path and True are one (build_connection_...)
         ours, other = Path(pki.ours), Path(pki.other)
         assert [200, SSLError, SSLError, 200] == tuned(
-            served().url, {"verify": ours}, {"verify": other}, {}, {"verify": ours}
+            tls_server().url, {"verify": ours}, {"verify": other}, {}, {"verify": ours}
         )
 
     def test_a_file_that_is_called_like_a_setting_is_a_file(
-        self, strictly, served, pki, write, monkeypatch, tmp_path
+        self, strictly, tls_server, pki, write, monkeypatch, tmp_path
     ):
         write("False", pki.other_ca.cert_pem)
         write("True", pki.ca.cert_pem)
         monkeypatch.chdir(tmp_path)
         names = {False: UNVERIFIED, "False": SSLError, "True": 200, True: SSLError}
         asks = [{"verify": name} for name in names]
-        assert strictly(served().url, *asks, *asks) == [*names.values()] * 2
+        assert strictly(tls_server().url, *asks, *asks) == [*names.values()] * 2
 
     def test_a_path_object_does_not_stand_for_the_default_bundle(
-        self, tuned, served, pki, monkeypatch
+        self, tuned, tls_server, pki, monkeypatch
     ):
         # tuned alone: requests 2.32.3 would load it into a context for the whole process
         monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", pki.ours)
-        assert [200, SSLError] == tuned(served().url, {}, {"verify": Path(certifi.where())})
+        assert [200, SSLError] == tuned(tls_server().url, {}, {"verify": Path(certifi.where())})
 
 
 class TestTheEnvironment:
     @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-    def test_names_a_bundle_for_those_who_name_none(self, agreed, served, pki, monkeypatch, name):
+    def test_names_a_bundle_for_those_who_name_none(
+        self, agreed, tls_server, pki, monkeypatch, name
+    ):
         monkeypatch.setenv(name, pki.ours)
-        url = served(closes=True).url
+        url = tls_server(closes=True).url
         assert agreed(url, {}, {"verify": True}, {"verify": None}) == [200, 200, 200]
 
     def test_beats_the_sessions_bundle_but_not_the_requests(
-        self, strictly, served, pki, monkeypatch
+        self, strictly, tls_server, pki, monkeypatch
     ):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", pki.ours)
         assert [200, 200, SSLError, UNVERIFIED, 200] == strictly(
-            served().url,
+            tls_server().url,
             {},
             {"verify": True},
             {"verify": pki.other},
@@ -229,44 +238,44 @@ class TestTheEnvironment:
             verify=pki.other,
         )
 
-    def test_beats_even_a_session_that_verifies_nothing(self, agreed, served, pki, monkeypatch):
+    def test_beats_even_a_session_that_verifies_nothing(self, agreed, tls_server, pki, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", pki.other)
-        assert [SSLError] == agreed(served().url, {}, verify=False)
+        assert [SSLError] == agreed(tls_server().url, {}, verify=False)
 
-    def test_means_requests_own_name_first(self, agreed, served, pki, monkeypatch):
+    def test_means_requests_own_name_first(self, agreed, tls_server, pki, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", pki.other)
         monkeypatch.setenv("CURL_CA_BUNDLE", pki.ours)
-        assert [SSLError] == agreed(served().url, {})
+        assert [SSLError] == agreed(tls_server().url, {})
 
-    def test_means_nothing_by_an_empty_name(self, agreed, served, pki, monkeypatch):
+    def test_means_nothing_by_an_empty_name(self, agreed, tls_server, pki, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
         monkeypatch.setenv("CURL_CA_BUNDLE", "")
-        assert [SSLError, 200] == agreed(served().url, {}, {"verify": pki.ours})
+        assert [SSLError, 200] == agreed(tls_server().url, {}, {"verify": pki.ours})
 
-    def test_is_told_of_a_bundle_that_is_missing(self, agreed, served, monkeypatch):
+    def test_is_told_of_a_bundle_that_is_missing(self, agreed, tls_server, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/missing")
-        assert [OSError] == agreed(served().url, {})
+        assert [OSError] == agreed(tls_server().url, {})
 
     def test_is_not_asked_by_a_session_that_does_not_trust_it(
-        self, agreed, served, pki, monkeypatch
+        self, agreed, tls_server, pki, monkeypatch
     ):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", pki.ours)
         monkeypatch.setenv("CURL_CA_BUNDLE", pki.ours)
-        url = served().url
+        url = tls_server().url
         assert [SSLError] == agreed(url, {}, trust_env=False)
         assert agreed(url, {}, trust_env=False, verify=pki.ours) == [200]
 
     def test_has_no_say_through_openssls_own_variables(
-        self, agreed, served, pki, monkeypatch, tmp_path
+        self, agreed, tls_server, pki, monkeypatch, tmp_path
     ):
         monkeypatch.setenv("SSL_CERT_FILE", pki.ours)
         monkeypatch.setenv("SSL_CERT_DIR", str(Path(pki.ours).parent))
-        assert [SSLError, SSLError] == agreed(served().url, {}, {"verify": pki.other})
+        assert [SSLError, SSLError] == agreed(tls_server().url, {}, {"verify": pki.other})
 
 
 class TestSettingsThatAlternate:
-    def test_never_meet_in_whatever_order(self, strictly, served, pki, write):
-        url = served().url
+    def test_never_meet_in_whatever_order(self, strictly, tls_server, pki, write):
+        url = tls_server().url
         two = write("two.pem", pki.other_ca.cert_pem, pki.ca.cert_pem)
         expected = {pki.ours: 200, two: 200, pki.other: SSLError, False: UNVERIFIED}
         for order in itertools.permutations(expected):
@@ -276,41 +285,41 @@ class TestSettingsThatAlternate:
             )
 
     @pytest.mark.parametrize("verify", ["ours", "other", False])
-    def test_never_meet_the_default(self, strictly, served, pki, verify):
+    def test_never_meet_the_default(self, strictly, tls_server, pki, verify):
         expected = {"ours": 200, "other": SSLError, False: UNVERIFIED}[verify]
         ask = {"verify": getattr(pki, verify) if verify else verify}
-        url = served().url
+        url = tls_server().url
         assert [expected, SSLError, expected] == strictly(url, ask, {}, ask)
         assert [SSLError, expected, SSLError] == strictly(url, {}, ask, {"verify": True})
 
-    def test_not_verifying_first_opens_no_way_round_verifying(self, strictly, served):
+    def test_not_verifying_first_opens_no_way_round_verifying(self, strictly, tls_server):
         # CVE-2024-35195: the connection is kept, and is not to be met
-        server = served()
+        server = tls_server()
         assert [UNVERIFIED, SSLError, SSLError] == strictly(
             server.url, {"verify": False}, {"verify": True}, {}
         )
-        assert {seen.method for seen in server.seen} == {"GET"}
+        assert {request.method for request in server.requests} == {"GET"}
 
-    def test_each_keep_a_connection_of_their_own(self, tuned, served, pki):
-        server = served()
+    def test_each_keep_a_connection_of_their_own(self, tuned, tls_server, pki):
+        server = tls_server()
         three = [{"verify": pki.ours}, {"verify": False}, {"verify": pki.ours, "cert": pki.alice}]
         assert tuned(server.url, *three * 4) == [200, UNVERIFIED, 200] * 4
         assert server.accepted == 3
 
     def test_never_meet_though_there_are_more_than_are_kept(
-        self, strictly, both, served, pki, write
+        self, strictly, both, tls_server, pki, write
     ):
-        server = served()
+        server = tls_server()
         names = [f"client-{number}" for number in range(25)]
         asks = [
             {"cert": write(f"{name}.pem", pki.client(name).private_key_and_cert_chain_pem)}
             for name in names
         ]
         strictly(server.url, *asks * 2, verify=pki.ours)
-        assert names * 2 * both == server.clients()
+        assert names * 2 * both == server.clients
 
-    def test_never_meet_across_threads(self, served, pki):
-        url = served().url
+    def test_never_meet_across_threads(self, tls_server, pki):
+        url = tls_server().url
         expected = {
             (pki.ours, None): 200,
             (pki.ours, pki.alice): 200,

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 import urllib3
-from tests.tuned.servers import PATIENCE_S, Server, answers
+from tests.marks import complete
+from tests.servers.scripted import PATIENCE_S, Server, answers
 
 from keptalive.watching.api import watch
 
@@ -29,6 +30,7 @@ WAYS = {
     "eventlet_whole": "eventlet",
     "asyncio_threads": "asyncio",
 }
+QUICK = ("gevent_late", "asyncio_threads")
 STATUSES = str([200] * 20) + "\n"
 
 
@@ -42,7 +44,7 @@ def ran(*command: object, url: str, way: str) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [way if way in QUICK else complete(way) for way in WAYS])
 def test_requests_on_greenlets_end_as_without_a_watch_and_every_one_is_counted(way, tmp_path):
     if importlib.util.find_spec(WAYS[way]) is None:
         pytest.skip(f"{WAYS[way]} is not installed")

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import urllib3
-from tests.tuned.servers import (
-    PATIENCE_S,
-    URLLIB3_1,
-    Server,
-    answers,
-    authority,
-    hangs_up,
-    listening_later,
-    never_answers,
-)
+from tests.servers.fixtures import listening_later
+from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripts import hangs_up, never_answers
+from tests.versions import URLLIB3_1
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.watching.api import Watch, watch
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    with ExitStack() as stack:
-        yield lambda *scripts, **options: stack.enter_context(Server(*scripts, **options))
 
 
 def numbers(watched: Watch) -> dict[str, tuple[int, int]]:
@@ -76,13 +64,11 @@ def test_a_connection_that_a_program_takes_from_a_pool_by_hand_is_no_such_one(se
 
 
 @pytest.fixture
-def unix_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def unix_server(
+    serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Server:
     monkeypatch.chdir(tmp_path)  # a path of some 100 characters is all that the system takes
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind("here.sock")
-    listener.listen()
-    with Server(listener=listener) as server:
-        yield server
+    return serve(unix="here.sock")
 
 
 class UnixConnection(HTTPConnection):
@@ -145,8 +131,8 @@ def test_a_connection_whose_answer_comes_too_late_was_opened_and_not_answered(se
     assert server.accepted == 1
 
 
-def test_a_handshake_that_fails_has_opened_a_connection(serve, tmp_path):
-    server = serve(tls=authority(tmp_path).server)
+def test_a_handshake_that_fails_has_opened_a_connection(serve, trusted):
+    server = serve(tls=trusted.server)
     with watch() as watched, suppress(requests.exceptions.SSLError):
         requests.get(server.url, timeout=PATIENCE_S)
     assert numbers(watched) == {server.url.rstrip("/"): (0, 1)}
@@ -161,8 +147,8 @@ def test_what_is_refused_was_not_opened():
 
 def test_a_body_that_urllib3_reads_and_that_breaks_off_leaves_no_connection_uncounted(serve):
     def breaks_off(peer: Any) -> None:
-        assert peer.asked()
-        peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        assert peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
 
     server = serve(breaks_off)
     with watch() as watched, urllib3.PoolManager() as pools:

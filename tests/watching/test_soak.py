@@ -23,7 +23,10 @@ REQUESTS = int(os.environ.get("KEPTALIVE_SOAK", "1600"))
 THREADS = 64
 PROGRAMS = Path(__file__).parents[1] / "data" / "programs"
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+pytestmark = [
+    pytest.mark.complete,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"),
+]
 
 
 class SoakServer:

@@ -6,33 +6,21 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import requests
 import urllib3
-from tests.tuned.servers import (
-    PATIENCE_S,
-    Peer,
-    Server,
-    answers,
-    listening_later,
-)
+from tests.servers.fixtures import listening_later
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
 
 from keptalive.watching import recorder
 from keptalive.watching.api import Watch, watch
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    with ExitStack() as stack:
-        yield lambda *scripts: stack.enter_context(Server(*scripts))
-
-
-@pytest.fixture
 def server(serve: Callable[..., Server]) -> Server:
-    return serve(answers())
+    return serve(answers(obeys=False))
 
 
 @pytest.fixture
@@ -84,8 +72,8 @@ def test_a_kept_connection_that_ended_before_the_watch_is_told_without_guessing(
     closed = threading.Event()
 
     def closes(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
+        assert peer.request()
+        peer.respond()
         peer.close()
         closed.set()
 

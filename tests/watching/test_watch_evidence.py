@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import urllib3
-from tests.tuned.servers import PATIENCE_S, Authority, Peer, Server, answers, authority
+from tests.servers.scripted import PATIENCE_S, Peer, answers
 
 from keptalive.watching.api import Watch, watch
 
 HERE = Path(__file__).name
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("evidence"))
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    with ExitStack() as stack:
-        yield lambda *scripts, **options: stack.enter_context(Server(*scripts, **options))
 
 
 def line() -> int:
@@ -64,8 +51,8 @@ def test_so_is_one_of_a_pool_manager(serve):
 
 def test_a_response_that_was_closed_unread_is_told_by_where_it_was_asked_for(serve):
     def long(peer: Peer) -> None:
-        while peer.asked():
-            peer.answer(body=b"x" * 100_000)
+        while peer.request():
+            peer.respond(body=b"x" * 100_000)
 
     server = serve(long)
     with watch() as watched, requests.Session() as session:
@@ -77,14 +64,14 @@ def test_a_response_that_was_closed_unread_is_told_by_where_it_was_asked_for(ser
 
 def test_an_idle_time_is_told_by_where_the_program_came_back(serve):
     def ends(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer(200, "Keep-Alive: timeout=5")
+        assert peer.request()
+        peer.respond(200, "Keep-Alive: timeout=5")
 
     now = [0.0]
     server = serve(ends, answers())
     with watch(clock=lambda: now[0]) as watched, requests.Session() as session:
         session.get(server.url)
-        server.threads_done(1)
+        server.wait_for_scripts(1)
         now[0] = 7.1
         session.get(server.url)
         asked = line() - 1

@@ -13,31 +13,13 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    Authority,
-    Peer,
-    Server,
-    answers,
-    authority,
-    tunnel,
-)
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripts import tunnel
 
 from keptalive import tuned_session
 from keptalive.watching.api import Watch, watch
 
 SECRET = "not-to-be-told"
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("hygiene"), "example.org")
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    with ExitStack() as stack:
-        yield lambda *scripts: stack.enter_context(Server(*scripts))
 
 
 @pytest.fixture
@@ -154,9 +136,9 @@ def test_a_host_on_this_machine_need_not_be_verified(trusted):
 
 
 def hangs_up_second(peer: Peer) -> None:
-    if peer.asked():
-        peer.answer()
-        peer.asked()
+    if peer.request():
+        peer.respond()
+        peer.request()
 
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
@@ -244,8 +226,8 @@ def test_a_token_that_a_server_sends_back_in_its_keep_alive_header_is_hidden(ser
     closed = threading.Event()
 
     def echoes(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer(200, f"Keep-Alive: timeout=5, {sent}, {token}")
+        assert peer.request()
+        peer.respond(200, f"Keep-Alive: timeout=5, {sent}, {token}")
         peer.close()
         closed.set()
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 import requests
 import urllib3
-from tests.tuned.servers import (
-    PATIENCE_S,
-)
+from tests.pairs import pairwise
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive import tuned_session
 from keptalive.watching.api import Watch
 
-OK = b"HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\nok"
+SCHEMES = ("http", "https")
 RETRIES = urllib3.Retry(9, backoff_factor=0)
 NONE_BUT_REDIRECTS = urllib3.Retry(3, connect=0, read=0, status=0, other=0)
 
@@ -70,3 +70,13 @@ CLIENTS: dict[str, Callable[[str], tuple[Any, Callable[..., Get]]]] = {
     "tuned_session": lambda _bundle: (tuned_session(), session_gets),
     "PoolManager": lambda bundle: (urllib3.PoolManager(ca_certs=bundle), pools_get),
 }
+
+
+def of_each_client_and_scheme(**parameter: Iterable[Any]) -> pytest.MarkDecorator:
+    """Give a test `get`, `serve_both` and one parameter more, in pairwise combinations."""
+    [(name, values)] = parameter.items()
+    return pytest.mark.parametrize(
+        ("get", "serve_both", name),
+        pairwise(list(CLIENTS), SCHEMES, list(values)),
+        indirect=["get", "serve_both"],
+    )

@@ -10,28 +10,24 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    REQUESTS,
-    Peer,
-    Script,
-    Server,
-    answers,
-    tunnel,
-)
+from tests.pairs import pairwise
+from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
+from tests.servers.scripts import tunnel
+from tests.versions import REQUESTS
 
 from keptalive import tuned_session
 
 from .clients import (
     CLIENTS,
+    SCHEMES,
     causes,
     pools_get,
     session_gets,
 )
 
 
-def test_bare_requests_get_opens_a_new_session_each_time(serve, watched, trusted):
-    server = serve(answers())
+def test_bare_requests_get_opens_a_new_session_each_time(serve_both, watched, trusted):
+    server = serve_both(answers())
     for _ in range(3):
         requests.get(server.url, verify=trusted.bundle, timeout=PATIENCE_S)
     assert causes(watched) == {"first-use": 1, "new-session": 2}
@@ -39,8 +35,8 @@ def test_bare_requests_get_opens_a_new_session_each_time(serve, watched, trusted
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_new_client_for_each_request_is_told(kind, serve, watched, trusted):
-    server = serve(answers())
+def test_a_new_client_for_each_request_is_told(kind, serve_both, watched, trusted):
+    server = serve_both(answers())
     for _ in range(3):
         made, gets = CLIENTS[kind](trusted.bundle)
         with made:
@@ -50,8 +46,8 @@ def test_a_new_client_for_each_request_is_told(kind, serve, watched, trusted):
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_client_that_was_closed_and_is_used_again_is_told(kind, serve, watched, trusted):
-    server = serve(answers())
+def test_a_client_that_was_closed_and_is_used_again_is_told(kind, serve_both, watched, trusted):
+    server = serve_both(answers())
     made, gets = CLIENTS[kind](trusted.bundle)
     get = gets(made, trusted.bundle)
     for _ in range(3):
@@ -62,8 +58,8 @@ def test_a_client_that_was_closed_and_is_used_again_is_told(kind, serve, watched
 
 
 @pytest.mark.parametrize("kind", ["Session", "PoolManager"])
-def test_more_hosts_than_pools_evict_each_other(kind, serve, watched, trusted):
-    servers = [serve(answers()) for _ in range(3)]
+def test_more_hosts_than_pools_evict_each_other(kind, serve_both, watched, trusted):
+    servers = [serve_both(answers()) for _ in range(3)]
     if kind == "Session":
         made: Any = requests.Session()
         for prefix in ("http://", "https://"):
@@ -95,11 +91,9 @@ def test_other_tls_settings_are_told(make, watched, trusted, opened):
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_another_proxy_is_told_for_the_host_that_is_asked(
-    make, scheme, watched, trusted, serve_plain
-):
+def test_another_proxy_is_told_for_the_host_that_is_asked(make, scheme, watched, trusted, serve):
     script = tunnel(trusted.server, answers()) if scheme == "https" else answers()
-    proxies = [serve_plain(script) for _ in range(2)]
+    proxies = [serve(script) for _ in range(2)]
     url = f"{scheme}://localhost:1/"
     with make() as made:
         get = session_gets(made, trusted.bundle)
@@ -119,17 +113,23 @@ def together(number: int) -> Script:
     barrier = threading.Barrier(number)
 
     def script(peer: Peer) -> None:
-        while peer.asked():
+        while peer.request():
             barrier.wait(PATIENCE_S)
-            peer.answer()
+            peer.respond()
 
     return script
 
 
-@pytest.mark.parametrize(("kept", "cause"), [(8, "concurrency"), (2, "pool-too-small")])
-@pytest.mark.parametrize("kind", ["Session", "PoolManager"])
-def test_threads_that_ask_at_once_are_told(kind, kept, cause, serve, watched, trusted, opened):
-    server = serve(together(8))
+@pytest.mark.parametrize(
+    ("kind", "serve_both", "kept"),
+    pairwise(["Session", "PoolManager"], SCHEMES, [8, 2]),
+    indirect=["serve_both"],
+)
+def test_threads_that_ask_at_once_have_concurrency_or_a_small_pool_for_a_cause(
+    kind, serve_both, kept, watched, trusted, opened
+):
+    cause = "concurrency" if kept == 8 else "pool-too-small"
+    server = serve_both(together(8))
     if kind == "Session":
         made: Any = opened.enter_context(requests.Session())
         for prefix in ("http://", "https://"):

@@ -11,14 +11,9 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    URLLIB3_1,
-    Peer,
-    answers,
-    never_answers,
-    tunnel,
-)
+from tests.servers.scripted import PATIENCE_S, Peer, answers
+from tests.servers.scripts import never_answers, tunnel
+from tests.versions import URLLIB3_1
 
 from keptalive import tuned_session
 
@@ -33,8 +28,8 @@ from .clients import (
 LONG = b"x" * 300_000
 
 
-def test_responses_that_are_never_read_keep_their_connections(get, serve, watched):
-    server = serve(answers((200,)))
+def test_responses_that_are_never_read_keep_their_connections(get, serve_both, watched):
+    server = serve_both(answers((200,)))
     held = [get(server.url, stream=True) for _ in range(3)]
     assert causes(watched) == {"first-use": 1, "unread-body": 2}
     assert watched.opened == server.accepted
@@ -43,8 +38,8 @@ def test_responses_that_are_never_read_keep_their_connections(get, serve, watche
     assert causes(watched) == {"first-use": 1, "unread-body": 3}
 
 
-def test_responses_that_are_read_in_the_end_do_not(get, serve, watched):
-    server = serve(answers())
+def test_responses_that_are_read_in_the_end_do_not(get, serve_both, watched):
+    server = serve_both(answers())
     for _ in range(3):
         response = get(server.url, stream=True)
         if isinstance(response, requests.Response):
@@ -56,13 +51,13 @@ def test_responses_that_are_read_in_the_end_do_not(get, serve, watched):
 
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_a_response_that_is_closed_before_it_was_read_is_told(make, serve, watched, trusted):
+def test_a_response_that_is_closed_before_it_was_read_is_told(make, serve_both, watched, trusted):
     def script(peer: Peer) -> None:
-        while peer.asked():
+        while peer.request():
             with suppress(OSError):
-                peer.answer(body=LONG)
+                peer.respond(body=LONG)
 
-    server = serve(script)
+    server = serve_both(script)
     with make() as made:
         get = session_gets(made, trusted.bundle)
         for _ in range(2):
@@ -76,8 +71,8 @@ def test_a_response_that_is_closed_before_it_was_read_is_told(make, serve, watch
     assert watched.opened == server.accepted
 
 
-def test_a_request_after_one_that_timed_out_is_told(get, serve, watched):
-    server = serve(never_answers, answers())
+def test_a_request_after_one_that_timed_out_is_told(get, serve_both, watched):
+    server = serve_both(never_answers, answers())
     with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
         get(server.url, timeout=0.05)
     # nothing has come of the first connection: this is the first use, as much as ever
@@ -86,14 +81,14 @@ def test_a_request_after_one_that_timed_out_is_told(get, serve, watched):
     assert (watched.opened, server.accepted) == (1, 2)
 
 
-def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve, watched):
+def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve_both, watched):
     def script(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
-        assert peer.asked()
-        assert peer.hears_the_end()
+        assert peer.request()
+        peer.respond()
+        assert peer.request()
+        assert peer.client_closes()
 
-    server = serve(script, answers())
+    server = serve_both(script, answers())
     get(server.url)
     with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
         get(server.url, timeout=0.05)
@@ -103,16 +98,16 @@ def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve
 
 
 def test_a_first_connection_that_fails_after_another_has_served_makes_no_pool_new(
-    serve, watched, trusted
+    serve_both, watched, trusted
 ):
     asked, served = threading.Event(), threading.Event()
 
     def fails_late(peer: Peer) -> None:
-        assert peer.asked()
+        assert peer.request()
         asked.set()
         assert served.wait(PATIENCE_S)
 
-    server = serve(fails_late, answers((200, "Connection: close")))
+    server = serve_both(fails_late, answers((200, "Connection: close")))
     made, gets = CLIENTS["Session"](trusted.bundle)
     with made, ThreadPoolExecutor(1) as other:
         get = gets(made, trusted.bundle)
@@ -128,12 +123,12 @@ def test_a_first_connection_that_fails_after_another_has_served_makes_no_pool_ne
 
 @pytest.mark.skipif(URLLIB3_1, reason="urllib3 1.26 takes a body that breaks off for a whole one")
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_a_body_that_broke_off_is_a_failed_request(make, serve, watched, trusted):
+def test_a_body_that_broke_off_is_a_failed_request(make, serve_both, watched, trusted):
     def breaks_off(peer: Peer) -> None:
-        assert peer.asked()
-        peer.write(b"HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nok")
+        assert peer.request()
+        peer.send(b"HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nok")
 
-    server = serve(breaks_off, answers())
+    server = serve_both(breaks_off, answers())
     with make() as made:
         get = session_gets(made, trusted.bundle)
         with pytest.raises(requests.RequestException):
@@ -144,13 +139,13 @@ def test_a_body_that_broke_off_is_a_failed_request(make, serve, watched, trusted
 
 
 def test_a_body_that_broke_off_while_urllib3_read_it_is_told_as_far_as_it_counts(
-    serve, watched, trusted
+    serve_both, watched, trusted
 ):
     def breaks_off(peer: Peer) -> None:
-        assert peer.asked()
-        peer.write(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nok")
+        assert peer.request()
+        peer.send(b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nok")
 
-    server = serve(breaks_off, answers())
+    server = serve_both(breaks_off, answers())
     with urllib3.PoolManager(ca_certs=trusted.bundle, retries=False) as pools:
         with pytest.raises(urllib3.exceptions.HTTPError):
             pools.request("GET", server.url, timeout=PATIENCE_S)
@@ -162,13 +157,13 @@ def test_a_body_that_broke_off_while_urllib3_read_it_is_told_as_far_as_it_counts
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_request_that_is_sent_again_is_told(kind, serve, watched, trusted):
+def test_a_request_that_is_sent_again_is_told(kind, serve_both, watched, trusted):
     def hangs_up(peer: Peer) -> None:
-        if peer.asked():
-            peer.answer()
-            peer.asked()
+        if peer.request():
+            peer.respond()
+            peer.request()
 
-    server = serve(hangs_up)
+    server = serve_both(hangs_up)
     if kind == "PoolManager":
         made: Any = urllib3.PoolManager(ca_certs=trusted.bundle, retries=RETRIES)
         get: Get = lambda url: made.request("GET", url, timeout=PATIENCE_S)  # noqa: E731
@@ -186,8 +181,8 @@ def test_a_request_that_is_sent_again_is_told(kind, serve, watched, trusted):
 
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_a_tunnel_that_was_refused_leaves_no_false_trace(make, watched, trusted, serve_plain):
-    proxy = serve_plain(answers((502,)), tunnel(trusted.server, answers()))
+def test_a_tunnel_that_was_refused_leaves_no_false_trace(make, watched, trusted, serve):
+    proxy = serve(answers((502,)), tunnel(trusted.server, answers()))
     with make() as made:
         get = session_gets(made, trusted.bundle)
         with pytest.raises(requests.RequestException):
@@ -198,9 +193,9 @@ def test_a_tunnel_that_was_refused_leaves_no_false_trace(make, watched, trusted,
     assert watched.reused == 1
 
 
-def test_a_redirect_to_another_host_is_told(get, serve, watched):
-    target = serve(answers())
-    first = serve(answers((302, f"Location: {target.url}"), (200,)))
+def test_a_redirect_to_another_host_is_told(get, serve_both, watched):
+    target = serve_both(answers())
+    first = serve_both(answers((302, f"Location: {target.url}"), (200,)))
     get(first.url)
     assert causes(watched) == {"first-use": 1, "redirect": 1}
     assert sum(host["requests"] for host in watched.report()["hosts"]) == 1

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    answers,
-)
+from tests.marks import complete
+from tests.servers.scripted import PATIENCE_S, answers
 
 from keptalive import tuned_session
 from keptalive.lookalike.process import Lookalike
@@ -110,7 +108,7 @@ def test_stale_connections_are_sent_again_on_new_ones(user, lookalike, watched):
     assert watched.opened == lookalike.accepted("stale=1") - before
 
 
-@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize("kind", ["Session", complete("tuned_session"), complete("PoolManager")])
 def test_eight_threads_over_all_scenarios_leave_no_connection_unexplained(
     kind, user, lookalike, watched
 ):
@@ -138,8 +136,8 @@ def test_eight_threads_over_all_scenarios_leave_no_connection_unexplained(
     assert hosts == {lookalike.url(name): accepted[name] for name in SCENARIOS}
 
 
-def test_a_place_in_the_program_is_told_for_new_sessions(serve_plain, watched):
-    server = serve_plain(answers())
+def test_a_place_in_the_program_is_told_for_new_sessions(serve, watched):
+    server = serve(answers())
     for _ in range(2):
         requests.get(server.url, timeout=PATIENCE_S)
     [host] = watched.report()["hosts"]

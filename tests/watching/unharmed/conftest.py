@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 
 import pytest
-from tests.tuned.servers import (
-    Authority,
-    Server,
-    authority,
-)
 
 from .state import same, state
 
@@ -20,14 +14,3 @@ def _everything_is_as_before() -> Iterator[None]:
     before = state()
     yield
     assert same(before, state())
-
-
-@pytest.fixture(scope="module")
-def trusted(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return authority(tmp_path_factory.mktemp("unharmed"))
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    with ExitStack() as stack:
-        yield lambda *scripts, **options: stack.enter_context(Server(*scripts, **options))

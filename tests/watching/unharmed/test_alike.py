@@ -12,7 +12,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
-from tests.tuned.servers import Server, answers
+from tests.servers.scripted import Server, answers
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.watching.api import watch

@@ -12,11 +12,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    Peer,
-    answers,
-)
+from tests.servers.scripted import PATIENCE_S, Peer, answers
 
 from keptalive import tuned_session
 from keptalive.watching import attachments as registry
@@ -43,13 +39,13 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
     name, serve, trusted, monkeypatch
 ):
     def breaks_off(peer: Peer) -> None:
-        assert peer.asked()
-        peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf")
+        assert peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf")
 
     def dies(peer: Peer) -> None:
-        if peer.asked():
-            peer.answer()
-            peer.asked()
+        if peer.request():
+            peer.respond()
+            peer.request()
 
     happened = threading.Event()
     original = getattr(observer.Observer, name)

@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 import requests
 import urllib3
-from tests.tuned.servers import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
@@ -167,8 +167,8 @@ def test_what_closed_a_connection_shows_through_a_close_of_its_own(kind, monkeyp
     closed = threading.Semaphore(0)
 
     def closes(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
+        assert peer.request()
+        peer.respond()
         peer.close()
         closed.release()
 
@@ -202,8 +202,8 @@ def test_a_pool_that_gives_up_a_connection_that_the_server_has_reset_is_told_so(
     closed = threading.Event()
 
     def closes(peer: Peer) -> None:
-        assert peer.asked()
-        peer.answer()
+        assert peer.request()
+        peer.respond()
         peer.close()
         closed.set()
 

@@ -12,14 +12,9 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    Authority,
-    Server,
-    answers,
-    hangs_up,
-    never_answers,
-)
+from tests.servers.pki import Trusted
+from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripts import hangs_up, never_answers
 
 from keptalive import tuned_session
 from keptalive.watching.api import watch
@@ -27,7 +22,7 @@ from keptalive.watching.api import watch
 from .state import unwatched
 
 
-def failing(kind: str, serve: Callable[..., Server], trusted: Authority) -> Callable[[], Any]:
+def failing(kind: str, serve: Callable[..., Server], trusted: Trusted) -> Callable[[], Any]:
     """A request that fails in this way."""
     if kind == "refused":
         return lambda: requests.get("http://127.0.0.1:9/", timeout=PATIENCE_S)

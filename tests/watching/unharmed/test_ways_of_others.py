@@ -16,10 +16,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import BaseAdapter
-from tests.tuned.servers import (
-    PATIENCE_S,
-    URLLIB3_1,
-)
+from tests.servers.scripted import PATIENCE_S
+from tests.versions import URLLIB3_1
 from urllib3.connection import HTTPConnection
 
 from keptalive.watching.api import _WATCHING, watch

@@ -1,0 +1,105 @@
+"""Lines that are like an earlier one: the same words, but for the time and what urllib3 says.
+
+Most lines of a log are; they are recognized by a few slices, and read without a pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from keptalive.logs.events import Seen
+from keptalive.logs.messages import REMEMBERED
+from keptalive.logs.prefix import Origin
+from keptalive.logs.timestamps import Clock
+from keptalive.records.pool_events import Answered
+
+
+@dataclass(slots=True)
+class _Responses:
+    """The lines of one host's responses with one prefix."""
+
+    origin: Origin
+    like: Answered
+    events: dict[bytes, Answered] = field(default_factory=dict)  # by status
+
+    def of(self, status: bytes) -> Answered:
+        event = self.events[status] = replace(self.like, status=int(status))
+        return event
+
+
+class KnownLines:
+    """Remembers prefixes by their hashes: there may be secrets in them.
+
+    Args:
+        clock: reads the times.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._origins: dict[int, Origin] = {}
+        self._responses: dict[int, _Responses] = {}
+        self._time_at = (0, 0)  # where lines have their time; empty if they have none
+
+    def clear(self) -> None:
+        """Remember nothing."""
+        self._origins.clear()
+        self._responses.clear()
+
+    def learn(self, prefix: bytes, time_at: tuple[int, int], origin: Origin) -> None:
+        """Remember what lines of this origin begin with.
+
+        Args:
+            prefix: all before the message.
+            time_at: where in it the time is.
+            origin: where such lines are from.
+        """
+        _put(self._origins, self._key(prefix, time_at), origin)
+
+    def learn_response(
+        self, text: bytes, time_at: tuple[int, int], origin: Origin, event: Answered
+    ) -> None:
+        """Remember what responses of this origin begin with, scheme, host and port included."""
+        _put(self._responses, self._key(text, time_at), _Responses(origin, event))
+
+    def _key(self, text: bytes, time_at: tuple[int, int]) -> int:
+        self._time_at = time_at
+        start, end = time_at
+        return hash(text[:start] + text[end:])
+
+    def response(self, block: bytes, start: int, found: re.Match[bytes]) -> Seen | None:
+        """The response in a line that begins here; None if its words are not known."""
+        before, behind = self._time_at
+        rest = block[start + behind : found.end(2)]
+        known = self._responses.get(hash(block[start : start + before] + rest if before else rest))
+        if known is None:
+            return None
+        at_s = None
+        if behind:
+            at_s = self._clock.of_stamp(block[start + before : start + behind])
+            if at_s is None:
+                return None
+        status = found[3]
+        return known.events.get(status) or known.of(status), at_s, known.origin
+
+    def origin(self, block: bytes, start: int, end: int) -> tuple[Origin, float | None] | None:
+        """The origin and the time of a line, of which this is all before its message."""
+        before, behind = self._time_at
+        rest = block[start + behind : end]
+        origin = self._origins.get(hash(block[start : start + before] + rest if before else rest))
+        if origin is None:
+            return None
+        if not behind:
+            return origin, None
+        at_s = self._clock.of_stamp(block[start + before : start + behind])
+        return None if at_s is None else (origin, at_s)
+
+
+_Value = TypeVar("_Value")
+
+
+def _put(known: dict[int, _Value], key: int, value: _Value) -> None:
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[key] = value

@@ -1,0 +1,325 @@
+"""ONE server for all tests: its half of each conversation is a function in the test.
+
+    def script(peer):
+        assert peer.request()  # read one request
+        peer.respond(503, "Retry-After: 0")
+        peer.reset()
+
+    with Server(script, answers()) as server:  # the second script: for all later connections
+        requests.get(server.url)
+        assert server.accepted == 1
+
+Each connection has a thread of its own, on which its script runs. When the test ends, every
+connection is shut down and every thread joined; an exception of a script fails the test, unless
+it only says that the client has gone. Nothing here sleeps.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+
+PATIENCE_S = 5.0  # how long anything in a test may take
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as it arrived: its headers' names in lower case."""
+
+    method: str
+    target: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes
+    client: str | None = None  # the common name in the certificate that the client presented
+
+
+class Peer:
+    """One accepted connection, as the server's script sees it.
+
+    Attributes:
+        sock: for what is not here; through TLS, once that has started.
+    """
+
+    def __init__(self, server: Server, sock: socket.socket) -> None:
+        self.sock = sock
+        self._server = server
+        self._file = sock.makefile("rb")
+        self._replacing = threading.Lock()
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Let the client verify this server, as at the beginning or within a tunnel.
+
+        Raises:
+            OSError: the client did not go along.
+        """
+        self._file.close()
+        with self._replacing:
+            self.sock = context.wrap_socket(
+                self.sock, server_side=True, do_handshake_on_connect=False
+            )
+        self._file = self.sock.makefile("rb")
+        try:
+            self.sock.do_handshake()
+        except OSError:
+            # Read to the end beneath TLS: a RST could overtake the alert that says why
+            with suppress(OSError):
+                while socket.socket.recv(self.sock, 65536):
+                    pass
+            raise
+        self._server.names.append(getattr(self.sock, "name_asked_for", None))
+
+    def request(self) -> Request | None:
+        """Read one request to its end; None if the client has closed instead."""
+        lines = []
+        while (line := self._file.readline()) != b"\r\n":
+            if not line:
+                return None
+            lines.append(line.decode().rstrip("\r\n"))
+        method, target, _ = lines[0].split(" ")
+        headers = {name.lower(): value for name, value in (x.split(": ", 1) for x in lines[1:])}
+        if headers.get("transfer-encoding") == "chunked":
+            body = b"".join(iter(self._chunk, b""))
+        else:
+            body = self._file.read(int(headers.get("content-length", 0)))
+        request = Request(method, target, headers, body, self._common_name())
+        self._server.requests.append(request)
+        return request
+
+    def _chunk(self) -> bytes:
+        chunk = self._file.read(int(self._file.readline(), 16))
+        self._file.readline()
+        return chunk
+
+    def _common_name(self) -> str | None:
+        shown = self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
+        subject = dict(pair for part in (shown or {}).get("subject", ()) for pair in part)
+        return subject.get("commonName")
+
+    def respond(self, status: int = 200, *headers: str, body: bytes = b"ok") -> None:
+        """Send a whole response, from which the client can tell its end."""
+        lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(body)}", *headers]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    def send(self, data: bytes) -> None:
+        """Send these bytes, whatever they are."""
+        self.sock.sendall(data)
+
+    def client_closes(self) -> bool:
+        """Wait for the client's next byte: True if it closes the connection instead."""
+        return self._file.read(1) == b""
+
+    def close(self) -> None:
+        """End the connection with a FIN, over TLS without a close_notify."""
+        self._file.close()
+        self.sock.close()
+
+    def say_goodbye(self) -> None:
+        """End it with a close_notify, where there is TLS, and a FIN."""
+        if isinstance(self.sock, ssl.SSLSocket):
+            self.sock.settimeout(0)
+            with suppress(ssl.SSLWantReadError):
+                self.sock.unwrap()  # sends the close_notify; the client's is not waited for
+        self.close()
+
+    def reset(self) -> None:
+        """End it with a RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def shut_down(self) -> None:
+        """Wake the script, which may wait for its client, from another thread."""
+        with self._replacing, suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # beneath TLS
+
+
+Script = Callable[[Peer], object]
+
+
+def answers(*responses: tuple, closes: bool = False, obeys: bool = True) -> Script:
+    """A server that keeps connections: it answers everything until the client closes.
+
+    Args:
+        responses: what `respond` is given, in turn, on each connection; the last one is repeated.
+        closes: say ``Connection: close`` in every response, and do it.
+        obeys: do so in the response to a request that says it.
+    """
+
+    def script(peer: Peer) -> None:
+        remaining = list(responses) or [(200,)]
+        while request := peer.request():
+            status, *headers = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+            last = closes or (obeys and request.headers.get("connection") == "close")
+            peer.respond(status, *headers, *(["Connection: close"] if last else []))
+            if last:
+                return
+
+    return script
+
+
+class Server:
+    """Runs the first script on the first connection and so on; the last one on all that follow.
+
+    Args:
+        scripts: what happens on a connection; unless given, `answers`.
+        tls: each connection begins with a TLS handshake. See `tests.servers.pki`.
+        host: by which `url` names this server.
+        unix: a path, to listen there instead of on a port of 127.0.0.1.
+        listener: a socket that listens already, or will.
+
+    Attributes:
+        accepted: how many connections came.
+        requests: what arrived on all of them.
+        names: for whom each TLS handshake that succeeded asked (SNI); None: for nobody.
+    """
+
+    def __init__(
+        self,
+        *scripts: Script,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        unix: str | None = None,
+        listener: socket.socket | None = None,
+    ) -> None:
+        self.accepted = 0
+        self.requests: list[Request] = []
+        self.names: list[str | None] = []
+        self._scripts = scripts or (answers(),)
+        self._tls = tls
+        self._host = host
+        self._listener = listener or _listening(unix)
+        self._accepting = threading.Thread(target=self._accept)
+        self._accepts = threading.Condition()
+        self._peers: list[Peer] = []
+        self._players: list[threading.Thread] = []
+        self._errors: list[BaseException] = []
+
+    @property
+    def port(self) -> int:
+        """The port of 127.0.0.1 on which it listens."""
+        return self._listener.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """The address of this server, with the path ``/``."""
+        return self.at(self._host)
+
+    def at(self, host: str) -> str:
+        """Its URL by another name."""
+        return f"http{'s' if self._tls else ''}://{host}:{self.port}/"
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Of each request, its body."""
+        return [request.body for request in self.requests]
+
+    @property
+    def targets(self) -> list[str]:
+        """Of each request, what it asked for."""
+        return [request.target for request in self.requests]
+
+    @property
+    def clients(self) -> list[str | None]:
+        """Of each request, the common name in the certificate that came with it."""
+        return [request.client for request in self.requests]
+
+    def wait_for_connections(self, number: int) -> None:
+        """Return when so many have been accepted.
+
+        Raises:
+            AssertionError: they have not after 5 s.
+        """
+        with self._accepts:
+            assert self._accepts.wait_for(lambda: self.accepted >= number, PATIENCE_S)
+
+    def wait_for_scripts(self, number: int) -> None:
+        """Return when the scripts of so many connections, the first ones, have ended.
+
+        Raises:
+            AssertionError: they have not after 5 s.
+        """
+        self.wait_for_connections(number)
+        for player in self._players[:number]:
+            _join(player)
+
+    def start(self) -> Server:
+        """Accept connections from now on; `close` ends it."""
+        self._accepting.start()
+        return self
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # close() ends it
+            while True:
+                sock, _ = self._listener.accept()
+                script = self._scripts[min(self.accepted, len(self._scripts) - 1)]
+                if sock.family != socket.AF_UNIX:
+                    # No response waits until the client acknowledges TLS' session tickets
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(PATIENCE_S)
+                peer = Peer(self, sock)
+                player = threading.Thread(target=self._play, args=(peer, script))
+                self._peers.append(peer)
+                self._players.append(player)
+                with self._accepts:
+                    self.accepted += 1  # before the client can have an answer
+                    player.start()
+                    self._accepts.notify_all()
+
+    def _play(self, peer: Peer, script: Script) -> None:
+        try:
+            if self._tls:
+                peer.start_tls(self._tls)
+            script(peer)
+        except (ConnectionError, ssl.SSLError):
+            pass  # the client has gone, or has not agreed to this server
+        except BaseException as error:  # noqa: BLE001 - raised where the test sees it
+            self._errors.append(error)
+        finally:
+            peer.close()
+
+    def close(self) -> None:
+        """End all connections and threads.
+
+        Raises:
+            BaseException: what a script raised: the first of it.
+        """
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        _join(self._accepting)  # from here on, no peer is added
+        self._listener.close()
+        for peer in self._peers:
+            peer.shut_down()
+        for player in self._players:
+            _join(player)
+        if self._errors:
+            raise self._errors[0]
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _listening(unix: str | None) -> socket.socket:
+    if unix is None:
+        return socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(unix)
+    listener.listen()
+    return listener
+
+
+def _join(thread: threading.Thread) -> None:
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
