@@ -233,12 +233,13 @@ def is_one_shot(body: object) -> bool:
 def tune(manager: Any, limits: Limits) -> None:
     """Have this manager make its pools (direct, through SOCKS, ...) with these limits."""
     manager.pool_classes_by_scheme = {
-        scheme: _tuned_class(pool_class, limits)
+        scheme: tuned_class(pool_class, limits)
         for scheme, pool_class in manager.pool_classes_by_scheme.items()
     }
 
 
-def _tuned_class(pool_class: type[HTTPConnectionPool], limits: Limits) -> type[HTTPConnectionPool]:
+def tuned_class(pool_class: type[HTTPConnectionPool], limits: Limits) -> type[HTTPConnectionPool]:
+    """This class of pools with these limits; a class that has limits stays as it is."""
     if issubclass(pool_class, TunedPool):
         return pool_class
     made = type(pool_class.__name__, (TunedPool, pool_class), {"limits": limits})
