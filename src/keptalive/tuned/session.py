@@ -113,7 +113,7 @@ class TunedSession(requests.Session):
         unset = request.auth is None and self.auth is None
         if not (self.trust_env and unset and isinstance(request.url, str)):
             return super().prepare_request(request)  # it reads no ~/.netrc
-        login = self._read_environment().login(_origin(request.url))
+        login = self._cached_environment().login(_origin(request.url))
         with_login = cast("requests.Session", _WithLogin(self, login))
         return requests.Session.prepare_request(with_login, request)
 
@@ -127,7 +127,7 @@ class TunedSession(requests.Session):
     ) -> dict[str, Any]:
         given = dict(proxies or {})
         if self.trust_env:
-            environment = self._read_environment()
+            environment = self._cached_environment()
             given = {**environment.proxies(_origin(url), given.get("no_proxy")), **given}
             if verify is True or verify is None:
                 verify = environment.ca_bundle or verify
@@ -138,7 +138,7 @@ class TunedSession(requests.Session):
             "cert": self.cert if cert is None else cert,
         }
 
-    def _read_environment(self) -> _Environment:
+    def _cached_environment(self) -> _Environment:
         environment = self._environment  # read once: another thread may close the session
         if environment is None:
             environment = self._environment = _Environment()
