@@ -1,10 +1,9 @@
-"""What commands print goes through here, and so through `keptalive.text` and `keptalive.redaction`.
+"""All output of commands: it is made harmless, and secrets are hidden, before it is printed.
 
-Two gates. `Screen` is the one console of all commands: what it is given is cleaned before it is
-laid out, and so neither width nor wrapping brings anything back. `guarded` stands around every
-command: whatever else writes to the standard streams meanwhile (a library's warning, a log line of
-urllib3's, the command line's own help) is cleaned as it is written. Only the commands' own colours
-and cursor movements pass, and the one workflow command that is meant.
+This happens twice. `Screen` is the console of all commands: it cleans text before the layout, so
+that the layout cannot bring anything back. `guarded` wraps every command: other text that is
+written to the standard streams (a library's warning, a log line of urllib3, the help) is cleaned
+when it is written. Only our own colours and cursor movements pass, and our own workflow commands.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from keptalive.text import as_json, harmless, pending, without_commands
 
 
 class Guard:
-    """A standard stream, to which nothing gets that a terminal or a CI would obey.
+    """A standard stream that removes what a terminal or a CI would execute.
 
-    It has no ``buffer``: bytes would pass by.
+    It has no ``buffer``, because bytes would not be cleaned.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -35,29 +34,29 @@ class Guard:
         self._line = ""
 
     def write(self, text: str) -> int:
-        """Write what is left of the text."""
+        """Clean the text and write it."""
         self._write(harmless(self._line + IN_USE.hide(text)))
         return len(text)
 
     def write_styled(self, text: str) -> None:
-        """Write text whose escape sequences are the commands' own."""
+        """Write text whose escape sequences are our own."""
         self._write(without_commands(self._line + IN_USE.hide(text)))
 
     def write_command(self, command: str) -> None:
-        """Write a workflow command that is meant, on a line of its own."""
+        """Write a workflow command of our own, on a line of its own."""
         self.stream.write(f"{harmless('x' + IN_USE.hide(command))[1:]}\n")
         self._line = ""
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         self.stream.flush()
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """Whether it is a terminal."""
         return self.stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Its file descriptor."""
         return self.stream.fileno()
 
     def writable(self) -> bool:
@@ -65,7 +64,7 @@ class Guard:
         return True
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of them."""
+        """Write each of these."""
         for line in lines:
             self.write(line)
 
@@ -89,7 +88,7 @@ class _Styled:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """With both standard streams guarded; as they were afterwards."""
+    """Guard both standard streams within the block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(_guard_of, before)
     try:
@@ -103,13 +102,13 @@ def _guard_of(stream: Any) -> Any:
 
 
 def unguarded(stream: Any) -> Any:
-    """The stream that a guard stands before."""
+    """The stream behind a guard."""
     return stream.stream if isinstance(stream, Guard) else stream
 
 
 @contextmanager
 def own_colours() -> Iterator[None]:
-    """With colours let through: for the help, whose text is ours and whose console is typer's."""
+    """Let colours through within the block: for the help, which typer prints."""
     before = sys.stdout
     if isinstance(before, Guard):
         sys.stdout = _Styled(before)
@@ -120,15 +119,15 @@ def own_colours() -> Iterator[None]:
 
 
 def cleaned(text: str) -> str:
-    """The text without secrets in use, and with nothing to obey."""
+    """The text without secrets in use, and harmless."""
     return harmless(IN_USE.hide(text))
 
 
 class Screen(Console):
-    """A console that shows text as it is: no markup, no emoji names, nothing to obey.
+    """A console that cleans text, and shows it without markup and emoji names.
 
     Args:
-        stderr: whether it is standard error.
+        stderr: print on standard error instead of standard output.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -142,13 +141,13 @@ class Screen(Console):
         )
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make rich's text of a string: as every string that is printed or measured is made."""
+        """Rich's text for a string; rich calls this for every string that it prints or measures."""
         return super().render_str(cleaned(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Render anything: everything that is printed comes by here, before it is laid out."""
+        """Render anything; rich calls this for all that it prints, before the layout."""
         if isinstance(renderable, Text):
             renderable = _cleaned_text(renderable)
         for segment in super().render(renderable, options):
@@ -160,7 +159,7 @@ def _cleaned_text(text: Text) -> Text:
     plain = cleaned(text.plain)
     if plain == text.plain:
         return text
-    # the places of its styles are no longer known
+    # the positions of its styles are no longer valid
     return Text(
         plain,
         style=text.style,
@@ -172,7 +171,7 @@ def _cleaned_text(text: Text) -> Text:
 
 
 def print_json(value: Any) -> None:
-    """Print the value on standard output, without secrets; it reads back as it was."""
+    """Print the value as JSON on standard output, without secrets."""
     sys.stdout.write(as_json(without_secrets(value)) + "\n")
 
 

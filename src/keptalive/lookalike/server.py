@@ -185,7 +185,8 @@ def _written(path: Path, bundle: bytes) -> Iterator[None]:
             ours.enter_context(own_file(path, bundle))
         except FileExistsError:
             raise UsageError(
-                f"{path} exists already, and serve overwrites no file. Next: remove it, or --bundle FILE."
+                f"{path} exists already, and serve overwrites no file. "
+                "Next: remove it, or --bundle FILE."
             ) from None
         except OSError as error:
             raise UsageError(
