@@ -8,18 +8,36 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from keptalive import interruption
 from keptalive.errors import UsageError
-from keptalive.run.collect import Ended
 from keptalive.run.command import ignores_path, python_of
 from keptalive.run.inject import _keptalive_names as inside
 
 _INJECTED = Path(inside.__file__).resolve().parent
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # it sends them to the program as well
 _FORWARDED = (*_FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The process that was started, when it has ended.
+
+    Attributes:
+        exit_code: 128 + N where signal N ended it.
+        pid: its process id, which it kept if it executed another program.
+        python: the name of the Python that it was at its end; None if it was another program, or
+            if that is not known.
+        ignores_path: it was started with an option that makes Python ignore PYTHONPATH.
+    """
+
+    exit_code: int
+    pid: int
+    python: str | None
+    ignores_path: bool
 
 
 def folder_of(top: str) -> str:
@@ -31,16 +49,19 @@ def folder_of(top: str) -> str:
     return str(home if spec.submodule_search_locations is None else home.parent)
 
 
-def environment(ours: Mapping[str, str], folder: Path, watcher: str, source: str) -> dict[str, str]:
+def environment(
+    ours: Mapping[str, str], folder: Path, watcher: str, source: str, *, timeline: bool = False
+) -> dict[str, str]:
     """Our own environment, and in it where a watched process finds its watcher."""
     # an empty PYTHONPATH is none, while an empty entry in it would be the working directory
     path = [str(_INJECTED), *filter(None, [ours.get("PYTHONPATH")])]
     return {
-        **ours,
+        **{name: value for name, value in ours.items() if name != inside.TIMELINE},
         "PYTHONPATH": os.pathsep.join(path),
         inside.REPORTS: str(folder),
         inside.WATCHER: watcher,
         inside.SOURCE: source,
+        **({inside.TIMELINE: "1"} if timeline else {}),
     }
 
 

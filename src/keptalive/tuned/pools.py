@@ -113,6 +113,7 @@ class TunedPool(HTTPConnectionPool):
                 idle,
                 self.limits.max_idle,
             )
+            connection.closed_for = "max-idle"  # `keptalive.watching` reads this
             connection.close()
             # A new object: so urllib3 logs its "Starting new" line, which counts of connections
             # need
