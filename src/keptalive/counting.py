@@ -12,9 +12,10 @@ opened connection once a request line follows on the same thread. ``num_connecti
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
+from keptalive.records.counts import HostCounts
 from keptalive.records.pool_events import (
     Answered,
     CallBegan,
@@ -25,7 +26,6 @@ from keptalive.records.pool_events import (
     RetryingStatus,
     Starting,
 )
-from keptalive.records.run import Counts
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # requests.models.REDIRECT_STATI
 
@@ -49,7 +49,8 @@ class Ledger:
     """Reads events one at a time; ``counts`` is the sum so far."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
+        # Whether a connection came about without a response, a log cannot tell
+        self.counts = HostCounts(opened_unanswered=None)
         self._threads: dict[int, _Thread] = {}
 
     def record(self, event: Event) -> None:
@@ -65,9 +66,10 @@ class Ledger:
             case Resetting():
                 self._give_up(thread)
                 thread.opening = _Opening.AGAIN
+                self._add(connects=1)
             case Retrying():
                 self._give_up(thread)
-                self._add(attempts=1)
+                self._add(unanswered=1)
             case RetryingStatus():
                 thread.answered_last = False
             case Answered():
@@ -84,11 +86,11 @@ class Ledger:
             return
         self._give_up(thread)
         thread.opening = _Opening.NEW
+        self._add(connects=1)
 
     def _answered(self, thread: _Thread, event: Answered) -> None:
         opened = thread.opening is not _Opening.NONE
         self._add(
-            attempts=1,
             opened=opened,
             reopened=thread.opening is _Opening.AGAIN,
             reused=not opened,
@@ -111,33 +113,23 @@ class Ledger:
         # The last try of a failed call has no line of its own; if the last thing seen was a
         # response's head, then the try has been counted and it was the body that failed.
         if event.failed and not thread.answered_last:
-            self._add(attempts=1)
-        self._add(errors=event.failed)
+            self._add(unanswered=1)
         self._give_up(thread)
         thread.in_call = False
 
     def _give_up(self, thread: _Thread) -> None:
         """The attempt to connect, if there was one, had no answer."""
-        if thread.opening is not _Opening.NONE:
-            self._add(unanswered=1)
-            thread.opening = _Opening.NONE
+        thread.opening = _Opening.NONE
         thread.answered_last = False
 
     def _add(self, **numbers: int) -> None:
-        self.counts = add(self.counts, Counts(**numbers))
+        for name, number in numbers.items():
+            setattr(self.counts, name, getattr(self.counts, name) + number)
 
 
-def count(events: Iterable[Event]) -> Counts:
+def count(events: Iterable[Event]) -> HostCounts:
     """The counts that these events amount to."""
     ledger = Ledger()
     for event in events:
         ledger.record(event)
     return ledger.counts
-
-
-_COUNTED = Counts.__slots__
-
-
-def add(one: Counts, other: Counts) -> Counts:
-    """The sum of two counts, field by field."""
-    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in _COUNTED})

@@ -25,8 +25,9 @@ class Ending(enum.Enum):
 
 
 class ScenarioKind(NamedTuple):
-    """One row of the table of scenarios, which `keptalive serve --help` shows."""
+    """One row of the table of scenarios; `bench` shows the title, `serve --help` the meaning."""
 
+    title: str
     meaning: str
     number_means: str | None
     default: float | None
@@ -36,43 +37,65 @@ _IDLE = "idle seconds after a response"
 
 SCENARIOS: Mapping[str, ScenarioKind] = MappingProxyType(
     {
-        "keep-alive": ScenarioKind("Never closes a connection.", None, None),
+        "keep-alive": ScenarioKind(
+            "The server keeps connections", "Never closes a connection.", None, None
+        ),
         "close-announced": ScenarioKind(
-            "Every response says Connection: close, and the connection is closed.", None, None
+            "The server closes after every response, and says so",
+            "Every response says Connection: close, and the connection is closed.",
+            None,
+            None,
         ),
         "http-1.0": ScenarioKind(
-            "Sends HTTP/1.0 responses without keep-alive, and closes.", None, None
+            "The server speaks HTTP/1.0: one request per connection",
+            "Sends HTTP/1.0 responses without keep-alive, and closes.",
+            None,
+            None,
         ),
         "request-limit": ScenarioKind(
+            "The server closes unannounced after N requests",
             "Closes right after the Nth response on a connection, unannounced.",
             "requests on one connection",
             5,
         ),
         "request-limit-announced": ScenarioKind(
+            "The server closes after N requests, and says so",
             "The Nth response on a connection says Connection: close, then it is closed.",
             "requests on one connection",
             5,
         ),
-        "idle-timeout": ScenarioKind("Closes a connection that was idle for N seconds.", _IDLE, 5),
+        "idle-timeout": ScenarioKind(
+            'The server drops idle connections ("Resetting dropped connection")',
+            "Closes a connection that was idle for N seconds.",
+            _IDLE,
+            5,
+        ),
         "idle-reset": ScenarioKind(
-            "Resets (RST) a connection that was idle for N seconds.", _IDLE, 5
+            "The server resets idle connections",
+            "Resets (RST) a connection that was idle for N seconds.",
+            _IDLE,
+            5,
         ),
         "timeout-408": ScenarioKind(
+            "The server sends a 408 to idle connections, and closes them",
             "Sends a 408 on a connection that was idle for N seconds, and closes it.",
             _IDLE,
             5,
         ),
         "stray-bytes": ScenarioKind(
+            "The server sends bytes that belong to no response",
             "Sends bytes that belong to no response after every Nth response on a connection.",
             "requests on one connection",
             1,
         ),
         "stale": ScenarioKind(
+            "The server closes a kept connection when a request comes",
             "Closes instead of sending a response, after N responses on a connection.",
             "requests on one connection",
             1,
         ),
         "truncated-body": ScenarioKind(
+            "The server ends in the middle of a body",
             "Every Nth response of the server ends in the middle of its body.",
             "requests on all connections together",
             5,
