@@ -11,6 +11,7 @@ from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_chan
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.rules import Judged, judge
+from keptalive.causes.sentences import many
 from keptalive.records.connection import Connection, ConnectionEnd
 from keptalive.records.counts import HostCounts, total
 from keptalive.records.process import CONNECTIONS_KEPT, ProcessRecord
@@ -168,9 +169,11 @@ def _timeline(merged: Merged) -> tuple[ExchangeColumns | None, tuple[str, ...]]:
 
 def _missing(connections: int, exchanges: int) -> Iterable[str]:
     if connections:
-        yield f"{connections} connections are counted but not listed: there were too many."
+        are = f"{many(connections, 'connection')} {'is' if connections == 1 else 'are'}"
+        yield f"{are} counted but not listed: there were too many."
     if exchanges:
-        yield f"{exchanges} requests are missing from the timeline: there were too many."
+        are = f"{many(exchanges, 'request')} {'is' if exchanges == 1 else 'are'}"
+        yield f"{are} missing from the timeline: there were too many."
 
 
 def _iso(started_ns: int | None) -> str | None:

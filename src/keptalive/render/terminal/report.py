@@ -35,7 +35,7 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
     parts: list[RenderableType] = [*_beginning(report)]
     for host in hosts:
         if host not in fine:
-            parts += _route(host, only=only)
+            parts += _route(host, only=only, cures=not sentences.is_fine(host, report))
     parts += [*_fine(fine, every=len(fine) == len(report.hosts))]
     parts += [*_more(report.hosts[len(hosts) :])]
     if any(host.perfect and host.perfect.least < host.perfect.most for host in hosts):
@@ -60,8 +60,14 @@ def _is_good(verdict: str) -> bool:
 # -- Routes --------------------------------------------------------------------------------------
 
 
-def _route(host: HostReport, *, only: bool) -> Iterator[RenderableType]:
-    """A route with its costs and causes; of the only one, the verdict says what could be saved."""
+def _route(host: HostReport, *, only: bool, cures: bool) -> Iterator[RenderableType]:
+    """A route with its costs and causes.
+
+    Args:
+        host: the route.
+        only: there is no other, so the verdict has said what could be saved.
+        cures: whether anything is to be changed.
+    """
     yield _headline(host)
     if cost := sentences.cost(host, with_saved=not only):
         yield Text(cost)
@@ -69,7 +75,7 @@ def _route(host: HostReport, *, only: bool) -> Iterator[RenderableType]:
     necessary = False
     for cause in host.causes:
         necessary = cause.cause in UNAVOIDABLE
-        yield from _necessary(cause) if necessary else _cause(cause)
+        yield from _necessary(cause) if necessary else _cause(cause, with_cure=cures)
     if necessary:
         yield ""
 
@@ -104,7 +110,7 @@ def _more(hosts: Sequence[HostReport]) -> Iterator[RenderableType]:
 # -- Causes and findings -------------------------------------------------------------------------
 
 
-def _cause(cause: Cause) -> Iterator[RenderableType]:
+def _cause(cause: Cause, *, with_cure: bool) -> Iterator[RenderableType]:
     words = Text.assemble((cause.cause, "bold"), f": {meaning_of(cause.cause)}")
     yield _line(_times(cause), words, cause.seconds)
     if cause.evidence:
@@ -113,7 +119,7 @@ def _cause(cause: Cause) -> Iterator[RenderableType]:
         yield indented(Fitted(partial(_likeliest, cause.members)))
     if cause.unanswered:
         yield indented(Text(_never_answered(cause)))
-    if cause.cure:
+    if cause.cure and with_cure:
         yield _cure(cause.cure)
     yield ""
 
