@@ -12,14 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.runs import run
 
 import keptalive
-from keptalive import tuned_session
+from keptalive import results, tuned_session
 from keptalive.bench.plan import Plan, read_plan
 from keptalive.causes.catalogue import ROWS
 from keptalive.causes.log_sets import SETS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
+from keptalive.text import as_json
 
 ROOT = Path(__file__).parent.parent
 SOURCE = "src/keptalive"
@@ -183,10 +185,10 @@ def examples_of_compare() -> list[str]:
 
 
 def test_every_example_of_compare_runs(tmp_path: Path) -> None:
-    result = (ROOT / "tests" / "data" / "results" / "schema-2.json").read_bytes()
+    result = as_json(results.document(run()))
     (tmp_path / "results" / "baseline").mkdir(parents=True)
     for folder in ("results", "results/baseline"):
-        (tmp_path / folder / "2026-01-01T000000.json").write_bytes(result)
+        (tmp_path / folder / "2026-01-01T000000.json").write_text(result)
     examples = examples_of_compare()
     assert len(examples) >= 3
     for example in examples:

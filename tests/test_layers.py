@@ -20,6 +20,7 @@ VERDICTS = FLOOR | {"causes", "stats"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "text": set(),
+    "version": set(),
     "interruption": set(),
     "records": set(),
     "bounded": {"errors"},
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lookalike": {"errors", "interruption"},
     "run/inject": set(),
     "watching": FLOOR | {"causes", "run/inject"},
-    "run": FLOOR | {"causes", "run/inject", "watching"},
+    "run": FLOOR | {"causes", "run/inject", "version", "watching"},
     "logs": FLOOR | {"causes", "counting"},
     "bench": VERDICTS | {"counting", "tuned", "lookalike", "watching", "run/inject"},
     "compare": VERDICTS | {"bench", "results"},
