@@ -34,7 +34,7 @@ def test_the_plan_of_make_bench_is_the_default_one() -> None:
 
 @pytest.fixture
 def github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """A host that stands for api.github.com, trusted, and a token for it."""
+    """A trusted host in place of api.github.com, and a token for it."""
     with Lookalike.start(["keep-alive"]) as lookalike:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
         monkeypatch.setenv("GITHUB_TOKEN", lookalike.token)
@@ -66,10 +66,10 @@ def test_every_link_within_the_repository_has_a_target(page: Path) -> None:
 
 
 def causes_table() -> str:
-    """A row for each cause: its name, what happened, who can mend it, what to do."""
+    """A row for each cause: its name, what happened, who can fix it, what to do."""
     rows = [(f"`{row.name}`", row.meaning, row.mended_by, row.cure({})) for row in ROWS]
     return table(
-        "cause", "a connection was opened because", "who can mend it", "what to do", rows=rows
+        "cause", "a connection was opened because", "who can fix it", "what to do", rows=rows
     )
 
 

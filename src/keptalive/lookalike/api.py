@@ -79,7 +79,7 @@ class Api:
         self._served = 0
         self._revoked = False
 
-    def answer(self, request: Request, *, now_s: float) -> Response:
+    def respond(self, request: Request, *, now_s: float) -> Response:
         """The response to a request that came at this time, in seconds since the epoch."""
         self._served += 1
         if now_s >= self._resets_at_s:
@@ -92,7 +92,7 @@ class Api:
                 resource = resources.limit_exceeded()
             else:
                 self._used += 1
-        return self._respond(request, resource, authenticated, now_s)
+        return self._response(request, resource, authenticated, now_s)
 
     def _decide(self, request: Request) -> tuple[resources.Resource, bool]:
         headers = request.headers
@@ -116,7 +116,7 @@ class Api:
             return resources.problem(401, "Requires authentication"), False
         return resource, authenticated
 
-    def _respond(
+    def _response(
         self, request: Request, resource: resources.Resource, authenticated: bool, now_s: float
     ) -> Response:
         varying = self._varying_headers(authenticated, int(now_s))

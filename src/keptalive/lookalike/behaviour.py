@@ -152,7 +152,7 @@ def _parse_number(name: str, number_means: str, text: str) -> float:
 class Treatment:
     """What the server does with one request."""
 
-    answers: bool = True
+    responds: bool = True
     http_version: bytes = b"HTTP/1.1"
     announces_close: bool = False
     truncates: bool = False
@@ -182,7 +182,7 @@ ANNOUNCED = Treatment(announces_close=True, ending=Ending.CLOSE_NOTIFY)
 HTTP_1_0 = Treatment(http_version=b"HTTP/1.0", ending=Ending.CLOSE_NOTIFY)
 DROPPED = Treatment(ending=Ending.CLOSE_NOTIFY)
 STRAYED = Treatment(stray=b"\r\n")
-REFUSED = Treatment(answers=False, ending=Ending.FIN)
+REFUSED = Treatment(responds=False, ending=Ending.FIN)
 TRUNCATED = Treatment(truncates=True, ending=Ending.FIN)
 
 # (the scenario's number, requests on this connection, requests on this port) -> does it apply?

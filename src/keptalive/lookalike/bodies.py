@@ -103,7 +103,7 @@ def user(base_url: str) -> bytes:
             "location": "127.0.0.1",
             "email": "octolook@example.com",
             "hireable": None,
-            "bio": "Answers like api.github.com, and closes connections as it is told.",
+            "bio": "Imitates api.github.com, and closes connections as configured.",
             "twitter_username": None,
             "notification_email": "octolook@example.com",
             "public_repos": REPOSITORY_COUNT,

@@ -143,7 +143,7 @@ class Connection:
         self._requests += 1
         treatment = on_request(host.scenario, of_connection=self._requests, of_listener=host.served)
         client_closes = not self._parser.should_keep_alive()
-        if treatment.answers:
+        if treatment.responds:
             self._channel.write(self._response(treatment, client_closes=client_closes))
         if treatment.stray:
             self._channel.write(treatment.stray)  # its own TLS record, in the same packet
@@ -158,7 +158,7 @@ class Connection:
         request = Request(
             method=self._parser.get_method(), target=self._target, headers=self._headers
         )
-        response = self._host.api.answer(request, now_s=time.time())
+        response = self._host.api.respond(request, now_s=time.time())
         # HTTP/1.0 needs no Connection: close
         can_announce = treatment.http_version != b"HTTP/1.0"
         payload = response.render(

@@ -154,7 +154,7 @@ def _stamp(path: str) -> tuple[int, ...] | None:
 
 
 def _no_password() -> NoReturn:
-    # Without this function OpenSSL asks for the password at the terminal
+    # Without this function OpenSSL reads the password from the terminal
     raise ssl.SSLError(
         ssl.SSL_ERROR_SSL, "the client's private key is encrypted: use one without a password"
     )

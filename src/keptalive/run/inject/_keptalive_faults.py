@@ -10,7 +10,7 @@ reach it with keptalive. Therefore:
   what is raised there.
 - A hook calls no Python code of others that may fail.
 
-Two exceptions cannot be told apart from ours, since they have no frame: a built-in exception that
+Two exceptions look like ours, since they have no frame: a built-in exception that
 another thread injects (`PyThreadState_SetAsyncExc`), and one that a handler written in C raises.
 """
 
