@@ -8,11 +8,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.runs import run
 
 import keptalive
 from keptalive import results, tuned_session
@@ -21,6 +20,8 @@ from keptalive.causes.catalogue import ROWS
 from keptalive.causes.log_sets import SETS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
+from keptalive.records import report
+from keptalive.records.connection import CloseReason
 from keptalive.text import as_json
 
 ROOT = Path(__file__).parent.parent
@@ -122,6 +123,23 @@ def test_a_table_in_the_pages_is_that_of_the_code(name: str) -> None:
     assert made() == split_at(name, page.read_text())[1]
 
 
+def test_the_readme_has_the_right_number_of_causes() -> None:
+    assert f"There are {len(ROWS)} causes," in (ROOT / "README.md").read_text()
+
+
+def test_the_page_of_the_report_has_every_key_and_every_end_of_a_connection() -> None:
+    page = (ROOT / "docs" / "report.md").read_text()
+    keys = {
+        field.name
+        for kind in vars(report).values()
+        if isinstance(kind, type) and is_dataclass(kind)
+        for field in fields(kind)
+    }
+    named = {name for line in re.findall("^.*`.*$", page, re.M) for name in line.split("`")[1::2]}
+    assert keys - named == set()
+    assert {reason.value for reason in CloseReason} - named == set()
+
+
 def test_the_house_table_has_every_folder_and_module() -> None:
     source = Path(keptalive.__file__).parent
     places = {
@@ -185,6 +203,8 @@ def examples_of_compare() -> list[str]:
 
 
 def test_every_example_of_compare_runs(tmp_path: Path) -> None:
+    from tests.runs import run  # here, since this file is a script too
+
     result = as_json(results.document(run()))
     (tmp_path / "results" / "baseline").mkdir(parents=True)
     for folder in ("results", "results/baseline"):
