@@ -6,7 +6,7 @@ and what to do next. `cli.main` prints the text and exits with the exit code.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # half of the import time before Ctrl-C is handled is typing
+TYPE_CHECKING = False  # typing is half of the import time before Ctrl-C is handled
 if TYPE_CHECKING:
     from typing import ClassVar
 
