@@ -123,8 +123,8 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
     changed = replace(plan, **checked(CHECKS, values, source))
     if (many := len(changed.requests) * changed.repeats) > MOST:
         raise UsageError(
-            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be made. "
-            "Next: fewer repeats."
+            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be "
+            "made. Next: fewer repeats."
         )
     for limit in changed.gate:
         if (fault := _idle(limit, changed)) is not None:

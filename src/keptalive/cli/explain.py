@@ -16,8 +16,8 @@ from keptalive.cli.output import Screen, print_json
 from keptalive.logs.explain import SoFar, explained
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.redaction import shown
+from keptalive.render.numbers import many
 from keptalive.render.terminal import report as report_screen
-from keptalive.render.terminal.report import many
 
 HOSTS_SHOWN = 20
 
