@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from keptalive import redaction
-from keptalive.cli.main import app, run_guarded
+from keptalive.cli.main import run_guarded
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -34,7 +34,7 @@ class Keptalive:
         streams = [io.TextIOWrapper(file, "utf-8", write_through=True) for file in files]
         words = [str(argument) for argument in arguments]
         with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
-            code = run_guarded(lambda: app(words, standalone_mode=False, prog_name="keptalive"))
+            code = run_guarded(words)
         return Ended(code, *(file.getvalue() for file in files))
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.servers.plain import served
 
 from .running import PROGRAMS
+
+__all__ = ["served"]
 
 
 @pytest.fixture(autouse=True)

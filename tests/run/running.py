@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from keptalive.run.launch import Ran, run
+from keptalive.run.collect import Ran
+from keptalive.run.launch import run
 
 PROGRAMS = Path(__file__).parents[1] / "data" / "programs"
 PYTHONS = [
@@ -29,11 +30,11 @@ def code(text: str, **options: str) -> Ran:
 
 
 def connects(ran: Ran) -> list[int]:
-    return [report["report"]["connects"] for report in ran.reports]
+    return [sum(host.connects for host in record.hosts) for record in ran.records]
 
 
 def ended(ran: Ran) -> list[str]:
-    return [report["ended"] for report in ran.reports]
+    return [one.ended for one in ran.processes]
 
 
 def whole(ran: Ran) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from keptalive.run.launch import Ran
+from keptalive.run.collect import Ran
 
 from .running import PYTHONS, connects, watched, whole
 
@@ -149,7 +149,7 @@ def said_unwatched(ran: Ran) -> bool:
 def test_a_program_that_an_agent_in_front_keeps_from_being_watched_is_said(agent, capfd):
     agent(HEAD + TAIL)
     ran = watched(*theirs_first())
-    assert (ran.exit_code, ran.reports, said_unwatched(ran)) == (0, (), True)
+    assert (ran.exit_code, ran.processes, said_unwatched(ran)) == (0, (), True)
     assert capfd.readouterr().err == ""
 
 

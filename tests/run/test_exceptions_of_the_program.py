@@ -143,7 +143,7 @@ def test_what_strikes_while_requests_is_imported_arrives_and_the_next_import_is_
     text = IMPORTS.replace("RAISES", RAISES[raises]).replace("MODULE", module)
     ran = code(
         f"{text}\nimport {module}\n"
-        "from keptalive.watching import watch\n"
+        "from keptalive.watching import api as watch\n"
         "print(watch._WATCHING._observer is not None)",
         watcher="keptalive.run.process_watcher.begin",
     )
@@ -167,7 +167,7 @@ def test_a_broken_requests_is_no_trouble_to_a_program_that_uses_urllib3_only(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
     ran = code("import urllib3; print('fine')", watcher="keptalive.run.process_watcher.begin")
     assert capfd.readouterr() == ("fine\n", "")
-    assert "not watched" in ran.reports[0]["report"]["warnings"][0]
+    assert "not watched" in ran.records[0].warnings[0]
 
 
 def caught(function: object) -> BaseException:

@@ -64,7 +64,7 @@ def alike(serve, monkeypatch, capfd):
         ran = watched(*command, watcher="keptalive.run.process_watcher.begin")
         assert capfd.readouterr() == expected
         assert (ran.exit_code, ran.warnings) == (alone.returncode, ())
-        return [sum(host["opened"] for host in one["report"]["hosts"]) for one in ran.reports]
+        return [sum(host.opened for host in record.hosts) for record in ran.records]
 
     return run
 
@@ -92,7 +92,7 @@ def test_an_interactive_python_is_what_it_is_without_us(variable, monkeypatch, c
     ran = watched(sys.executable, "-i")
     assert capfd.readouterr() == plain
     assert ("startup ran" in plain.out) is bool(variable)
-    assert (ran.exit_code, len(ran.reports), ran.warnings) == (expected.returncode, 1, ())
+    assert (ran.exit_code, len(ran.processes), ran.warnings) == (expected.returncode, 1, ())
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_an_interactive_python_is_what_it_is_without_us(variable, monkeypatch, c
 )
 def test_a_python_that_ignores_our_path_is_said_not_to_be_watched(options, capfd):
     ran = watched(sys.executable, *options.split(), "-c", "")
-    assert (ran.exit_code, ran.reports, ran.processes_without_report) == (0, (), 0)
+    assert (ran.exit_code, ran.processes, ran.processes_without_report) == (0, (), 0)
     assert ran.warnings == ("no Python process was watched (-E, -I and -S ignore PYTHONPATH)",)
 
 
@@ -114,7 +114,7 @@ def test_a_child_of_a_python_that_ignores_our_path_is_watched_and_the_parent_is_
     text = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])"
     ran = watched(sys.executable, "-I", "-c", text)
     (warning,) = ran.warnings
-    assert len(ran.reports) == 1
+    assert len(ran.processes) == 1
     assert warning.startswith("process ")
     assert warning.endswith(" was not watched (-E, -I and -S ignore PYTHONPATH)")
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 
+import msgspec
 import pytest
 
-from keptalive.run.folder import left_in, seal
+from keptalive.records.plain import as_plain
+from keptalive.records.process import ProcessRecord
+from keptalive.run.folder import seal
+from keptalive.run.process_reports import ProcessReport, left_in
 
 from .running import code, connects, whole
 
@@ -38,7 +42,7 @@ def _a_temporary_folder_to_clear(tmp_path, monkeypatch):
 def test_a_folder_that_the_program_deletes_is_said(text, capfd, tmp_path):
     ran = code(FOLDER + text)
     (tmp_path / "temporary").mkdir(exist_ok=True)  # pytest itself needs it now
-    assert (ran.reports, capfd.readouterr()) == ((), ("", ""))
+    assert (ran.processes, capfd.readouterr()) == ((), ("", ""))
     (warning,) = ran.warnings
     assert warning.startswith(f"{SAID}there is no report (")
     assert warning.endswith("). Next: set TMPDIR to a folder that nothing clears")
@@ -67,17 +71,28 @@ GARBAGE = {
     "a folder": "os.mkdir(os.path.join(folder, 'x.json'))",
     "a dot file": "plant('.nfs0001')",
 }
+
+RECORD = ProcessRecord(process=7, started_ns=1, seconds=2.0)
+
+
+def a_report(**changes: object) -> str:
+    whole = {"pid": 7, "parent": 1, "program": "x", "python": "3", "libraries": {}, "ended": None}
+    return json.dumps({**whole, "warnings": [], "report": as_plain(RECORD), **changes})
+
+
 UNREADABLE = {
     "half a report": 'b\'{"pid": 1, "par\'',
     "nothing": "b''",
     "bytes": "bytes(range(256))",
     "a list": "b'[]'",
     "another's object": "b'{\"a\": 1}'",
-    "a report of words": (
-        'b\'{"pid": 1, "parent": 1, "program": "x", "python": "3", "warnings": [], "report": "x"}\''
-    ),
-    "a warning that is none": (
-        'b\'{"pid": 1, "parent": 1, "program": "x", "python": "3", "warnings": [1], "report": {}}\''
+    "a report of words": repr(a_report(report="x").encode()),
+    "a warning that is none": repr(a_report(warnings=[1]).encode()),
+    "a record without what it must have": repr(a_report(report={}).encode()),
+    "a count that is a word": repr(
+        a_report(
+            report={"process": 7, "started_ns": 1, "seconds": 2.0, "hosts": [{"opened": "x"}]}
+        ).encode()
     ),
     "too deep": "b'[' * 100_000",
 }
@@ -119,9 +134,8 @@ def test_a_reason_that_cannot_be_read_is_one_line(capfd):
     )
 
 
-def a_report(**changes: object) -> str:
-    whole = {"pid": 7, "parent": 1, "program": "x", "python": "3", "ended": None, "warnings": []}
-    return json.dumps({**whole, "report": {"connects": 1}, **changes})
+def test_a_whole_report_can_be_read():
+    assert msgspec.json.decode(a_report(), type=ProcessReport).report == RECORD
 
 
 @pytest.fixture
@@ -136,7 +150,7 @@ def test_of_a_process_whose_last_report_is_cut_short_the_one_before_is_reported(
     (folder / "7-1.interim").write_text(a_report())
     (folder / "7-1.json").write_text(a_report(ended="exit")[:-9])
     left = left_in(folder)
-    assert left.latest["7-1"]["report"] == {"connects": 1}
+    assert left.latest["7-1"].report == RECORD
     assert (left.silent, left.unreadable, left.foreign) == ((), 1, 0)
 
 

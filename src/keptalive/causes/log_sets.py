@@ -58,9 +58,7 @@ SETS: dict[str, Remaining] = {
         'the kept connection was closed at once ("Resetting dropped connection")',
         'Look at the response before: "Connection: close", HTTP/1.0, or not read fully?',
     ),
-    NEW_POOL: Remaining(
-        _NEW_POOL, "an empty pool, as a new Session or requests.get has it", _KEEP
-    ),
+    NEW_POOL: Remaining(_NEW_POOL, "an empty pool, as a new Session or requests.get has it", _KEEP),
     NEW_POOL_OR_PROCESS: Remaining(
         (*_NEW_POOL, FIRST), "an empty pool, as a new Session or a new process has it", _KEEP
     ),

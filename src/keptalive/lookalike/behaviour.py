@@ -25,8 +25,9 @@ class Ending(enum.Enum):
 
 
 class ScenarioKind(NamedTuple):
-    """One row of the table that `--help` shows."""
+    """One row of the table that `--help` shows; the title is that of a table of results."""
 
+    title: str
     meaning: str
     number_means: str | None
     default: float | None
@@ -36,39 +37,65 @@ _IDLE = "seconds of idleness after a response"
 
 SCENARIOS: Mapping[str, ScenarioKind] = MappingProxyType(
     {
-        "keep-alive": ScenarioKind("Never closes a connection.", None, None),
-        "close-announced": ScenarioKind(
-            "Every response says Connection: close, and the connection is closed.", None, None
+        "keep-alive": ScenarioKind(
+            "The server keeps connections", "Never closes a connection.", None, None
         ),
-        "http-1.0": ScenarioKind("Answers in HTTP/1.0 without keep-alive, and closes.", None, None),
+        "close-announced": ScenarioKind(
+            "The server closes after every response, and says so",
+            "Every response says Connection: close, and the connection is closed.",
+            None,
+            None,
+        ),
+        "http-1.0": ScenarioKind(
+            "The server speaks HTTP/1.0: one request a connection",
+            "Answers in HTTP/1.0 without keep-alive, and closes.",
+            None,
+            None,
+        ),
         "request-limit": ScenarioKind(
+            "The server closes unannounced after N requests",
             "Closes unannounced right after the Nth response of a connection.",
             "requests served on a connection",
             5,
         ),
         "request-limit-announced": ScenarioKind(
+            "The server closes after N requests, and says so",
             "The Nth response of a connection says Connection: close, then it is closed.",
             "requests served on a connection",
             5,
         ),
-        "idle-timeout": ScenarioKind("Closes a connection that was idle for so long.", _IDLE, 5),
-        "idle-reset": ScenarioKind("Resets a connection that was idle for so long.", _IDLE, 5),
+        "idle-timeout": ScenarioKind(
+            'The server drops idle connections ("Resetting dropped connection")',
+            "Closes a connection that was idle for so long.",
+            _IDLE,
+            5,
+        ),
+        "idle-reset": ScenarioKind(
+            "The server resets idle connections",
+            "Resets a connection that was idle for so long.",
+            _IDLE,
+            5,
+        ),
         "timeout-408": ScenarioKind(
+            "The server sends a 408 to idle connections, and closes them",
             "Sends an unsolicited 408 to a connection that was idle for so long, and closes.",
             _IDLE,
             5,
         ),
         "stray-bytes": ScenarioKind(
+            "The server sends bytes that belong to no response",
             "Every Nth response of a connection is followed by bytes that belong to no response.",
             "requests from one stray to the next",
             1,
         ),
         "stale": ScenarioKind(
+            "The server closes on receiving a request on a kept connection",
             "Closes instead of answering, once a connection has served so many requests.",
             "requests served on a connection",
             1,
         ),
         "truncated-body": ScenarioKind(
+            "The server breaks off in the middle of a body",
             "Every Nth response of the server breaks off in the middle of its body.",
             "requests from one broken response to the next, over all connections",
             5,

@@ -111,6 +111,7 @@ class FittedPool(HTTPConnectionPool):
                 idle,
                 self.limits.max_idle,
             )
+            connection.closed_for = "max-idle"  # so that whoever watches sees why
             connection.close()
             # Not the old object: this way urllib3's log has its "Starting new" line, as every
             # count of connections expects

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
 
 import keptalive
-from keptalive.watching import hooks
+from keptalive.watching import connection_hooks
 from keptalive.watching.api import watch
 
 OURS = str(Path(keptalive.__file__).parent / "watching")
@@ -137,7 +137,7 @@ def test_whatever_line_of_ours_it_strikes_it_arrives(program, server, request, m
     del arrived
     gc.collect()  # what was cut short is closed here, and in no later test
     # What strikes in a finalizer is lost, with us or without: we are not there but to pass it on
-    source, first = inspect.getsourcelines(hooks._close)
+    source, first = inspect.getsourcelines(connection_hooks.close)
     assert [
         line for name, line in swallowed if name != "wrapper" or not 0 <= line - first < len(source)
     ] == []

@@ -47,6 +47,12 @@ else:  # in a watched process, keptalive may not be importable, and this folder 
 # Interim reports may take this many seconds, and this share of the time
 _INTERIM_S, _INTERIM_SHARE = 0.1, 0.02
 _PATIENCE_S = 1.0  # for a report in a place where its locks may be held, and never released
+# In which module a version stands, under which name, and of what it is
+_VERSIONS = (
+    ("requests", "__version__", "requests"),
+    ("urllib3", "__version__", "urllib3"),
+    ("ssl", "OPENSSL_VERSION", "openssl"),
+)
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _exit, _execv, _execve = os._exit, os.execv, os.execve
@@ -244,6 +250,7 @@ class Share:
             "parent": os.getppid(),
             "program": _program(),
             "python": ".".join(map(str, sys.version_info[:3])),
+            "libraries": _libraries(),
             "ended": how,
             "warnings": self.warnings,
         }
@@ -272,6 +279,17 @@ class Share:
 
 def _privately(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _libraries() -> dict[str, str]:
+    """The versions of what was imported; no code of a module's own is called for it."""
+    found = {}
+    for name, key, called in _VERSIONS:
+        module = sys.modules.get(name)
+        version = module.__dict__.get(key) if type(module) is type(sys) else None
+        if type(version) is str:
+            found[called] = version
+    return found
 
 
 def _program() -> str:
