@@ -87,7 +87,7 @@ import os, sys, threading
 import requests
 
 def ask():
-    for _ in range(10):
+    for _ in range(3):
         with requests.Session() as session:
             session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
 
@@ -102,7 +102,7 @@ def test_notes_that_threads_take_at_once_are_no_trouble(asked):
     assert ([opened(record) for record in ran.records], ran.warnings) == ([accepted], ())
     ran, accepted = asked(THREADS + "os.kill(os.getpid(), 9)")
     (record,) = ran.records
-    assert 0 < opened(record) <= accepted == 80
+    assert 0 < opened(record) <= accepted == 24
 
 
 def test_workers_that_a_pool_terminates_tell_of_all_connections_that_they_opened(asked):
