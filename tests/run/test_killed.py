@@ -14,7 +14,7 @@ from keptalive.records.process import ProcessRecord
 from keptalive.run.collect import Ran
 from keptalive.run.launch import run
 
-SCENARIO = "close-announced"
+SCENARIO, KEEPS = "close-announced", "keep-alive"
 ASKS = """
 import os, sys
 import requests
@@ -46,7 +46,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def lookalike() -> Iterator[Lookalike]:
-    with Lookalike.start([SCENARIO]) as started:
+    with Lookalike.start([SCENARIO, KEEPS]) as started:
         yield started
 
 
@@ -80,6 +80,26 @@ def test_a_killed_program_tells_of_all_connections_that_it_opened(how, asked):
     assert (ran.processes[0].ended, opened(record), record.left_open) == (None, 3, 0)
     (warning,) = ran.warnings
     assert "was killed before the end" in warning
+
+
+HOLDS = """
+import os, sys
+import requests
+
+sessions = [requests.Session() for _ in range(3)]
+for session in sessions:
+    session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_program_had_open_is_not_called_left_open(lookalike, tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
+    monkeypatch.delenv("PYTHONPATH")
+    (tmp_path / "program.py").write_text(HOLDS)
+    command = [sys.executable, "program.py", lookalike.url(KEEPS)]
+    (record,) = run(command, watcher="keptalive.run.process_watcher.begin").records
+    assert (opened(record), record.left_open, record.left_at) == (3, 0, ())
 
 
 THREADS = """
