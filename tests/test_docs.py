@@ -168,25 +168,38 @@ def test_the_places_for_something_new_exist() -> None:
     assert missing == []
 
 
+COMMANDS = ("bench", "compare", "run", "explain", "serve")
+
+
+def help_of(*command: str, columns: int = 80) -> str:
+    """What `--help` prints in a terminal of this width."""
+    return subprocess.run(
+        [sys.executable, "-m", "keptalive", *command, "--help"],
+        env={**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def cli_page() -> str:
-    """What `docs/cli.md` must hold: the help of each command."""
-    parts = ["# The command line\n\nMade from `--help`; a test compares the two.\n"]
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    for command in ("bench", "compare", "run", "explain", "serve"):
-        shown = subprocess.run(
-            [sys.executable, "-m", "keptalive", command, "--help"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        lines = "\n".join(line.rstrip() for line in shown.strip("\n").splitlines())
+    """`docs/cli.md`: the help of each command."""
+    parts = ["# The command line\n\nMade from `--help` by `python tests/test_docs.py`.\n"]
+    for command in COMMANDS:
+        shown = help_of(command).strip("\n")
+        lines = "\n".join(line.rstrip() for line in shown.splitlines())
         parts.append(f"\n## keptalive {command}\n\n```\n{lines}\n```\n")
     return "".join(parts)
 
 
 def test_the_page_of_commands_is_their_help() -> None:
     assert cli_page() == (ROOT / "docs" / "cli.md").read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_their_help(command: str) -> None:
+    (listed,) = re.findall(rf"^│ {command} +(.*?) +│$", help_of(columns=300), re.M)
+    assert listed in " ".join(help_of(command, columns=300).split())
 
 
 WORKFLOW = ROOT / ".github" / "workflows" / "reuse.yml"

@@ -22,10 +22,12 @@ from keptalive.bench.plan import Plan
 from keptalive.bench.runner import Bench, Progress
 from keptalive.bench.strategies import STRATEGIES, Fresh, OneSession, strategies_named
 from keptalive.bench.strategy import Answer, Request, Strategy
-from keptalive.bench.targets import LookalikeTarget
+from keptalive.bench.targets import PAUSE_FACTOR, LookalikeTarget
 from keptalive.errors import UsageError
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
+from keptalive.records.connection import CloseReason
+from keptalive.records.plain import as_plain
 from keptalive.records.report import Report
 from keptalive.records.run import Run, StrategySummary, Trace
 
@@ -350,6 +352,23 @@ def test_a_trace_accounts_for_as_many_connections_as_a_counted_trial(
 def test_the_traced_round_is_in_no_count_and_no_time(whole_run: Run) -> None:
     assert {trial.round for trial in whole_run.trials} == {0, 1}
     assert len(whole_run.traces) == len(ALL) * len(STRATEGIES)
+
+
+def test_a_trace_has_every_request_and_no_places_in_keptalive(whole_run: Run) -> None:
+    report = trace_of(whole_run, "keep-alive", "session").report
+    assert report.exchanges is not None
+    assert report.exchanges.path == ("/user",) * 10
+    assert report.exchanges.connection == (report.connections[0].id,) * 10
+    assert report.places == ()
+    assert ".py:" not in json.dumps(as_plain(report))
+
+
+def test_of_pauses_that_nobody_waited_for_connections_were_idle(whole_run: Run) -> None:
+    connections = trace_of(whole_run, "idle-timeout", "session").report.connections
+    ends = [one.end for one in connections if one.end is not None]
+    idle = [end.idle_s for end in ends if end.how == CloseReason.TLS_CLOSE]
+    assert len(idle) == 9
+    assert min(idle) >= 5 * PAUSE_FACTOR
 
 
 def test_a_run_that_is_stopped_before_its_trace_has_none(lookalike: Lookalike) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import commands
+from tests.commands import in_text
 
 from keptalive.lookalike.process import Lookalike
 
@@ -36,16 +38,8 @@ def keptalive(
     *arguments: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if k not in ("GITHUB_TOKEN", "GH_TOKEN")}
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env={**inherited, "COLUMNS": "80", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    variables = {**inherited, "COLUMNS": "80", **environment}
+    return in_text(commands.keptalive(*arguments, folder=folder, environment=variables))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import in_text, keptalive
 from tests.runs import run, usual
 
 from keptalive import results
@@ -50,16 +51,8 @@ def compare(
 ) -> subprocess.CompletedProcess[str]:
     theirs = ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS")
     inherited = {k: v for k, v in os.environ.items() if k not in theirs}
-    return subprocess.run(
-        [sys.executable, "-m", "keptalive", "compare", *map(str, arguments)],
-        cwd=folder,
-        env={**inherited, "COLUMNS": "80", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    variables = {**inherited, "COLUMNS": "80", **environment}
+    return in_text(keptalive("compare", *arguments, folder=folder, environment=variables))
 
 
 def test_a_result_against_itself_is_fine(same: Path, tmp_path: Path) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.reports import FIRST_USE, cause, host
+from tests.hostile.words import HOSTILE, LONG, faults_in
+from tests.reports import FIRST_USE, cause, host, whole
 
+from keptalive.cli.output import Screen
+from keptalive.records.plain import with_texts
 from keptalive.records.report import Cause, Finding, HostReport, Range, Report
 from keptalive.render import report_sentences
 from keptalive.render.terminal.report import screen
@@ -493,3 +496,17 @@ def test_without_colour_there_is_none_and_with_it_the_words_are_the_same(monkeyp
     )
     assert "\x1b[32m" in coloured.getvalue()
     assert "\x1b[3" not in plain.getvalue()
+
+
+@pytest.mark.parametrize("text", [HOSTILE, LONG, "::error::x"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_text_of_a_report_is_obeyed_wherever_a_line_is_broken(monkeypatch, capsys, width, text):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("keptalive.render.terminal.report.meaning_of", str)
+    routes = [host("", cause("retry", 1), cause("x", 1, members=("a", "b"))), FINE]
+    report = replace(whole(), hosts=(*whole().hosts, *routes))
+    hostile = replace(with_texts(report, lambda before: before + text), source="run")
+    Screen().print(screen(hostile))
+    written = capsys.readouterr().out
+    assert len(written.splitlines()) > 20
+    assert faults_in(written.encode("utf-8", "surrogateescape")) == []

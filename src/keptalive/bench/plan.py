@@ -123,7 +123,7 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
     changed = replace(plan, **checked(CHECKS, values, source))
     if (many := len(changed.requests) * changed.repeats) > MOST:
         raise UsageError(
-            f"{source or 'The command'}: {many} requests in a run; at most {MOST} can be made. "
+            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be made. "
             "Next: fewer repeats."
         )
     for limit in changed.gate:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import replace
 
 from keptalive.bench.plan import Plan
 from keptalive.bench.targets import Target
 from keptalive.bench.trial import Answers, DisagreementError, Step, run_trial
-from keptalive.records.report import Cause, HostReport, Report
+from keptalive.causes import judge
+from keptalive.records.process import ProcessRecord
+from keptalive.records.report import Report
 from keptalive.records.run import Trace
 from keptalive.watching.api import watch
 
@@ -44,25 +46,24 @@ def traced(
 @contextmanager
 def watched(clock: Callable[[], float]) -> Iterator[Callable[[], Report]]:
     """Watch this process; what it is given is the report, once the block has ended."""
-    with watch(clock=clock) as watch_:
-        yield lambda: _report_of(watch_.report())
+    with watch(clock=clock, timeline=True) as watch_:
+        yield lambda: judge.report([without_places(watch_.record())], source="bench")
 
 
-def _report_of(plain: dict[str, Any]) -> Report:
-    unknown = ("unanswered", "in_flight", "seconds_waiting_for_pool", "seconds_lost", "perfect")
-    counted = ("requests", "attempts", "opened", "opened_unanswered", "reopened", "reused")
-    hosts = tuple(
-        HostReport(
-            host=host["host"],
-            **{name: host[name] for name in counted},
-            **dict.fromkeys((*unknown, "connects", "seconds_saved")),
-            most_at_once=host["at_once"],
-            seconds_opening=host["seconds_opening"],
-            causes=tuple(
-                Cause(cause=one["cause"], count=one["count"], seconds=one["seconds"])
-                for one in host["causes"]
-            ),
-        )
-        for host in plain["hosts"]
+def without_places(record: ProcessRecord) -> ProcessRecord:
+    """The record without places in the program, which would be places in keptalive."""
+    return replace(
+        record,
+        left_at=(),
+        connections=tuple(
+            replace(
+                one,
+                facts=replace(
+                    one.facts, session_location=None, request_location=None, unread_location=None
+                ),
+                end=None if one.end is None else replace(one.end, request_location=None),
+            )
+            for one in record.connections
+        ),
+        exchanges=tuple(replace(one, where=None) for one in record.exchanges or ()),
     )
-    return Report(source="bench", hosts=hosts)

@@ -24,11 +24,12 @@ def findings_of(host: HostReport, counts: HostCounts) -> tuple[Finding, ...]:
 
 def _credentials(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
     if counts.cleartext_credentials:
+        to = ", ".join(host.origins) or host.host
         yield Finding(
             finding="cleartext-credentials",
             host=host.host,
             facts={"requests": counts.cleartext_credentials},
-            evidence=f"Credentials were sent over plain http to {', '.join(host.origins) or host.host}"
+            evidence=f"Credentials were sent over plain http to {to}"
             f"{_times(counts.cleartext_credentials)}: they can be read on the way.",
             cure="Use https.",
         )

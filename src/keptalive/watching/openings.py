@@ -48,10 +48,11 @@ class Openings(OpenConnections):
 
     def takes(self, connection: ConnectionState, pool: Pool) -> None:
         """A request takes this connection: from now on it is in flight."""
+        number = connection.number = next(self.ticks)
         for route in self.routes_of(pool)[1]:
-            route.in_flight.add(connection)
+            route.in_flight[number] = connection
             if len(route.in_flight) > route.most:
-                route.grows(connection)
+                route.grows(number)
 
     # -- before it connects
 
@@ -94,6 +95,9 @@ class Openings(OpenConnections):
         self.flow = flow_teller()  # greenlets may have come into use
         call, now = current_call(), self.clock()
         pool.sweep(now)
+        being_taken = pool.being_taken(connection)
+        for route in self.routes_of(pool)[1] if being_taken else ():
+            route.had(len(route.in_flight) + being_taken)
         unread = [one for one in pool.known if one is not connection and one.is_unread()]
         predecessor = predecessor or _unreplaced(pool, unread)
         if predecessor is None and not self._is_needed(pool) and pool.discarded:
@@ -240,7 +244,7 @@ class Openings(OpenConnections):
         if state.attempt is None or state.connected or state.attempt.end is not None:
             self._opens(state, pool, state.attempt, reconnect=state.attempt is not None)
         for route in pool.routes[1]:
-            route.in_flight.discard(state)
+            route.in_flight.pop(state.number, None)
         names_its_path(pool, sock)
         self.takes(state, pool)
         attempt = state.attempt
