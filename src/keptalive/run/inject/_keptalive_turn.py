@@ -85,7 +85,7 @@ def _leave_path() -> "list[str]":
     """
     entries = sys.path[:]
     sys.path[:] = [entry for entry in entries if entry != _OURS]
-    pass
+    sys.path_importer_cache.pop(_OURS, None)
     last = max((i for i, entry in enumerate(entries) if entry == _OURS), default=-1)
     return entries[last + 1 :]
 
