@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cli import in_process
 
 from keptalive.lookalike.process import Lookalike
 
@@ -242,7 +243,10 @@ def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(tmp_path:
 def test_bad_input_gets_a_line_or_two_and_its_exit_code(
     arguments: list[str], code: int, said: str, tmp_path: Path
 ) -> None:
-    ended = keptalive(*arguments, folder=tmp_path, PATH="/nonexistent")
+    environment = {**os.environ, "PATH": "/nonexistent"}
+    for name in ("GITHUB_TOKEN", "GH_TOKEN"):
+        environment.pop(name, None)
+    ended = in_process.keptalive(*arguments, folder=tmp_path, environment=environment)
     assert code == ended.returncode
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) <= 2
