@@ -99,13 +99,13 @@ def test_a_close_that_was_announced_reopens_for_every_further_request(serve, wat
 
 
 def test_a_close_without_a_word_reopens_too(serve, watched):
-    told, closed = threading.Event(), threading.Event()
+    asked, closed = threading.Event(), threading.Event()
 
     def script(peer):
         assert peer.request()
         peer.respond()
         if server.accepted == 1:
-            told.wait(5)
+            asked.wait(5)
             peer.close()
             closed.set()
         else:
@@ -114,7 +114,7 @@ def test_a_close_without_a_word_reopens_too(serve, watched):
     server = serve(script)
     with session() as client:
         watched.get(client, server.url)
-        told.set()
+        asked.set()
         assert closed.wait(5)
         watched.get(client, server.url)
     assert watched.counts == {"requests": 2, "connects": 2, "opened": 2, "reopened": 1}
@@ -181,7 +181,7 @@ def test_a_refused_connection_opens_none(refusing, watched, retries):
     assert watched.sockets.connected == 0
 
 
-def test_urllib3_without_requests_is_heard_as_well(serve, watched):
+def test_urllib3_without_requests_is_seen_as_well(serve, watched):
     def script(peer):
         while peer.request():
             peer.respond()
@@ -264,8 +264,8 @@ def test_the_logger_is_exactly_as_before_even_after_an_error(level, flag, monkey
 
 def test_nothing_of_it_reaches_the_handlers_of_the_root(caplog):
     caplog.set_level(logging.DEBUG)
-    heard = []
-    with pool_log.listening(heard.append):
+    events = []
+    with pool_log.listening(events.append):
         logging.getLogger(pool_log.LOGGER).debug("Resetting dropped connection: %s", "h")
-    assert [Resetting(thread=HERE, host="h")] == heard
+    assert [Resetting(thread=HERE, host="h")] == events
     assert caplog.records == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.causes.records import HOST, OPENING_S, STARTED_NS
@@ -109,7 +109,20 @@ class Program:
         self.held: dict[int, list[Socket]] = {}
         self.retries: set[int] = set()
         self.most_at_once = self.starts = self.failures = self.pools_made = 0
-        self.left_unread = self.discards = 0
+        self.left_unread = self.discards = self.watched_from = 0
+        self.served_before: dict[int, int] = {}
+        self.longest_survived_s = 0.0
+
+    def begin_watch(self) -> None:
+        """Somebody begins to watch, when no request is in flight; what was before is not seen."""
+        for flow in list(self.in_flight):
+            self.finish(flow)
+        for pool in (owner.pool for owner in self.sessions if owner.pool is not None):
+            pool.lost = {id_: one for id_, one in pool.lost.items() if one.connected}
+        self.watched_from = len(self.sockets)
+        self.served_before = {socket.id: socket.served for socket in self.sockets}
+        self.most_at_once = self.starts = self.failures = 0
+        self.longest_survived_s = 0.0
 
     # -- what threads do
 
@@ -128,6 +141,7 @@ class Program:
         if taken is not None and taken.died is None and taken.end is None:
             idle_s = self.now_s - taken.idle_since_s
             taken.longest_idle_s = max(taken.longest_idle_s, idle_s)
+            self.longest_survived_s = max(self.longest_survived_s, idle_s)
             self.in_flight[flow] = taken
             self.most_at_once = max(self.most_at_once, len(self.in_flight))
         else:
@@ -140,7 +154,7 @@ class Program:
         if taken is not None and taken.end is None:
             self._end(taken, taken.died or CloseReason.UNKNOWN)
         before = taken or (pool.lost.popitem()[1] if pool.lost else None)
-        held = len(self.held.get(flow, ()))
+        held = sum(one.pool is pool for several in self.held.values() for one in several)
         most = max(self.most_at_once, len(self.in_flight) + 1)
         facts = OpeningFacts(
             owner=owner.owner,
@@ -281,9 +295,14 @@ class Program:
     # -- what a watch would say
 
     @property
+    def opened(self) -> list[Socket]:
+        """What was opened while somebody watched."""
+        return self.sockets[self.watched_from :]
+
+    @property
     def perfect(self) -> int:
         """What perfect reuse would have opened."""
-        opened = sum(socket.served > 0 for socket in self.sockets)
+        opened = sum(socket.served > 0 for socket in self.opened)
         return min(opened, max(1, self.most_at_once))
 
     def record(self) -> ProcessRecord:
@@ -291,7 +310,21 @@ class Program:
         for socket in (one for held in self.held.values() for one in held):
             if socket.end is None:
                 self._end(socket, CloseReason.NEVER_READ)
-        connections = tuple(socket.record(self.number) for socket in self.sockets)
+        before = {one.replaces.id: one.replaces for one in self.opened if one.replaces is not None}
+        older = [
+            replace(
+                socket.record(self.number),
+                attempted_s=None,
+                connected_s=None,
+                served=0,
+                replaces=None,
+                facts=OpeningFacts(),
+                phases={},
+            )
+            for socket in before.values()
+            if socket.id <= self.watched_from
+        ]
+        connections = (*older, *(socket.record(self.number) for socket in self.opened))
         return ProcessRecord(
             process=self.number,
             started_ns=STARTED_NS,
@@ -301,19 +334,20 @@ class Program:
         )
 
     def _counts(self) -> HostCounts:
-        answered = [socket for socket in self.sockets if socket.served]
-        silent = [socket for socket in self.sockets if socket.connected and not socket.served]
+        answered = [socket for socket in self.opened if socket.served]
+        silent = [socket for socket in self.opened if socket.connected and not socket.served]
+        responses = sum(one.served - self.served_before.get(one.id, 0) for one in self.sockets)
         values: dict[str, Any] = {
             "requests": self.starts,
-            "connects": len(self.sockets),
+            "connects": len(self.opened),
             "opened": len(answered),
             "opened_unanswered": len(silent),
-            "reused": sum(socket.served - 1 for socket in answered),
+            "reused": responses - len(answered),
             "unanswered": self.failures,
             "in_flight": len(self.in_flight),
             "most_at_once": self.most_at_once,
-            "seconds_opening": OPENING_S * len(self.sockets),
-            "longest_survived_s": max((one.longest_idle_s for one in self.sockets), default=0.0),
-            "most_served": max((socket.served for socket in self.sockets), default=0),
+            "seconds_opening": OPENING_S * len(self.opened),
+            "longest_survived_s": self.longest_survived_s,
+            "most_served": max((socket.served for socket in self.opened), default=0),
         }
         return HostCounts(host=HOST, **values)

@@ -44,7 +44,7 @@ def test_there_is_nothing_to_find_of_a_host_without_blemish():
             ),
         ),
         (
-            {"leaked_headers": {"Cookie http://a:80": 2}},
+            {"leaked_headers": {"http://a:80 Cookie": 2}},
             "leaked-headers",
             {"header": "Cookie", "from": "http://a:80", "requests": 2},
             f"A redirect from http://a:80 took Cookie along to {HOST} (2 times).",

@@ -53,9 +53,14 @@ STEPS = st.one_of(
 )
 
 
-def run(sizes: list[int], steps: list[Step], number: int = 1) -> Program:
-    """A program that has done all that."""
+def run(
+    sizes: list[int], steps: list[Step], number: int = 1, before: list[Step] | None = None
+) -> Program:
+    """A program that has done all that; what it did before is not seen."""
     program = Program(sizes, number)
+    for one in before or ():
+        one(program)
+    program.begin_watch()
     for one in steps:
         one(program)
     return program
@@ -65,26 +70,33 @@ def programs(number: int = 1, steps: st.SearchStrategy[Step] = STEPS) -> Any:
     return st.builds(run, SIZES, st.lists(steps, max_size=60), st.just(number))
 
 
+def programs_watched_late(number: int = 1, steps: st.SearchStrategy[Step] = STEPS) -> Any:
+    several = st.lists(steps, max_size=30)
+    return st.builds(run, SIZES, several, st.just(number), several)
+
+
 def judged(*several: Program) -> tuple[Report, list[tuple[Socket, str | None]]]:
     """The report, and of each process's connections the model's and the judge's word."""
     report = reported(*(program.record() for program in several))
     causes: dict[tuple[int, float], str | None] = {
-        (one.process, one.attempted_s): one.cause for one in report.connections
+        (one.process, one.attempted_s): one.cause
+        for one in report.connections
+        if one.attempted_s is not None
     }
     return report, [
         (socket, causes[program.number, socket.attempted_s])
         for program in several
-        for socket in program.sockets
+        for socket in program.opened
     ]
 
 
-@given(programs(1), programs(2))
+@given(programs(1), programs_watched_late(2))
 @settings(max_examples=300, deadline=None)
 def test_a_report_never_contradicts_itself(first, second):
     check(judged(first, second)[0])
 
 
-@given(programs(1), programs(2))
+@given(programs(1), programs_watched_late(2))
 @settings(max_examples=200, deadline=None)
 def test_the_counts_and_perfect_reuse_are_the_models(first, second):
     report, _ = judged(first, second)
@@ -130,6 +142,26 @@ def test_each_cause_is_true_of_the_model(program):
         answered = answered or socket.served > 0
 
 
+@given(programs_watched_late())
+@settings(max_examples=300, deadline=None)
+def test_each_cause_is_true_of_the_model_whenever_the_watch_began(program):
+    _, found = judged(program)
+    answered, unavoidable = False, 0
+    for socket, cause in found:
+        before = connected_before(socket)
+        was_used = before is not None and (before.served or before.id <= program.watched_from)
+        if not socket.connected:
+            assert cause is None
+        elif before and before.end and before.end.how in ENDS and (answered or was_used):
+            assert cause in ENDS[before.end.how]
+        else:
+            at_first = set() if answered else {"first-use", "unknown"}
+            assert cause in {"concurrency", *socket.truth, *at_first}, (socket.facts, cause)
+        unavoidable += cause in UNAVOIDABLE and socket.served > 0
+        assert unavoidable <= socket.facts.most_at_once
+        answered = answered or socket.served > 0
+
+
 @given(st.lists(st.one_of(START, FINISH), max_size=60), st.integers(4, 6))
 @settings(max_examples=200, deadline=None)
 def test_threads_that_share_one_session_of_their_size_open_what_they_need(steps, size):
@@ -165,6 +197,17 @@ def test_a_single_thread_needs_one_connection_and_all_others_have_a_cause_that_c
     assert "unknown" not in causes
     assert causes.count("first-use") <= 1
     assert {CATALOGUE[cause].mended_by for cause in causes[1:] if cause} <= {"program", "server"}
+
+
+@given(programs_watched_late(steps=ALL_ALONE))
+@settings(max_examples=300, deadline=None)
+def test_a_single_thread_is_never_told_of_concurrency_whenever_the_watch_began(program):
+    report, found = judged(program)
+    check(report)
+    causes = [cause for socket, cause in found if socket.served]
+    assert "concurrency" not in causes
+    assert "unknown" not in causes[1:]
+    assert "first-use" not in causes[1:]
 
 
 # -- Idle timeouts: servers behind one name, each with its own time

@@ -174,6 +174,15 @@ def test_resets_show_no_limit():
     assert causes(*ends)[1:] == ["server-reset"] * 2
 
 
+def test_ends_after_the_announced_time_show_no_limit():
+    end = {"idle_s": 5.0, "keep_alive": "timeout=5"}
+    ends = [
+        opened(n, replaces=n - 1 or None, how=FIN, end=end, served=2, longest_idle_s=4.95)
+        for n in (1, 2, 3)
+    ]
+    assert causes(*ends)[1:] == ["idle-timeout"] * 2
+
+
 def test_a_limit_is_found_over_all_processes():
     several = [process(*dying((0.0, 10)), number=number) for number in (1, 2)]
     found = {c.cause: c.count for c in reported(*several).hosts[0].causes}

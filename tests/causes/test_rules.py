@@ -160,6 +160,26 @@ def test_why_a_pool_from_before_the_record_opens_another_connection_is_unknown()
     assert causes(opened(2, pool_is_new=False)) == ["unknown"]
 
 
+def test_a_pool_from_before_the_record_may_hold_a_response_unread():
+    assert causes(opened(2, pool_is_new=False, unread=1)) == ["unread-body"]
+
+
+def test_the_first_connection_of_all_takes_a_place_whatever_its_cause():
+    before = opened(1, how=CloseReason.FIN, attempted_s=None, connected_s=None, served=0)
+    again, another = opened(2, replaces=1), opened(3, owner=2, pool_is_new=True)
+    assert causes(before, again, another) == ["server-closed", "new-session"]
+    assert causes(opened(2, pool_is_new=False), another) == ["unknown", "new-session"]
+
+
+def test_what_was_never_answered_takes_no_place():
+    silent = opened(1, most_at_once=2, **FAILED)
+    assert causes(silent, opened(2, most_at_once=2), opened(3, most_at_once=2)) == [
+        "first-use",
+        "first-use",
+        "concurrency",
+    ]
+
+
 # -- Pools
 
 
@@ -206,7 +226,9 @@ def test_a_connection_that_its_closed_session_took_along_is_told_as_such():
 
 def test_a_connection_that_went_with_a_pool_is_explained_by_the_new_pool():
     closed = opened(1, how=CloseReason.POOL_CLOSED)
-    assert causes(closed, opened(2, replaces=1, owner=2, pool_is_new=True))[1:] == ["new-session"]
+    for closings in (0, 1):
+        another = opened(2, replaces=1, owner=2, closings=closings, pool_is_new=True)
+        assert causes(closed, another)[1:] == ["new-session"]
 
 
 def test_a_response_that_another_thread_left_unread_is_told():
@@ -216,6 +238,11 @@ def test_a_response_that_another_thread_left_unread_is_told():
         "unread-body",
         "unknown",
     ]
+
+
+def test_a_response_that_was_left_unread_makes_one_connection_necessary():
+    held = opened(1, how=CloseReason.NEVER_READ)
+    assert causes(held, opened(2, replaces=1), opened(3)) == ["first-use", "unread-body", "unknown"]
 
 
 # -- Whole programs

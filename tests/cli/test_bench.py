@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli import in_process
+from tests import commands
+from tests.commands import in_text
 
 from keptalive.lookalike.process import Lookalike
 
@@ -37,16 +38,8 @@ def keptalive(
     *arguments: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if k not in ("GITHUB_TOKEN", "GH_TOKEN")}
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=folder,
-        env={**inherited, "COLUMNS": "80", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    variables = {**inherited, "COLUMNS": "80", **environment}
+    return in_text(commands.keptalive(*arguments, folder=folder, environment=variables))
 
 
 @pytest.fixture
@@ -191,20 +184,32 @@ class Quiet(OneSession):
 """
 
 
-def test_a_strategy_of_the_current_folder_runs_beside_the_three(tmp_path: Path) -> None:
-    (tmp_path / "ways.py").write_text(OWN)
+@pytest.fixture
+def own_strategies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module of strategies in the current folder, which is not imported any more afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = tmp_path / "own_strategies.py"
+    path.write_text(OWN)
+    yield path
+    sys.modules.pop("own_strategies", None)
+
+
+def test_a_strategy_of_the_current_folder_runs_beside_the_three(
+    tmp_path: Path, own_strategies: Path
+) -> None:
     plan = tmp_path / "plan.toml"
-    plan.write_text(SMALL + 'strategies = ["fresh", "ways:Quiet"]\nscenarios = ["keep-alive"]\n')
+    plan.write_text(
+        SMALL + 'strategies = ["fresh", "own_strategies:Quiet"]\nscenarios = ["keep-alive"]\n'
+    )
     ended = keptalive("bench", plan, folder=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "quiet Session opened 1: 1 × first-use." in " ".join(ended.stdout.split())
 
 
-@pytest.mark.parametrize("named", ["ways:None_", "nowhere:Quiet"])
+@pytest.mark.parametrize("named", ["own_strategies:None_", "nowhere:Quiet"])
 def test_a_strategy_that_cannot_be_imported_is_one_line_before_anything_is_measured(
-    tmp_path: Path, named: str
+    tmp_path: Path, own_strategies: Path, named: str
 ) -> None:
-    (tmp_path / "ways.py").write_text(OWN)
     plan = tmp_path / "plan.toml"
     plan.write_text(SMALL + f'strategies = ["{named}"]\n')
     ended = keptalive("bench", plan, folder=tmp_path)
@@ -213,13 +218,18 @@ def test_a_strategy_that_cannot_be_imported_is_one_line_before_anything_is_measu
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "ways.py").write_text(OWN + "    def send(self, request):\n        return 1 / 0\n")
+def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(
+    tmp_path: Path, own_strategies: Path
+) -> None:
+    own_strategies.write_text(OWN + "    def send(self, request):\n        return 1 / 0\n")
     plan = tmp_path / "plan.toml"
-    plan.write_text(SMALL + 'strategies = ["ways:Quiet"]\n')
+    plan.write_text(SMALL + 'strategies = ["own_strategies:Quiet"]\n')
     ended = keptalive("bench", plan, folder=tmp_path)
     assert ended.returncode == 2
-    assert "ways:Quiet failed in send(): ZeroDivisionError: division by zero\n" in ended.stderr
+    assert (
+        "own_strategies:Quiet failed in send(): ZeroDivisionError: division by zero\n"
+        in ended.stderr
+    )
     assert len(ended.stderr.splitlines()) == 2
 
 
@@ -243,10 +253,7 @@ def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(tmp_path:
 def test_bad_input_gets_a_line_or_two_and_its_exit_code(
     arguments: list[str], code: int, said: str, tmp_path: Path
 ) -> None:
-    environment = {**os.environ, "PATH": "/nonexistent"}
-    for name in ("GITHUB_TOKEN", "GH_TOKEN"):
-        environment.pop(name, None)
-    ended = in_process.keptalive(*arguments, folder=tmp_path, environment=environment)
+    ended = keptalive(*arguments, folder=tmp_path, PATH="/nonexistent")
     assert code == ended.returncode
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) <= 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.in_process import keptalive
+from tests.commands import in_text, keptalive
 from tests.runs import run, trace, usual
 
 from keptalive import results
@@ -54,7 +54,8 @@ def inherited() -> dict[str, str]:
 def compare(
     *arguments: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return keptalive("compare", *arguments, folder=folder, environment=inherited() | environment)
+    variables = {**inherited(), "COLUMNS": "80", **environment}
+    return in_text(keptalive("compare", *arguments, folder=folder, environment=variables))
 
 
 def test_as_a_process_of_its_own_it_does_the_same(same: Path, worse: Path, tmp_path: Path) -> None:

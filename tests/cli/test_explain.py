@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from tests.commands import keptalive
 
 from keptalive.causes.log_sets import SETS, likeliest, members_of, name_of
 from keptalive.errors import UsageError
@@ -40,8 +41,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def explain(*arguments: object, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "keptalive", "explain", *map(str, arguments)]
-    return subprocess.run(command, input=given, capture_output=True, timeout=60)
+    return keptalive("explain", *arguments, given=given)
 
 
 def test_a_log_is_explained_as_far_as_it_tells(log):

@@ -25,6 +25,16 @@ def test_a_broken_limit_is_refused_in_words_that_are_not_obeyed(text):
     assert faults_in(refused.encode()) == []
 
 
+def test_a_broken_limit_is_refused_without_secrets_each_text_on_a_line(monkeypatch):
+    monkeypatch.setattr(redaction.IN_USE, "_patterns", {})
+    redaction.IN_USE.add(SECRET)
+    refused = refusal(Limit(at_most=1), report(f"a\nb {SECRET}"))
+    assert refused is not None
+    assert SECRET not in refused
+    assert "opened 4 connections to 2 hosts, at most 1 allowed\na b [hidden] via" in refused
+    assert "\n! a b [hidden]" in refused
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_busiest_tests_are_named_without_being_obeyed(width):
     tests = {f"test_{text}.py::test_x": OfTest(2, 1, 0, "new-session") for text in (HOSTILE, LONG)}

@@ -41,18 +41,18 @@ PYTHONS = [sys.executable] + [str(OTHER_PYTHON)] * OTHER_PYTHON.exists()
 
 
 @pytest.fixture
-def closing_server(served):
-    """Closes every third connection after an answer, and others with a word."""
+def closing_server(serve):
+    """Announces on every third connection that it closes it, and keeps the others."""
 
     def script(peer):
         number = server.accepted
-        while peer.asked():
+        while peer.request():
             if number % 3 == 0:
-                peer.answer("Connection: close")
+                peer.respond(200, "Connection: close")
                 return
-            peer.answer()
+            peer.respond()
 
-    server = served(script)
+    server = serve(script)
     return server
 
 
@@ -120,7 +120,7 @@ def test_a_log_shows_what_the_live_witness_has_seen(closing_server):
             logger.removeHandler(handler)
     log = reading(text.getvalue())
     threads_of = {}
-    found = [one.event for one in log if not isinstance(one.event, Discarding)]
+    found = [one.event for one in lines(log) if not isinstance(one.event, Discarding)]
     assert len(found) == len(live_events) > 40
 
     def nameless(event: object) -> str:

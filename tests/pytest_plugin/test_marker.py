@@ -102,9 +102,12 @@ def test_a_marker_that_conftest_sets_is_checked_too(project):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_what_other_plugins_do_around_the_call_is_not_the_tests(project):
-    with (project.path / "conftest.py").open("a") as conftest:
-        conftest.write(
+@pytest.mark.parametrize("plugin", ["conftest", "early"])
+def test_what_other_plugins_do_around_the_call_is_not_the_tests(project, monkeypatch, plugin):
+    monkeypatch.syspath_prepend(project.path)
+    with (project.path / f"{plugin}.py").open("a") as module:
+        module.write(
+            "\nimport pytest"
             "\n@pytest.hookimpl(wrapper=True)"
             "\ndef pytest_runtest_call(item):"
             "\n    item.funcargs['shop'].prices(['tea'])"
@@ -115,7 +118,8 @@ def test_what_other_plugins_do_around_the_call_is_not_the_tests(project):
         @pytest.mark.connections(at_most=0)
         def test_it(shop):
             pass
-        """
+        """,
+        *(["-p", "early"] if plugin == "early" else []),
     )
     result.assert_outcomes(passed=1)
 

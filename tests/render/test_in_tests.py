@@ -30,14 +30,14 @@ def report(*opened: int, warnings: tuple[str, ...] = ()) -> Report:
 @pytest.mark.parametrize(
     ("limit", "opened", "headline"),
     [
-        (Limit(at_most=1), (2,), "opened 2 connections to http://a:80, at most 1 allowed"),
+        (Limit(at_most=1), (2,), "opened 2 connections to http://a, at most 1 allowed"),
         (Limit(at_most=1), (1, 2), "opened 3 connections to 2 hosts, at most 1 allowed"),
         (Limit(exactly=1), (0,), "opened no connection, exactly 1 expected"),
         (
             Limit(at_most=1, per_host=True),
             (1, 3, 2),
             (
-                "opened 3 connections to http://b:80, 2 connections to http://c:80, "
+                "opened 3 connections to http://b, 2 connections to http://c, "
                 "at most 1 per host allowed"
             ),
         ),
@@ -45,8 +45,8 @@ def report(*opened: int, warnings: tuple[str, ...] = ()) -> Report:
             Limit(exactly=0, per_host=True),
             (1, 1, 1, 1, 1),
             (
-                "opened 1 connection to http://a:80, 1 connection to http://b:80, "
-                "1 connection to http://c:80, and to 2 more hosts, exactly 0 per host expected"
+                "opened 1 connection to http://a, 1 connection to http://b, "
+                "1 connection to http://c, and to 2 more hosts, exactly 0 per host expected"
             ),
         ),
     ],
@@ -63,11 +63,11 @@ def test_several_hosts_are_shown_one_by_one_and_warnings_come_last():
     shown = refusal(Limit(at_most=1), report(1, 2, warnings=("Something was " + "patched " * 14,)))
     assert shown.splitlines() == [
         "opened 3 connections to 2 hosts, at most 1 allowed",
-        "http://a:80: 1 connection",
+        "http://a: 1 connection",
         "1 × idle-timeout: the server closes idle connections",
         "  Seen.",
         "  → Change this.",
-        "http://b:80: 2 connections",
+        "http://b: 2 connections",
         "2 × idle-timeout: the server closes idle connections",
         "  Seen.",
         "  → Change this.",
@@ -86,7 +86,7 @@ def test_a_tunnel_is_shown_with_its_proxy_and_unavoidable_causes_in_a_line():
     )
     shown = refusal(Limit(at_most=1), Report(source="watch", hosts=(tunnel,)))
     assert shown.splitlines() == [
-        "opened 3 connections to https://a:443 via http://proxy:3128, at most 1 allowed",
+        "opened 3 connections to https://a via http://proxy:3128, at most 1 allowed",
         "2 × unread-body:",
         "  a response was never read, so its connection never came back",
         "  Seen.",

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.reports import FIRST_USE, cause, host
+from tests.hostile.words import HOSTILE, LONG, faults_in
+from tests.reports import FIRST_USE, cause, host, whole
 
+from keptalive.cli.output import Screen
+from keptalive.records.plain import with_texts
 from keptalive.records.report import Cause, Finding, HostReport, Range, Report
 from keptalive.render import report_sentences
 from keptalive.render.terminal.report import screen
@@ -80,7 +83,7 @@ def test_one_host_is_shown_with_the_verdict_its_causes_evidence_and_cures():
 keptalive: sync.py --all, 15 min 40 s
 13 of 14 connections were not necessary; 3.8 s of 15 min 40 s could be saved.
 
-https://api.github.com:443   120 requests, 14 connections, 1 would be enough
+https://api.github.com   120 requests, 14 connections, 1 would be enough
 4.1 s went into opening connections (CA bundle 2.9 s, TLS 800 ms).
 
   13 ×  idle-timeout: the server closes idle connections                   3.8 s
@@ -105,7 +108,7 @@ keptalive: sync.py, 15 min 40 s
 13 of 14 connections were not necessary; 3.8 s of 15 min 40
 s could be saved.
 
-https://api.github.com:443
+https://api.github.com
    120 requests, 14 connections, 1 would be enough
 4.1 s went into opening connections (CA bundle 2.9 s, TLS
 800 ms).
@@ -144,7 +147,7 @@ def test_several_hosts_are_summed_up_first_and_those_that_are_fine_take_a_line_e
         """\
 6 of 9 connections to 3 hosts were not necessary; 3.0 s of 9.0 s could be saved.
 
-https://bad.test:443   6 requests, 4 connections, 1 would be enough
+https://bad.test   6 requests, 4 connections, 1 would be enough
 1.8 s went into opening connections; 1.5 s could be saved.
 
    3 ×  new-session: a new Session began with an empty pool                1.5 s
@@ -153,7 +156,7 @@ https://bad.test:443   6 requests, 4 connections, 1 would be enough
 
    1 ×  first-use (necessary)                                             300 ms
 
-https://api.example.com:443 via http://proxy.test:3128
+https://api.example.com via http://proxy.test:3128
    6 requests (9 sent in total), 4 connections, 1 would be enough, 3 tries
    without a response (2 × ReadTimeout and 1 × ConnectionResetError)
 1.8 s went into opening connections; 1.5 s could be saved.
@@ -164,11 +167,11 @@ https://api.example.com:443 via http://proxy.test:3128
 
    1 ×  first-use (necessary)                                             300 ms
 
-https://fine.test:443   3 requests, 1 connection
+https://fine.test   3 requests, 1 connection
 Nothing to change for this host.
 
   also  ca-bundle: 1.2 s of 1.8 s went into loading the CA bundle.         1.0 s
-        (https://bad.test:443)
+        (https://bad.test)
         → tuned_session() loads it once."""
     )
 
@@ -195,8 +198,7 @@ def test_of_a_log_there_are_ranges_and_sets_of_causes_and_no_times():
         """\
 Up to 11 of 12 connections were not necessary.
 
-https://api.example.com:443
-   14 requests, 12 connections, 1 to 12 would be enough
+https://api.example.com   14 requests, 12 connections, 1 to 12 would be enough
 
   11 ×  dropped: found closed
         Idle for at least 2.6 s.
@@ -232,7 +234,7 @@ def test_nothing_to_change_is_the_verdict_and_causes_stand_without_cures():
         """\
 Nothing to change.
 
-https://fine.test:443   5 requests, 3 connections, all necessary
+https://fine.test   5 requests, 3 connections, all necessary
 302 ms went into opening connections.
 
    2 ×  new-session: a new Session began with an empty pool               2.0 ms
@@ -259,7 +261,7 @@ def test_connections_that_were_never_answered_have_their_causes():
         """\
 No response came: 3 tries failed.
 
-https://down.test:443
+https://down.test
    1 request (3 sent in total), 3 connections never answered, 3 tries without a
    response (ReadTimeout)
 300 ms went into opening connections.
@@ -283,16 +285,17 @@ def test_that_nothing_was_seen_is_said():
 def test_nothing_to_change_is_said_exactly_where_the_judge_says_so(fine, monkeypatch):
     monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: fine)
     for hosts in ([BAD], [FINE], [BAD, FINE]):
-        assert ("Nothing to change." in shown(*hosts).splitlines()) == fine
+        assert shown(*hosts).startswith("Nothing to change.") == fine
+        assert ("Nothing to change" in shown(*hosts)) == fine
 
 
 def test_the_judge_is_asked_with_all_findings(monkeypatch):
     seen = []
-    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *told: seen.append(told))
+    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *given: seen.append(given))
     finding = Finding(finding="ca-bundle", host=None, evidence="Seen.")
     shown(FINE, findings=(finding,))
     assert seen
-    assert all(told == (FINE, (finding,)) for told in seen)
+    assert all(given == (FINE, (finding,)) for given in seen)
 
 
 @pytest.mark.parametrize(
@@ -324,11 +327,52 @@ def test_the_verdict_is_how_many_connections_and_seconds_were_not_necessary(
     ) == (verdict)
 
 
-def test_where_all_connections_were_necessary_the_verdict_leads_to_the_findings(monkeypatch):
+def test_where_perfect_reuse_is_unknown_there_is_no_verdict():
+    unknown = replace(BAD, perfect=None, seconds_saved=None)
+    assert report_sentences.verdict(Report(source="log", hosts=(unknown,))) == ""
+
+
+def test_a_host_with_responses_on_kept_connections_only_has_not_failed(monkeypatch):
+    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: False)
+    kept = host("http://kept.test:80", reused=3, unanswered=1)
+    assert report_sentences.verdict(Report(source="watch", hosts=(kept,))) == (
+        "Connections are reused as they should be."
+    )
+
+
+def test_where_no_connection_could_be_saved_the_verdict_leads_to_the_findings(monkeypatch):
     monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: False)
     finding = Finding(finding="waiting", host=None, evidence="Seen.", cure="A larger pool.")
     verdict = shown(FINE, findings=(finding,)).splitlines()[0]
-    assert verdict == "The connection was necessary; see the other finding below."
+    assert verdict == "Connections are reused as they should be; see the other finding below."
+
+
+CHEAP = replace(BAD, host="https://cheap.test:443", seconds_saved=0.004)
+
+
+def test_where_little_could_be_saved_nothing_is_to_be_changed_and_the_verdict_says_how_little():
+    assert shown(CHEAP).splitlines()[0] == (
+        "Nothing to change. Perfect reuse would save 4.0 ms in all."
+    )
+    assert "Change this" not in shown(CHEAP)
+
+
+def test_the_verdict_does_not_speak_of_hosts_that_nothing_is_to_be_changed_for():
+    lines = shown(BAD, CHEAP, seconds=9.0).splitlines()
+    assert lines[0] == (
+        "3 of 8 connections to 2 hosts were not necessary; 1.5 s of 9.0 s could be saved."
+    )
+    assert lines[-1] == "Nothing to change for this host; perfect reuse would save 4.0 ms."
+
+
+def test_a_host_without_a_response_is_the_verdict_if_the_others_are_fine():
+    down = host("http://down.test:80", requests=2, attempts=2, unanswered=2, reused=0)
+    assert shown(FINE, down).splitlines()[0] == (
+        "No response came from http://down.test: 2 tries failed."
+    )
+    assert shown(BAD, FINE, down).splitlines()[0] == (
+        "3 of 5 connections to 2 hosts were not necessary; 1.5 s could be saved."
+    )
 
 
 # -- Parts ---------------------------------------------------------------------------------------
@@ -350,7 +394,7 @@ def test_a_host_that_is_fine_names_causes_that_are_not_necessary_in_its_line():
         seconds_saved=0.0,
     )
     assert (
-        "https://fine.test:443\n   4 requests, 2 connections, all necessary (1 × new-session, "
+        "https://fine.test\n   4 requests, 2 connections, all necessary (1 × new-session, "
         "1 × first-use)" in shown(threads, BAD)
     )
 
@@ -366,7 +410,7 @@ def test_of_hosts_beyond_a_number_there_is_their_sum():
 def test_a_forward_proxy_is_shown_with_the_hosts_behind_it():
     proxy = replace(BAD, origins=("http://a:80", "http://b:80", "http://c:80", "http://d:80"))
     assert report_sentences.route(proxy) == (
-        "https://bad.test:443 (proxy for http://a:80, http://b:80, http://c:80 and 1 more)"
+        "https://bad.test (proxy for http://a, http://b, http://c and 1 more)"
     )
 
 
@@ -404,6 +448,12 @@ def test_a_cause_of_connections_with_and_without_a_response_has_both_numbers():
 def test_the_members_of_a_set_of_causes_fit_a_line(longest, line):
     members = ("new-session", "redirect", "retry", "unknown")
     assert report_sentences.likeliest(members, longest=longest) == line
+
+
+@pytest.mark.parametrize("seconds", [None, 0.0, 0.0004])
+def test_a_finding_that_cost_no_time_has_none(seconds):
+    finding = Finding(finding="retries", host=None, evidence="Seen.", seconds=seconds)
+    assert shown(BAD, findings=(finding,)).splitlines()[-1] == "  also  retries: Seen."
 
 
 def test_a_set_of_one_cause_names_it():
@@ -446,3 +496,17 @@ def test_without_colour_there_is_none_and_with_it_the_words_are_the_same(monkeyp
     )
     assert "\x1b[32m" in coloured.getvalue()
     assert "\x1b[3" not in plain.getvalue()
+
+
+@pytest.mark.parametrize("text", [HOSTILE, LONG, "::error::x"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_text_of_a_report_is_obeyed_wherever_a_line_is_broken(monkeypatch, capsys, width, text):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("keptalive.render.terminal.report.meaning_of", str)
+    routes = [host("", cause("retry", 1), cause("x", 1, members=("a", "b"))), FINE]
+    report = replace(whole(), hosts=(*whole().hosts, *routes))
+    hostile = replace(with_texts(report, lambda before: before + text), source="run")
+    Screen().print(screen(hostile))
+    written = capsys.readouterr().out
+    assert len(written.splitlines()) > 20
+    assert faults_in(written.encode("utf-8", "surrogateescape")) == []

@@ -149,6 +149,7 @@ def test_validation_notices_a_report_that_is_not_one(change):
         ('{"schema": 1}', f"FILE is other JSON, not a report. {NEXT}"),
         ('{"keptalive": {}}', f"FILE is a result of keptalive bench, not a report. {NEXT}"),
         ('{"schema": 1,\n"source": "ru', f"The report FILE is cut off in line 2. {NEXT}"),
+        ('{"source": "a long text', f"The report FILE is cut off in line 1. {NEXT}"),
         ('{"schema": 1, "seconds": tru', f"The report FILE is cut off in line 1. {NEXT}"),
         ("[" * 100_000, f"The report FILE is damaged: it is nested too deeply. {NEXT}"),
         (
@@ -296,10 +297,17 @@ def test_what_is_written_has_no_secret_and_nothing_to_obey():
 
 
 @pytest.mark.usefixtures("_secret")
-@pytest.mark.parametrize("change", [_set("hosts", 0, "host", to=f"{HOSTILE} {SECRET}")])
-def test_what_a_damaged_file_is_quoted_with_is_harmless(refused, change):
-    report = damaged(change)
-    report["hosts"][0]["perfect"] = {"least": 2, "most": 1}
-    said = refused(report)
-    assert said.isprintable()
+@pytest.mark.parametrize(
+    "contents",
+    [
+        {**as_plain(whole()), "schema": f"{SECRET} {HOSTILE}"},
+        {**as_plain(whole()), "source": f"{SECRET} {HOSTILE}"},
+        f'{{"{SECRET} ##[error]": 1, "{SECRET} ##[error]": 2}}',
+    ],
+    ids=["schema", "source", "key"],
+)
+def test_what_a_damaged_file_is_quoted_with_is_harmless(refused, contents):
+    said = refused(contents)
+    assert "[hidden]" in said
     assert SECRET not in said
+    assert faults_in(said.encode()) == []

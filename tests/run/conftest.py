@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.servers.plain import served
 
 from .running import PROGRAMS
-
-__all__ = ["served"]
 
 
 @pytest.fixture(autouse=True)

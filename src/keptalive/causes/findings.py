@@ -24,11 +24,12 @@ def findings_of(host: HostReport, counts: HostCounts) -> tuple[Finding, ...]:
 
 def _credentials(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
     if counts.cleartext_credentials:
+        to = ", ".join(host.origins) or host.host
         yield Finding(
             finding="cleartext-credentials",
             host=host.host,
             facts={"requests": counts.cleartext_credentials},
-            evidence=f"Credentials were sent over plain http to {host.host}"
+            evidence=f"Credentials were sent over plain http to {to}"
             f"{_times(counts.cleartext_credentials)}: they can be read on the way.",
             cure="Use https.",
         )
@@ -48,7 +49,7 @@ def _unverified(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
 
 def _leaked(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
     for name, count in counts.leaked_headers.items():
-        header, _, origin = name.partition(" ")
+        origin, _, header = name.rpartition(" ")
         yield Finding(
             finding="leaked-headers",
             host=host.host,

@@ -70,15 +70,19 @@ class Seen:
         connection, predecessor = opening
         facts = connection.facts
         self.pools.setdefault(facts.owner, {})[_settings(facts)] = facts.closings
-        takes = cause in (*UNAVOIDABLE, "redirect") or (
-            predecessor is not None and predecessor.id in self.places_left
-        )
+        takes = cause in (*UNAVOIDABLE, "redirect") or self._inherits(predecessor)
         if takes and connection.served and self.has_a_free_place(facts):
             self.places_taken += 1
         elif takes and connection.connected_s is not None and not connection.served:
             self.places_left.add(connection.id)
         self.answered = self.answered or connection.served > 0
         self._count_unread(opening, cause)
+
+    def _inherits(self, predecessor: Connection | None) -> bool:
+        """Whether who has this predecessor, or the first of all, is one that is needed."""
+        if predecessor is None:
+            return not self.answered
+        return predecessor.id in self.places_left or predecessor.attempted_s is None
 
     def _count_unread(self, opening: Opening, cause: str) -> None:
         connection, predecessor = opening
@@ -182,7 +186,10 @@ def _pool_is_older(opening: Opening, seen: Seen) -> str | None:
     """Its pool was there before the record began, and what it kept is not known."""
     facts = opening.connection.facts
     is_older = not facts.pool_is_new and _settings(facts) not in seen.pools.get(facts.owner, {})
-    return "unknown" if is_older and not seen.answered else None
+    if seen.answered or not is_older:
+        return None
+    told = (rule(opening, seen) for rule in (_unread, _pool_too_small, _retry))
+    return next((cause for cause in told if cause), "unknown")
 
 
 def _first_use(_opening: Opening, seen: Seen) -> str | None:

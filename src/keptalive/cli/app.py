@@ -74,11 +74,11 @@ def _serve() -> Any:
 # Each command: the first sentence of its help, and how to get it
 COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
     "bench": (
-        "Make the same authenticated requests with requests.get, a Session and a tuned Session.",
+        "Send the same authenticated requests with requests.get, a Session and a tuned Session.",
         _bench,
     ),
     "compare": (
-        "Tell whether connections are reused as before, and requests as fast: a gate for CI.",
+        "Check that connections are reused as before, and that requests are as fast: a gate for CI.",
         _compare,
     ),
     "run": (
@@ -86,11 +86,11 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         _run,
     ),
     "explain": (
-        "Tell from a debug log why connections were opened, as far as a log can tell.",
+        "Explain from a debug log why connections were opened, as far as a log shows it.",
         _explain,
     ),
     "serve": (
-        "Run the look-alike of api.github.com on loopback until Ctrl-C, for your experiments.",
+        "Run a test server that imitates api.github.com on loopback, until Ctrl-C.",
         _serve,
     ),
 }

@@ -1,9 +1,8 @@
-"""Standard streams that clean what is written to them, whoever writes.
+"""Standard streams that make text harmless and hide secrets, whatever code writes to them.
 
-`guarded` stands around every command: whatever is written to the standard streams meanwhile (a
-library's warning, a log line of urllib3's, the command line's own help) passes `keptalive.text` and
-`keptalive.redaction`. Only the commands' own colours and cursor movements pass, and the one
-workflow command that is meant. It imports no rich, so that a command can begin before that.
+`guarded` wraps every command: text that is written to the standard streams meanwhile (a library's
+warning, a log line of urllib3, the help) is cleaned. Only our own colours, cursor movements and
+workflow commands pass. It does not import rich, so that a command can begin before that import.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from keptalive.text import harmless, pending, without_commands
 
 
 class Guard:
-    """A standard stream, to which nothing gets that a terminal or a CI would obey.
+    """A standard stream that removes what a terminal or a CI would execute.
 
-    It has no ``buffer``: bytes would pass by.
+    It has no ``buffer``, because bytes would not be cleaned.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -30,29 +29,29 @@ class Guard:
         self._line = ""
 
     def write(self, text: str) -> int:
-        """Write what is left of the text."""
+        """Clean the text and write it."""
         self._write(harmless(self._line + IN_USE.hide(text)))
         return len(text)
 
     def write_styled(self, text: str) -> None:
-        """Write text whose escape sequences are the commands' own."""
+        """Write text whose escape sequences are our own."""
         self._write(without_commands(self._line + IN_USE.hide(text)))
 
     def write_command(self, command: str) -> None:
-        """Write a workflow command that is meant, on a line of its own."""
+        """Write a workflow command of our own, on a line of its own."""
         self.stream.write(f"{harmless('x' + IN_USE.hide(command))[1:]}\n")
         self._line = ""
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream."""
         self.stream.flush()
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """Whether it is a terminal."""
         return self.stream.isatty()
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Its file descriptor."""
         return self.stream.fileno()
 
     def writable(self) -> bool:
@@ -60,7 +59,7 @@ class Guard:
         return True
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of them."""
+        """Write each of these."""
         for line in lines:
             self.write(line)
 
@@ -84,7 +83,7 @@ class Styled:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """With both standard streams guarded; as they were afterwards."""
+    """Guard both standard streams within the block."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(guard_of, before)
     try:
@@ -94,18 +93,18 @@ def guarded() -> Iterator[None]:
 
 
 def guard_of(stream: Any) -> Any:
-    """A guard before this stream; the stream itself if it is one, or if there is no stream."""
+    """A guard for this stream; a guard, or None, is returned as it is."""
     return stream if stream is None or isinstance(stream, Guard) else Guard(stream)
 
 
 def unguarded(stream: Any) -> Any:
-    """The stream that a guard stands before."""
+    """The stream behind a guard."""
     return stream.stream if isinstance(stream, Guard) else stream
 
 
 @contextmanager
 def own_colours() -> Iterator[None]:
-    """With colours let through: for the help, whose text is ours and whose console is typer's."""
+    """Let colours through within the block: for the help, which typer prints."""
     before = sys.stdout
     if isinstance(before, Guard):
         sys.stdout = Styled(before)
@@ -121,5 +120,5 @@ def print_line(text: str) -> None:
 
 
 def cleaned(text: str) -> str:
-    """The text without secrets in use, and with nothing to obey."""
+    """The text without secrets in use, and harmless."""
     return harmless(IN_USE.hide(text))

@@ -1,7 +1,7 @@
-"""What commands print goes through here, and so through `keptalive.text` and `keptalive.redaction`.
+"""All output of commands: it is made harmless, and secrets are hidden, before it is printed.
 
-`Screen` is the one console of all commands: what it is given is cleaned before it is laid out, and
-so neither width nor wrapping brings anything back. What anybody else prints, `cleaning` cleans.
+`Screen` is the console of all commands. It cleans text before the layout, so that the layout cannot
+bring anything back. `cleaning` cleans what other code prints.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from keptalive.text import as_json, harmless
 
 
 class Screen(Console):
-    """A console that shows text as it is: no markup, no emoji names, nothing to obey.
+    """A console that cleans text, and shows it without markup and emoji names.
 
     Args:
-        stderr: whether it is standard error.
+        stderr: print on standard error instead of standard output.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -37,13 +37,13 @@ class Screen(Console):
         )
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make rich's text of a string: as every string that is printed or measured is made."""
+        """Rich's text for a string; rich calls this for every string that it prints or measures."""
         return super().render_str(cleaned(text), **options)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterator[Segment]:
-        """Render anything: everything that is printed comes by here, before it is laid out."""
+        """Render anything; rich calls this for all that it prints, before the layout."""
         if isinstance(renderable, Text):
             renderable = _cleaned_text(renderable)
         for segment in super().render(renderable, options):
@@ -55,7 +55,7 @@ def _cleaned_text(text: Text) -> Text:
     plain = cleaned(text.plain)
     if plain == text.plain:
         return text
-    # the places of its styles are no longer known
+    # the positions of its styles are no longer valid
     return Text(
         plain,
         style=text.style,
@@ -67,7 +67,7 @@ def _cleaned_text(text: Text) -> Text:
 
 
 def print_json(value: Any) -> None:
-    """Print the value on standard output, without secrets; it reads back as it was."""
+    """Print the value as JSON on standard output, without secrets."""
     sys.stdout.write(as_json(without_secrets(value)) + "\n")
 
 

@@ -11,7 +11,7 @@ only the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from keptalive.causes.log_sets import (
@@ -52,13 +52,13 @@ class _LogThread(Thread):
     Attributes:
         failed: the last attempt to connect, if nothing came of it.
         errors: of its present request, those that are not yet counted for a host.
-        last: the last response, and its host.
+        last, host: the last response, and its host.
     """
 
     failed: Attempt | None = None
     errors: dict[str, int] = field(default_factory=dict)
     last: Answered | None = None
-    host: LogHost | None = None
+    host: LogHost = field(default_factory=LogHost)
 
 
 class LogLedger:
@@ -68,7 +68,7 @@ class LogLedger:
         self.mixed = 0  # responses that may have been to several attempts
         self.beyond = LogHost()  # the hosts that are not kept, together
         self.errors: dict[str, int] = {}  # of requests whose host no line names
-        self.first_s: float | None = None
+        self.first_s: float | None = None  # the times of the first event and the last
         self.last_s: float | None = None
         self._hosts: dict[tuple[str, str, int], LogHost] = {}
         self._bare: dict[str, LogHost] = {}  # the last host of this name, of whatever port
@@ -91,36 +91,27 @@ class LogLedger:
         hosts = (*self.hosts, self.beyond)
         return sum(host.requests for host in hosts), sum(host.opened for host in hosts)
 
-    def record(self, seen: Iterable[Seen], *, knows_threads: bool = True) -> None:
+    def record(self, seen: Sequence[Seen], *, knows_threads: bool = True) -> None:
         """Take events into account.
 
         Args:
             seen: the next ones of the log.
             knows_threads: each number of a thread is known to be one thread's.
         """
-        threads = self._threads
+        times = (at_s for _, at_s, _ in seen if at_s is not None)
+        self.first_s = next(times, None) if self.first_s is None else self.first_s
+        times = (at_s for _, at_s, _ in reversed(seen) if at_s is not None)
+        self.last_s = next(times, self.last_s)
         for event, at_s, origin in seen:
-            if isinstance(event, Discarding):
-                self._discarded(event)
-                continue
-            thread = threads.get(event.thread)
-            if thread is None:
-                thread = self._thread(event.thread)
-                threads = self._threads
-            if at_s is not None:
-                if self.first_s is None:
-                    self.first_s = at_s
-                self.last_s = at_s
-            if (
-                event is thread.last
-                and not thread.attempts
-                and not thread.failed_tries
-                and not thread.repeats
-                and thread.host is not None
+            thread = self._threads.get(event.thread) or self._thread(event.thread)
+            if event is thread.last and not (
+                thread.attempts or thread.failed_tries or thread.repeats
             ):  # as most are: one more response like the last, on a kept connection
+                thread.answered = True
                 thread.host.requests += 1
                 thread.host.on_reused(at_s)
-                thread.answered = True
+            elif isinstance(event, Discarding):
+                self._discarded(event)
             else:
                 self._record(thread, event, at_s, origin.process, knows_threads)
 
@@ -274,7 +265,7 @@ class LogLedger:
 
     def _discarded(self, event: Discarding) -> None:
         thread = self._thread(event.thread)
-        last = thread.host if thread.host and thread.host.bare == event.host else None
+        last = thread.host if thread.last and thread.host.bare == event.host else None
         host = last or self._host_named(event.host)
         host.discarded += 1
         host.pool_size = event.pool_size if host.pool_size is None else host.pool_size

@@ -33,19 +33,24 @@ LogEvent = PoolEvent | Discarding
 Seen = tuple[LogEvent, float | None, Origin]
 
 
-@lru_cache(REMEMBERED)
 def event_of(thread: int, what: What) -> LogEvent:
     """The event that a message of this thread stands for."""
+    if what.kind != "starting":
+        return _event_of(thread, what)
+    # with its ordinal, it is seldom like an earlier one
+    port = DEFAULT_PORTS[what.scheme] if what.port is None else what.port
+    return Starting(
+        thread=thread, scheme=what.scheme, host=str(what.host), port=port, ordinal=what.number
+    )
+
+
+@lru_cache(REMEMBERED)
+def _event_of(thread: int, what: What) -> LogEvent:
     host = str(what.host)
     match what.kind:
         case "answered":
             port, status = int(what.port or 0), int(what.number or 0)
             return Answered(thread=thread, scheme=what.scheme, host=host, port=port, status=status)
-        case "starting":
-            port = DEFAULT_PORTS[what.scheme] if what.port is None else what.port
-            return Starting(
-                thread=thread, scheme=what.scheme, host=host, port=port, ordinal=what.number
-            )
         case "resetting":
             return Resetting(thread=thread, host=host)
         case "discarding":

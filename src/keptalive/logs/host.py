@@ -62,7 +62,7 @@ class LogHost(Tally):
         replaced: the cause of the first connection that was opened, if it was not the first that
             was begun: that one takes it over.
         last_s: when the last response came.
-        responses: on the last connection that was opened, so far.
+        reused_before: responses on kept connections, when the last one was opened.
         idle, idle_is_least: how long dropped ones had been unused, or at least that.
         served: responses on dropped ones, while there was only one at a time.
         survived_s: the longest time between two responses on a kept connection.
@@ -78,7 +78,7 @@ class LogHost(Tally):
     is_known: bool = False
     replaced: str | None = None
     last_s: float | None = None
-    responses: int = 0
+    reused_before: int = 0
     survived_s: float = 0.0
     idle_is_least: bool = False
     idle: _Span = field(default_factory=_Span)
@@ -106,11 +106,10 @@ class LogHost(Tally):
 
     def on_reused(self, at_s: float | None) -> None:
         """A response came, at this time, on a connection that was there."""
-        if not self.opened and not self.reused:
+        if not self.reused and not self.opened:
             self.alone = False  # the log begins later than its connections
-        self.is_known = True
+            self.is_known = True
         self.reused += 1
-        self.responses += 1
         if at_s is not None:
             if self.alone and self.last_s is not None and at_s - self.last_s > self.survived_s:
                 self.survived_s = at_s - self.last_s
@@ -132,7 +131,7 @@ class LogHost(Tally):
             self.alone = False
         self.opened += 1
         self.reopened += reconnects
-        self.responses = 1
+        self.reused_before = self.reused
         self.causes[cause] += 1
         if at_s is not None:
             self.last_s = at_s
@@ -144,7 +143,7 @@ class LogHost(Tally):
         had been unused for at least so long.
         """
         if self.alone and self.opened:
-            self.served.add(self.responses)
+            self.served.add(1 + self.reused - self.reused_before)
         if begun_s is None or self.last_s is None or begun_s < self.last_s:
             return DROPPED
         idle_s = begun_s - self.last_s

@@ -12,7 +12,7 @@ from typing import TypeVar
 from keptalive.logs.events import Seen
 from keptalive.logs.messages import REMEMBERED
 from keptalive.logs.prefix import Origin
-from keptalive.logs.timestamps import Clock
+from keptalive.logs.timestamps import PARTS_S, Clock
 from keptalive.records.pool_events import Answered
 
 
@@ -40,7 +40,13 @@ class KnownLines:
         self._clock = clock
         self._origins: dict[int, Origin] = {}
         self._responses: dict[int, _Responses] = {}
-        self._time_at = (0, 0)  # where lines have their time; empty if they have none
+        # where lines have their time; the same place twice if they have none
+        self._before, self._behind = 0, 0
+
+    @property
+    def any_origin(self) -> bool:
+        """Whether there is anything that `origin` can know."""
+        return bool(self._origins)
 
     def clear(self) -> None:
         """Remember nothing."""
@@ -64,36 +70,38 @@ class KnownLines:
         _put(self._responses, self._key(text, time_at), _Responses(origin, event))
 
     def _key(self, text: bytes, time_at: tuple[int, int]) -> int:
-        self._time_at = time_at
-        start, end = time_at
+        self._before, self._behind = start, end = time_at
         return hash(text[:start] + text[end:])
 
     def response(self, block: bytes, start: int, found: re.Match[bytes]) -> Seen | None:
         """The response in a line that begins here; None if its words are not known."""
-        before, behind = self._time_at
-        rest = block[start + behind : found.end(2)]
-        known = self._responses.get(hash(block[start : start + before] + rest if before else rest))
+        time_at, rest_at = start + self._before, start + self._behind
+        rest = block[rest_at : found.end(2)]
+        known = self._responses.get(hash(block[start:time_at] + rest if self._before else rest))
         if known is None:
             return None
-        at_s = None
-        if behind:
-            at_s = self._clock.of_stamp(block[start + before : start + behind])
-            if at_s is None:
-                return None
+        at_s = self._at_s(block, time_at, rest_at)
+        if at_s is None and self._behind:
+            return None
         status = found[3]
         return known.events.get(status) or known.of(status), at_s, known.origin
 
     def origin(self, block: bytes, start: int, end: int) -> tuple[Origin, float | None] | None:
         """The origin and the time of a line, of which this is all before its message."""
-        before, behind = self._time_at
-        rest = block[start + behind : end]
-        origin = self._origins.get(hash(block[start : start + before] + rest if before else rest))
+        time_at, rest_at = start + self._before, start + self._behind
+        origin = self._origins.get(hash(block[start:time_at] + block[rest_at:end]))
         if origin is None:
             return None
-        if not behind:
-            return origin, None
-        at_s = self._clock.of_stamp(block[start + before : start + behind])
-        return None if at_s is None else (origin, at_s)
+        at_s = self._at_s(block, time_at, rest_at)
+        return None if at_s is None and self._behind else (origin, at_s)
+
+    def _at_s(self, block: bytes, start: int, end: int) -> float | None:
+        clock = self._clock
+        if block.startswith(clock.second, start):
+            part_s = PARTS_S.get(block[start + 19 : end])
+            if part_s is not None:
+                return clock.second_s + part_s
+        return clock.of_stamp(block[start:end]) if end > start else None
 
 
 _Value = TypeVar("_Value")

@@ -163,9 +163,9 @@ SLOTS = 8  # a position and the needle found there are one number, for numbers s
 _STARTS, _RESETS, _DISCARDS, _BREAKS, _ANSWERS, _RETRIES = range(6)  # their places
 # For a long text `bytes.find` is fastest, for a short one a pattern that begins with its letters
 _LONG = (_STARTS, _DISCARDS, _BREAKS)
-# Others than urllib3 have "://" as well, so what follows is looked at too. Group 3 is there where
-# the line is a usual response's to its very end.
-_AT_PLACES = re.compile(
+# Where responses may be: others have "://" as well, so what follows is looked at too. Group 2 is
+# the port; group 3, the status, is there where the line is a usual response's to its end.
+RESPONSES = re.compile(
     _PLACED + rb'(?:"[A-Z]+ [^\s"\\]* HTTP/[\d.]{1,3}" (\d{3}) (?:\d+|None)(?=\r?\n))?'
 )
 _AT_RE = re.compile(rb"Re(?:(setting dropped connection: )|try: )")
@@ -187,13 +187,16 @@ def looks_cut(line: bytes) -> bool:
     return line.rstrip().endswith(_CUT_OFF) or any(begin in line for begin in _BEGINS[:4])
 
 
-def hits_in(block: bytes, whole: dict[int, re.Match[bytes]] | None = None) -> list[int]:
-    """Where in a block what urllib3 says may be, in order.
+def hits_in(text: bytes) -> list[int]:
+    """Where in a text, mostly a line, what urllib3 says may be, in order."""
+    hits = [found.start() * SLOTS + _ANSWERS for found in RESPONSES.finditer(text)]
+    hits += other_hits_in(text)
+    hits.sort()
+    return hits
 
-    Args:
-        block: some lines, or a part of one.
-        whole: gets the usual responses' lines, by the places of their hits.
-    """
+
+def other_hits_in(block: bytes) -> list[int]:
+    """Where in a block anything but a response may be, in order."""
     hits: list[int] = []
     for slot in _LONG:
         text = NEEDLES[slot].text
@@ -201,11 +204,6 @@ def hits_in(block: bytes, whole: dict[int, re.Match[bytes]] | None = None) -> li
         while position >= 0:
             hits.append(position * SLOTS + slot)
             position = block.find(text, position + 1)
-    for found in _AT_PLACES.finditer(block):
-        hit = found.start() * SLOTS + _ANSWERS
-        hits.append(hit)
-        if whole is not None and found[3] is not None:
-            whole[hit] = found
     hits += [
         found.start() * SLOTS + (_RETRIES if found[1] is None else _RESETS)
         for found in _AT_RE.finditer(block)

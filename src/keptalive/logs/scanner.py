@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Sequence
-
 from keptalive.logs.blocks import Tally
 from keptalive.logs.events import Seen, event_of
 from keptalive.logs.json_lines import JSON, Record, record_of
@@ -15,6 +11,7 @@ from keptalive.logs.messages import (
     NAME_NEEDLE,
     NAMED,
     NEEDLES,
+    RESPONSES,
     SLOTS,
     TRIES,
     UNMISTAKABLE,
@@ -22,6 +19,7 @@ from keptalive.logs.messages import (
     What,
     hits_in,
     looks_cut,
+    other_hits_in,
 )
 from keptalive.logs.prefix import EVIDENT, LONGEST_PREFIX, Origin
 from keptalive.logs.threads import Threads
@@ -31,6 +29,20 @@ from keptalive.records.pool_events import Answered, RetryingStatus
 _NO_PART = b"\0\xef\xbb\xbf"  # of a line: a hole before it, a byte order mark
 _UNREAD = RetryingStatus(thread=0)  # stands for an event whose thread has no number yet
 _Read = tuple[What, float | None, Origin]
+
+
+class _Others:
+    """Goes through the hits in a block that are no responses; ``at`` is the next one's place."""
+
+    def __init__(self, block: bytes) -> None:
+        self._hits = iter(other_hits_in(block))
+        self._end = len(block) * SLOTS
+        self.at, self.slot = divmod(next(self._hits, self._end), SLOTS)
+
+    def skip_to(self, end: int) -> None:
+        """What is before this place has been read."""
+        while self.at < end:
+            self.at, self.slot = divmod(next(self._hits, self._end), SLOTS)
 
 
 class Scanner:
@@ -47,7 +59,7 @@ class Scanner:
         self.clock = Clock()
         self._known = KnownLines(self.clock)
         self._forgotten = 0
-        self._names_itself = False
+        self._any_named = self._any_unnamed = False  # lines with the logger's name, or without
         self._with_ports: set[str] = set()
 
     def too_long(self, beginning: bytes) -> None:
@@ -62,11 +74,12 @@ class Scanner:
         if self._forgotten != self._threads.forgotten:
             self._known.clear()
             self._forgotten = self._threads.forgotten
-        whole: dict[int, re.Match[bytes]] = {}
-        hits = hits_in(block, whole)
-        seen, unread = self._found(block, hits, whole)
-        if block.count(NAME_NEEDLE) > sum([origin.named for _, _, origin in seen]):
-            self._count_others(block, hits)
+        seen, unread = self._found(block)
+        named = len(seen)
+        if self._any_unnamed:
+            named = sum(origin.named for _, _, origin in seen)
+        if block.count(NAME_NEEDLE) > named:
+            self._count_others(block)
         if unread:
             self._threads.learn([(seen[number][2], what) for number, what in unread])
         for number, what in unread:
@@ -76,56 +89,66 @@ class Scanner:
         self._tally.lines += block.count(b"\n")
         return seen
 
-    def _found(
-        self, block: bytes, hits: Sequence[int], whole: dict[int, re.Match[bytes]]
-    ) -> tuple[list[Seen], list[tuple[int, What]]]:
+    def _found(self, block: bytes) -> tuple[list[Seen], list[tuple[int, What]]]:
         """What is urllib3's, and by its number what each message says whose thread is unknown."""
         seen: list[Seen] = []
         unread: list[tuple[int, What]] = []
-        following = [*hits[1:], sys.maxsize]
-        count, index = len(hits), 0
-        while index < count:
-            hit = hits[index]
-            start = block.rfind(b"\n", 0, hit // SLOTS) + 1
-            response = whole.get(hit)
-            if response is not None and following[index] >= response.end() * SLOTS:
-                index += 1
-                known = self._known.response(block, start, response)
+        others = _Others(block)
+        known_response, rfind = self._known.response, block.rfind
+        done = 0
+        for response in RESPONSES.finditer(block):
+            at, end = response.span()
+            while others.at < at:
+                done = self._other_line(block, others, seen, unread)
+            if at < done:  # in a line that has been read
+                continue
+            if others.at >= end and response[3] is not None:
+                known = known_response(block, rfind(b"\n", 0, at) + 1, response)
                 if known is not None:
                     seen.append(known)
                     continue
-                line_hits: Sequence[int] = (hit,)
-                end = block.find(b"\n", hit // SLOTS)
-            else:
-                end = block.find(b"\n", hit // SLOTS)
-                first = index
-                while index < count and hits[index] < end * SLOTS:
-                    index += 1
-                line_hits = hits[first:index]
-                if len(line_hits) == 1 and (known := self._like_others(block, start, end, hit)):
-                    seen.append(known)
-                    continue
-            if one := self._line(block[start:end], start, line_hits):
-                what, at_s, origin = one
-                unread.append((len(seen), what))
-                seen.append((_UNREAD, at_s, origin))
+            done = self._any_line(block, at, others, seen, unread)
+        while others.at < len(block):
+            self._other_line(block, others, seen, unread)
         return seen, unread
 
-    def _like_others(self, block: bytes, start: int, end: int, hit: int) -> Seen | None:
-        """The event of a line that is known but for its message, which ends with it."""
-        message = NEEDLES[hit % SLOTS].read(block, hit // SLOTS)
-        if message is None or block[message[1] : end] not in (b"", b"\r"):
-            return None
-        known = self._known.origin(block, start, message[0])
-        if known is None or not self._is_urllib3s(message[2], known[0]):
-            return None
-        origin, at_s = known
-        return event_of(self._threads.number(origin), message[2]), at_s, origin
+    def _other_line(
+        self, block: bytes, others: _Others, seen: list[Seen], unread: list[tuple[int, What]]
+    ) -> int:
+        """Read the line of the next hit that is no response; where it ends."""
+        at = others.at
+        message = NEEDLES[others.slot].read(block, at) if self._known.any_origin else None
+        if message is not None and block.startswith((b"\n", b"\r\n"), message[1]):
+            start = block.rfind(b"\n", 0, at) + 1
+            known = self._known.origin(block, start, message[0])
+            if known is not None and self._is_urllib3s(message[2], known[0]):
+                origin, at_s = known
+                seen.append((event_of(self._threads.number(origin), message[2]), at_s, origin))
+                others.skip_to(message[1])
+                return message[1]
+        return self._any_line(block, at, others, seen, unread)
 
-    def _line(self, text: bytes, start: int, hits: Sequence[int]) -> _Read | None:
+    def _any_line(
+        self,
+        block: bytes,
+        at: int,
+        others: _Others,
+        seen: list[Seen],
+        unread: list[tuple[int, What]],
+    ) -> int:
+        """Read the line of which this is a place, whatever is in it; where it ends."""
+        start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
+        others.skip_to(end)
+        if one := self._line(block[start:end]):
+            what, at_s, origin = one
+            unread.append((len(seen), what))
+            seen.append((_UNREAD, at_s, origin))
+        return end
+
+    def _line(self, text: bytes) -> _Read | None:
         broken = False
-        for hit in hits[:TRIES]:
-            slot, position = hit % SLOTS, hit // SLOTS - start
+        for hit in hits_in(text)[:TRIES]:
+            slot, position = hit % SLOTS, hit // SLOTS
             opening = text.find(b"{", 0, position)
             if opening >= 0 and (brace := JSON.search(text, opening, position)):
                 is_json, one = self._json(text, brace.start(), slot, position)
@@ -140,9 +163,9 @@ class Scanner:
         self._count_unreadable(text, broken=broken)
         return None
 
-    def _count_others(self, block: bytes, hits: Sequence[int]) -> None:
+    def _count_others(self, block: bytes) -> None:
         """Count the lines that nothing but the logger's name shows to be urllib3's."""
-        read = {block.rfind(b"\n", 0, hit // SLOTS) + 1 for hit in hits}
+        read = {block.rfind(b"\n", 0, hit // SLOTS) + 1 for hit in hits_in(block)}
         position = block.find(NAME_NEEDLE)
         while position >= 0:
             start = block.rfind(b"\n", 0, position) + 1
@@ -196,7 +219,8 @@ class Scanner:
 
     def _is_urllib3s(self, what: What, origin: Origin) -> bool:
         kind = what.kind
-        self._names_itself = self._names_itself or origin.named
+        self._any_named = self._any_named or origin.named
+        self._any_unnamed = self._any_unnamed or not origin.named
         if kind == "answered":  # as most are
             return True
         if kind == "starting":
@@ -205,7 +229,7 @@ class Scanner:
             # who logs ports does so always: here it was cut off
             return what.port is not None or origin.source not in self._with_ports
         if kind == "status":  # words that anybody may use
-            return origin.named or not self._names_itself
+            return origin.named or not self._any_named
         return True
 
     def _json(self, text: bytes, at: int, slot: int, message_at: int) -> tuple[bool, _Read | None]:

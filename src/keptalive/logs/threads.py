@@ -16,19 +16,23 @@ _ATTEMPTS = frozenset({"starting", "resetting"})
 _ENDS = frozenset({"answered", "retrying"})
 
 
+_Key = tuple[tuple[int, ...], int]  # a thread, as far as it is evident, and a word
+
+
 @dataclass(slots=True)
 class _Column:
     """How many attempts to connect are directly followed by their response, by this word."""
 
     explained: int = 0
-    pending: dict[tuple[tuple[int, ...], int], str | None] = field(default_factory=dict)
+    pending: dict[_Key, str | None] = field(default_factory=dict)
 
-    def observe(self, key: tuple[tuple[int, ...], int], what: What) -> None:
-        if what.kind in _ATTEMPTS:
-            self.pending[key] = what.host
-        elif what.kind in _ENDS and self.pending:
-            host = self.pending.pop(key, None)
-            self.explained += host is not None and host == what.host
+    def attempt(self, key: _Key, host: str | None) -> None:
+        self.pending[key] = host
+
+    def end(self, key: _Key, host: str | None) -> None:
+        if self.pending:
+            attempted = self.pending.pop(key, None)
+            self.explained += attempted is not None and attempted == host
 
 
 class _Format:
@@ -49,10 +53,16 @@ class _Format:
 
     def observe(self, origin: Origin, what: What) -> None:
         self._lines += 1
-        self._attempts += what.kind in _ATTEMPTS
-        self._without.observe((origin.who, 0), what)
-        for column, word in zip(self._columns, origin.words, strict=True):
-            column.observe((origin.who, word), what)
+        is_attempt = what.kind in _ATTEMPTS
+        self._attempts += is_attempt
+        if not is_attempt and what.kind not in _ENDS:
+            return
+        columns = zip((self._without, *self._columns), (0, *origin.words), strict=True)
+        for column, word in columns:
+            if is_attempt:
+                column.attempt((origin.who, word), what.host)
+            else:
+                column.end((origin.who, word), what.host)
 
     def decide(self) -> bool:
         """Judge the words by what has been seen; whether that has changed anything."""

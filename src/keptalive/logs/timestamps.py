@@ -12,7 +12,10 @@ TIME = re.compile(
     # seconds since 1970: where a line begins, elsewhere only with a fraction
     rb"|(?:^[\[(\"]?|(?<![\w.:/-])(?=\d{10}\.))([12]\d{9}(?:\.\d{1,9})?)(?![\w.])"
 )
-_UNITS = {digits: 10.0 ** (digits - 2) for digits in range(12)}  # "05123" is 5.123 s
+# Parts of a second, as most logs write them
+PARTS_S = {b"": 0.0} | {
+    b"%c%03d" % (point, part): part / 1000 for point in b",." for part in range(1000)
+}
 _ZONE = re.compile(rb"([+-])(\d\d):?(\d\d)?")
 
 
@@ -21,12 +24,16 @@ class Clock:
 
     Attributes:
         knows_zone: some time had a zone, or was seconds since 1970.
+        second, second_s: the second of the last `of_stamp`, as text ("2026-11-22 15:04:05"), and
+            when it began; then ",123" is one of `PARTS_S`.
     """
 
     def __init__(self) -> None:
         self.knows_zone = False
         self._minute = b""
         self._minute_s: float | None = None
+        self.second = b"none"
+        self.second_s = 0.0
 
     def seconds(self, found: re.Match[bytes]) -> float | None:
         """The time that `TIME` has found; None if there is no such day, hour or minute."""
@@ -47,12 +54,11 @@ class Clock:
 
     def of_stamp(self, stamp: bytes) -> float | None:
         """The time that is all of this text; None if it is none."""
-        # mostly it is "2026-11-22 15:04:05,123", of the minute that was read last
-        digits = stamp[17:19] + stamp[20:]
-        if stamp[:16] == self._minute and self._minute_s is not None and digits.isdigit():
-            return self._minute_s + int(digits) / _UNITS[len(digits)]
         found = TIME.fullmatch(stamp)
-        return found and self.seconds(found)
+        at_s = found and self.seconds(found)
+        if at_s is not None and stamp[19:] in PARTS_S:
+            self.second, self.second_s = stamp[:19], float(at_s // 1)
+        return at_s
 
     def of_json(self, value: object) -> float | None:
         """The time that a value under a time's key is; None if it is none."""

@@ -14,7 +14,7 @@ from keptalive.causes.meaning import meaning_of
 from keptalive.compare.limits import Limit, beyond, opened_by_all
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Report
-from keptalive.render.numbers import many, number
+from keptalive.render.numbers import host_name, many, number
 from keptalive.text import harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns
@@ -39,7 +39,7 @@ def refusal(limit: Limit, report: Report) -> str | None:
 
 
 def _route(host: HostReport) -> str:
-    return f"{host.host} via {host.via}" if host.via else host.host
+    return host_name(host.host) + (f" via {host_name(host.via)}" if host.via else "")
 
 
 def _opened(host: HostReport) -> str:

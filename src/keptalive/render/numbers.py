@@ -1,9 +1,10 @@
-"""One way to write plurals, lists of names and durations, for everything that is shown."""
+"""One way to write plurals, lists of names, hosts and durations, for everything that is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+_PORTS = {"http://": ":80", "https://": ":443"}
 NAMED = 3  # names of a list; of the others only how many
 
 
@@ -29,6 +30,14 @@ def duration(seconds: float) -> str:
     if round(seconds) < 3600:
         return _two_units(round(seconds), "min", "s")
     return _two_units(round(seconds / 60), "h", "min")
+
+
+def host_name(host: str) -> str:
+    """A report's host, without the port that its scheme implies."""
+    for scheme, port in _PORTS.items():
+        if host.startswith(scheme):
+            return host.removesuffix(port)
+    return host
 
 
 def _two_units(count: int, large: str, small: str) -> str:

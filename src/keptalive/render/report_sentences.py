@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from keptalive.causes.judge import nothing_to_change
 from keptalive.records.report import UNAVOIDABLE, HostReport, Range, Report
-from keptalive.render.numbers import duration, listed, many, number
+from keptalive.render.numbers import duration, host_name, listed, many, number
 
 NOTHING_TO_CHANGE = "Nothing to change."
 NOTHING_SEEN = "No request through requests or urllib3 was seen; other clients are not watched."
@@ -53,63 +53,77 @@ def verdict(report: Report) -> str:
     if not hosts:
         return NOTHING_SEEN
     if all(is_fine(host, report) for host in hosts):
-        return NOTHING_TO_CHANGE
-    known = [host for host in hosts if host.opened is not None]
-    opened = sum(host.opened or 0 for host in known)
-    if not known or not opened:
-        return _without_connections(known)
+        return " ".join(filter(None, (NOTHING_TO_CHANGE, _would_save_little(hosts))))
+    # What could be saved where nothing is to be changed is too little to speak of
+    others = [host for host in hosts if host.perfect is not None and not is_fine(host, report)]
     too_many = Range(
-        least=sum(_too_many(host).least for host in known),
-        most=sum(_too_many(host).most for host in known),
+        least=sum(_too_many(host).least for host in others),
+        most=sum(_too_many(host).most for host in others),
     )
-    names = len({host.host for host in hosts})
-    to = f" to {many(names, 'host')}" if names > 1 else ""
-    if not too_many.most:
-        return _all_necessary(opened, to, report)
-    return f"{_of_so_many(too_many, opened, to)}{_could_be_saved(report)}."
+    if too_many.most:
+        return f"{_of_all(too_many, hosts)}{_could_be_saved(others, report.seconds)}."
+    failed = [host for host in others if not host.opened and not host.reused]
+    if failed:
+        return _failed(failed, every=len(failed) == len(hosts))
+    return _well_reused(report) if others else ""
+
+
+def _would_save_little(hosts: Sequence[HostReport]) -> str:
+    saved = _saved(hosts)
+    return f"Perfect reuse would save {duration(saved)} in all." if saved else ""
+
+
+def little_to_save(hosts: Sequence[HostReport]) -> str:
+    """That nothing is to be changed for some of several routes."""
+    which = "this host" if len(hosts) == 1 else "these hosts"
+    saved = _saved(hosts)
+    more = f"; perfect reuse would save {duration(saved)}" if saved else ""
+    return f"Nothing to change for {which}{more}."
+
+
+def _saved(hosts: Sequence[HostReport]) -> float:
+    return sum(host.seconds_saved or 0.0 for host in hosts if _too_many(host).most)
 
 
 def _too_many(host: HostReport) -> Range:
     """Connections that perfect reuse would not have opened."""
-    opened = host.opened or 0
-    if host.perfect is None:
-        return Range(least=0, most=0)
-    return Range(least=max(opened - host.perfect.most, 0), most=max(opened - host.perfect.least, 0))
+    opened, perfect = host.opened or 0, host.perfect or Range(least=0, most=0)
+    return Range(least=max(opened - perfect.most, 0), most=max(opened - perfect.least, 0))
 
 
-def _of_so_many(too_many: Range, opened: int, to: str) -> str:
+def _of_all(too_many: Range, hosts: Sequence[HostReport]) -> str:
+    opened = many(sum(host.opened or 0 for host in hosts), "connection")
+    names = len({host.host for host in hosts if host.opened})
+    to = f" to {many(names, 'host')}" if names > 1 else ""
     most = number(too_many.most)
     if too_many.least < too_many.most:
         most = f"{number(too_many.least)} to {most}" if too_many.least else f"Up to {most}"
     were = "was" if too_many.most == 1 else "were"
-    return f"{most} of {many(opened, 'connection')}{to} {were} not necessary"
+    return f"{most} of {opened}{to} {were} not necessary"
 
 
-def _could_be_saved(report: Report) -> str:
-    saved = sum(host.seconds_saved or 0.0 for host in report.hosts)
+def _could_be_saved(hosts: Sequence[HostReport], lasted_s: float | None) -> str:
+    saved = _saved(hosts)
     if saved < SHORTEST_S:
         return ""
-    if report.seconds is None:
+    if lasted_s is None:
         return f"; {duration(saved)} could be saved"
-    if saved > report.seconds:
+    if saved > lasted_s:
         return f"; {duration(saved)}, all threads together, could be saved"
-    return f"; {duration(saved)} of {duration(report.seconds)} could be saved"
+    return f"; {duration(saved)} of {duration(lasted_s)} could be saved"
 
 
-def _all_necessary(opened: int, to: str, report: Report) -> str:
-    what = "The connection was" if opened == 1 else f"All {many(opened, 'connection')}{to} were"
-    others = sum(bool(finding.cure) for finding in report.findings)
-    see = f"; see the {'other findings' if others > 1 else 'other finding'} below" if others else ""
-    return f"{what} necessary{see}."
-
-
-def _without_connections(hosts: Sequence[HostReport]) -> str:
-    if not hosts:
-        return ""
-    if any(host.reused for host in hosts):
-        return "No connection was opened."
+def _failed(hosts: Sequence[HostReport], *, every: bool) -> str:
+    names = "" if every else f" from {listed([host_name(host.host) for host in hosts])}"
     tries = sum(host.unanswered or 0 for host in hosts)
-    return f"No response came: {many(tries, 'try')} failed." if tries else "No response came."
+    how_many = f": {many(tries, 'try')} failed" if tries else ""
+    return f"No response came{names}{how_many}."
+
+
+def _well_reused(report: Report) -> str:
+    cures = sum(bool(finding.cure) for finding in report.findings)
+    see = f"; see the {'other findings' if cures > 1 else 'other finding'} below" if cures else ""
+    return f"Connections are reused as they should be{see}."
 
 
 # -- One route -----------------------------------------------------------------------------------
@@ -117,9 +131,9 @@ def _without_connections(hosts: Sequence[HostReport]) -> str:
 
 def route(host: HostReport) -> str:
     """Where its connections lead: the host, the proxy of a tunnel, the hosts behind a proxy."""
-    via = f" via {host.via}" if host.via else ""
-    behind = f" (proxy for {listed(host.origins)})" if host.origins else ""
-    return f"{host.host}{via}{behind}"
+    via = f" via {host_name(host.via)}" if host.via else ""
+    behind = f" (proxy for {listed([*map(host_name, host.origins)])})" if host.origins else ""
+    return f"{host_name(host.host)}{via}{behind}"
 
 
 def numbers(host: HostReport) -> str:

@@ -74,6 +74,9 @@ def shown_command(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _shown_word(word: str) -> str:
+    option, has_value, _ = word.partition("=")
+    if has_value and _SECRET_OPTION.fullmatch(option):
+        return f"{option}={HIDDEN}"
     text: str = for_a_file(word)
     text = _PIECE.sub(lambda piece: HIDDEN if _is_random(piece[0]) else piece[0], text)
     return text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}..."

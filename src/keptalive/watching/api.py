@@ -13,6 +13,7 @@ from keptalive.records.plain import as_plain, with_texts
 from keptalive.records.process import ProcessRecord
 from keptalive.redaction import IN_USE, Secrets, redact
 from keptalive.watching.hooks import observed
+from keptalive.watching.noted import noted
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import Recorder
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 class Watch:
     """What a watch has seen; its report can be asked for at any time, and afterwards."""
 
-    def __init__(self, recorder: Recorder, observer: Observer) -> None:
+    def __init__(self, recorder: Recorder, observer: Observer, began: float) -> None:
         self._recorder = recorder
         self._observer = observer
-        self._began = observer.clock()
+        self._began = began
         self._started_ns = time.time_ns()
         self._ended: float | None = None
         self._left_open: list[str | None] | None = None
@@ -66,7 +67,7 @@ class Watch:
     def _record(self) -> ProcessRecord:
         recorder, began = self._recorder, self._began
         if self._ended is None:
-            self._observer.look_at_all()
+            self._look()
         attempts = sorted(
             [*recorder.attempts, *recorder.unconnected], key=lambda attempt: attempt.id
         )
@@ -75,7 +76,7 @@ class Watch:
         return ProcessRecord(
             process=os.getpid(),
             started_ns=self._started_ns,
-            seconds=(self._observer.clock() if self._ended is None else self._ended) - began,
+            seconds=(self._now() if self._ended is None else self._ended) - began,
             hosts=recorder.counts(),
             connections=tuple([attempt.record(recorder, began) for attempt in attempts]),
             connections_missing=recorder.attempts_missing,
@@ -87,6 +88,18 @@ class Watch:
             left_at=tuple(sorted({place for place in left_at if place})),
             warnings=self._warnings(),
         )
+
+    def _now(self) -> float:
+        try:
+            return self._observer.clock()
+        except Exception as error:
+            if not self._observer.fault(error):
+                raise
+            return self._began
+
+    def _look(self) -> None:
+        """See what has become of the connections that nobody uses any more."""
+        noted(self._observer, self._observer.look_at_all)
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = [
@@ -120,10 +133,10 @@ class Watch:
 
     def end(self) -> None:
         """Remember how long it was, and what is still open."""
-        self._observer.look_at_all()
+        self._look()
         self._left_open = self._left_at()
         self._were_bypassed = self._bypassed()
-        self._ended = self._observer.clock()
+        self._ended = self._now()
         # a recorder lives on with the Sessions that it has seen
         self._credentials = frozenset(self._recorder.credentials)
         self._recorder.credentials.clear()
@@ -185,7 +198,12 @@ def watch(
         timeline: record each request, up to 200,000 of them.
     """
     recorder = Recorder(timeline=timeline)
-    seen = Watch(recorder, _WATCHING.enter(recorder, clock))
+    observer = _WATCHING.enter(recorder, clock)
+    try:
+        seen = Watch(recorder, observer, observer.clock())
+    except BaseException:
+        _WATCHING.leave(recorder)  # a clock that fails from the first
+        raise
     try:
         yield seen
     finally:

@@ -69,12 +69,15 @@ def put_conn(see: Observer, put: Function) -> Function:
                 raise
         if state is None:
             return put(self, conn)
-        returned = state.returned
-        result = put(self, conn)
-        # unless another flow of control has taken it meanwhile
-        if get(conn, "sock") is None and state.returned == returned:
-            noted(see, see.closed_at_release, self, state)
-        return result
+        number = state.number
+        try:
+            return put(self, conn)
+        finally:
+            try:
+                see.has_released(self, conn, state, number)
+            except Exception as error:
+                if not see.fault(error):
+                    raise
 
     return wrapper
 

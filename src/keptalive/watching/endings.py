@@ -95,7 +95,7 @@ class Endings(Openings):
         connection.ends(CloseReason.FAILED, now, idle=False)
         was_kept = attempt is not None and attempt.answered
         for route in self.routes_of(state)[1]:
-            route.in_flight.discard(connection)
+            route.in_flight.pop(connection.number, None)
             route.repeated += not first
             counts = route.counts
             counts.errors[connection.error] = counts.errors.get(connection.error, 0) + 1

@@ -82,7 +82,7 @@ class Observer(Streams):
         host, like = address(*target), dict(pairs_of(before.headers))
         for header in security.secrets_in(dict(pairs_of(asked.headers)), like=like):
             for recorder in self.recorders:
-                recorder.leaked[host, f"{header} {origin[1]}"] += 1
+                recorder.leaked[host, f"{origin[1]} {header}"] += 1
 
     def tries_again(self, pool: Any, response: Any) -> None:
         """After a failure, or a response that calls for it; a redirect is no retry."""
@@ -116,7 +116,10 @@ class Observer(Streams):
         home = state.pool
         if home is None:
             home = self._meets(pool, conn, state, is_open=sock is not None)
-        state.doing, state.flow = SENDING, self.flow()
+        if state.doing is not SENDING:  # else it has just been made
+            state.number = next(self.ticks)
+            state.doing = SENDING
+        state.flow = self.flow()
         state.was_closed = sock is None
         if call is not None and (sock is None or home.forwards):
             call.connection = state
@@ -127,10 +130,10 @@ class Observer(Streams):
         if routes[0] is not self.recorders:
             routes = self.routes_of(home)
         for route in routes[1]:
-            flying = route.in_flight
-            flying.add(state)
-            if len(flying) > route.most:
-                route.grows(state)
+            in_flight = route.in_flight
+            in_flight[state.number] = state
+            if len(in_flight) > route.most:
+                route.grows(state.number)
         if self.reading:
             self.reads_no_more(state.flow)
         if self.timeline:
@@ -248,20 +251,27 @@ class Observer(Streams):
             self.on_response(conn, state, None, _Unseen, current_call())
         now = self.clock()
         if sock is None:
-            self._comes_back_closed(state, now)
+            self._comes_back_closed(state, pool, now)
         state.doing = KEPT
         state.since = now
-        state.returned += 1
-        if pool is not None:
-            for route in pool.routes[1]:
-                route.in_flight.discard(state)
         if state.exchange is not None:
             state.exchange.released, state.exchange = now, None
         if state.streamed:
             self.is_read(state)
         return None if sock is None else state
 
-    def _comes_back_closed(self, state: ConnectionState, now: float) -> None:
+    def has_released(self, pool: Any, conn: Any, state: ConnectionState, number: int) -> None:
+        """It is in the pool again, or closed; another flow of control may have it by now."""
+        home = state.pool
+        if home is not None:
+            for route in home.routes[1]:
+                route.in_flight.pop(number, None)
+        if state.number == number and get(conn, "sock") is None:
+            self.closed_at_release(pool, state)
+
+    def _comes_back_closed(self, state: ConnectionState, pool: Pool | None, now: float) -> None:
+        for route in pool.routes[1] if pool is not None else ():
+            route.in_flight.pop(state.number, None)
         if state.doing is READING:
             state.look(now)  # closed unread?
             state.ends(state.reason_of_own(), now)

@@ -48,10 +48,11 @@ class Openings(OpenConnections):
 
     def takes(self, connection: ConnectionState, pool: Pool) -> None:
         """A request takes this connection: from now on it is in flight."""
+        number = connection.number = next(self.ticks)
         for route in self.routes_of(pool)[1]:
-            route.in_flight.add(connection)
+            route.in_flight[number] = connection
             if len(route.in_flight) > route.most:
-                route.grows(connection)
+                route.grows(number)
 
     # -- before it connects
 
@@ -94,6 +95,9 @@ class Openings(OpenConnections):
         self.flow = flow_teller()  # greenlets may have come into use
         call, now = current_call(), self.clock()
         pool.sweep(now)
+        being_taken = pool.being_taken(connection)
+        for route in self.routes_of(pool)[1] if being_taken else ():
+            route.had(len(route.in_flight) + being_taken)
         unread = [one for one in pool.known if one is not connection and one.is_unread()]
         predecessor = predecessor or _unreplaced(pool, unread)
         if predecessor is None and not self._is_needed(pool) and pool.discarded:
@@ -144,7 +148,7 @@ class Openings(OpenConnections):
     def _is_needed(self, pool: Pool) -> bool:
         """Whether perfect reuse, too, would have opened one more than so far."""
         for route in self.routes_of(pool)[1][:1]:
-            if route.needed < route.most:
+            if route.needed < route.most_at_once():
                 route.needed += 1
                 return True
         return False
@@ -169,7 +173,7 @@ class Openings(OpenConnections):
             predecessor=predecessor,
             facts=facts,
             recorders=recorders,
-            most_at_once=tuple(max(1, route.most) for route in routes),
+            most_at_once=tuple(max(1, route.most_at_once()) for route in routes),
         )
         if predecessor is not None:
             predecessor.host, predecessor.via = pool.host, pool.via
@@ -239,7 +243,10 @@ class Openings(OpenConnections):
             return
         if state.attempt is None or state.connected or state.attempt.end is not None:
             self._opens(state, pool, state.attempt, reconnect=state.attempt is not None)
+        for route in pool.routes[1]:
+            route.in_flight.pop(state.number, None)
         names_its_path(pool, sock)
+        self.takes(state, pool)
         attempt = state.attempt
         if attempt is not None:
             attempt.host, attempt.via = pool.host, pool.via

@@ -29,8 +29,11 @@ class Route:
     """The counts of one route, and its requests in flight.
 
     Attributes:
-        in_flight: the connections on which a request is in flight.
-        most: the most that there have been; ``counts.most_at_once`` at each snapshot.
+        in_flight: the connections on which a request is in flight, each by a number that it has
+            for this request only: another thread may take it before we note that it came back.
+        sizes: how many there have been at once. A set, which threads can only add to: of a number
+            one of them might overwrite what another one has just written.
+        most: the largest of them, or a smaller one for a moment.
         process: whose in_flight it is: a fork's child has none.
         needed: openings so far that perfect reuse would have needed too.
         connected: sockets that have connected, whether or not a response came.
@@ -39,7 +42,8 @@ class Route:
     """
 
     counts: HostCounts
-    in_flight: set[Any] = field(default_factory=set)
+    in_flight: dict[int, Any] = field(default_factory=dict)
+    sizes: set[int] = field(default_factory=set)
     most: int = 0
     process: int = field(default_factory=os.getpid)
     needed: int = 0
@@ -47,16 +51,23 @@ class Route:
     repeated: int = 0
     recorded: int = 0
 
-    def grows(self, newest: Any) -> None:
+    def grows(self, newest: int) -> None:
         """More seem to be in flight than ever: are they all?"""
-        if self.process != os.getpid():
-            self.in_flight.clear()
-            self.in_flight.add(newest)
-            self.process = os.getpid()
-        for one in list(self.in_flight):
-            if one is not newest and not one.is_in_flight():
-                self.in_flight.discard(one)
-        self.most = max(self.most, len(self.in_flight))
+        is_childs = self.process != os.getpid()
+        self.process = os.getpid()
+        for number, one in list(self.in_flight.items()):
+            if number != newest and (is_childs or not one.is_in_flight()):
+                self.in_flight.pop(number, None)
+        self.had(len(self.in_flight))
+
+    def had(self, at_once: int) -> None:
+        """So many requests were in flight at once."""
+        self.sizes.add(at_once)
+        self.most = self.most_at_once()
+
+    def most_at_once(self) -> int:
+        """The most requests in flight at once until now."""
+        return max(self.sizes.copy(), default=0)
 
     def add_opening(self, seconds: Mapping[str, float]) -> None:
         """Add what opening one connection took, by phase."""
@@ -86,8 +97,10 @@ class Route:
         for name in ("origins", "errors", "phases", "leaked_headers", "failed_addresses"):
             setattr(counts, name, copy(getattr(counts, name)))
         is_ours = self.process == os.getpid()
-        counts.in_flight = sum(one.is_sending() for one in list(self.in_flight)) if is_ours else 0
-        counts.most_at_once = self.most
+        counts.in_flight = (
+            sum(one.is_sending() for one in list(self.in_flight.values())) if is_ours else 0
+        )
+        counts.most_at_once = self.most_at_once()
         counts.unanswered = sum(counts.errors.values())
         counts.opened_unanswered = max(0, self.connected - (counts.opened or 0))
         counts.requests = (counts.attempts or 0) + self.recorded - self.repeated
@@ -153,7 +166,7 @@ class Recorder:
         self.exchanges: list[ExchangeInProgress] | None = [] if timeline else None
         self.exchanges_missing = 0
         self.routes: dict[tuple[str, str | None], Route] = {}
-        self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "header origin")
+        self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "origin header")
         self.warnings: Counter[str] = Counter()
         self.credentials: set[str] = set()  # that were sent; never shown
 

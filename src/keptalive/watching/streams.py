@@ -35,7 +35,7 @@ class Streams(Endings):
         state.streamed = True
         self.streams.add(state)
         for route in routes[1]:
-            route.in_flight.discard(state)
+            route.in_flight.pop(state.number, None)
 
     def on_read(self, response: Any) -> None:
         """The program reads from a response that was handed out before its body was read."""
@@ -54,7 +54,7 @@ class Streams(Endings):
         state = self.reading.pop(flow, None)
         if state is not None and state.pool is not None and state.doing is READING:
             for route in state.pool.routes[1]:
-                route.in_flight.discard(state)
+                route.in_flight.pop(state.number, None)
 
     def is_read(self, state: ConnectionState) -> None:
         """A response that was handed out has come back."""

@@ -112,6 +112,18 @@ class Pool(_Unpickled):
         if connection.attempt is not None:
             self.discarded = [*self.discarded, connection.attempt][-MOST_WAITING:]
 
+    def being_taken(self, newest: ConnectionState) -> int:
+        """How many connections other requests take, or give back, at this very moment.
+
+        They are out of the queue, and no request was noted on them yet.
+        """
+        queue = own(own(self.of(), "pool"), "queue", ())
+        kept = {id(conn) for conn in list(queue)}
+        return sum(
+            one is not newest and one.doing is KEPT and one.is_out_of(kept)
+            for one in list(self.known)
+        )
+
     def sweep(self, now: float) -> None:
         """Look at each connection: is it no more, or lost with a response that nobody has read?"""
         for one in list(self.known):
@@ -135,7 +147,7 @@ class ConnectionState(_Unpickled):
         attempt: the connection that its socket is, or was; None before it is opened.
         was_closed: it had no socket when it was last taken, and has not connected since.
         since: when it was given back; None where that was not seen.
-        returned: a number that differs each time that it is given back.
+        number: that of the request that it was taken for, among all that are in flight.
         sent_at: when its last request took it.
         connected: its socket is one that was seen to connect.
         streamed: its response was handed out before its body was read.
@@ -152,7 +164,7 @@ class ConnectionState(_Unpickled):
     attempt: ConnectionAttempt | None = None
     was_closed: bool = False
     since: float | None = None
-    returned: int = 0
+    number: int = 0
     idle_s: float = 0.0
     sent_at: float = 0.0
     served: int = 0
@@ -167,6 +179,11 @@ class ConnectionState(_Unpickled):
     response: weakref.ref[Any] | None = None
     headers: Any = None
     exchange: Any = None
+
+    def is_out_of(self, queue: set[int]) -> bool:
+        """Whether its object lives, and is none of these `id`s."""
+        conn = self.reference() if self.reference is not None else None
+        return conn is not None and id(conn) not in queue
 
     def is_gone(self) -> bool:
         """Whether its object is no more. Asked: CPython loses what strikes in a callback."""
@@ -184,7 +201,7 @@ class ConnectionState(_Unpickled):
         if self.doing is LOST:
             return True
         routes = self.pool.routes[1] if self.pool is not None else ()
-        is_read = any(self in route.in_flight for route in routes)
+        is_read = any(self.number in route.in_flight for route in routes)
         return self.doing is READING and self.streamed and not is_read
 
     def is_sending(self) -> bool:

@@ -11,6 +11,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
 
 import keptalive
 from keptalive.watching import connection_hooks
@@ -60,6 +61,16 @@ def dies(peer: Peer) -> None:
         peer.request()
 
 
+def patient(script: Script) -> Script:
+    """What a struck program leaves unclosed stays so until the test's end."""
+
+    def plays(peer: Peer) -> None:
+        with suppress(TimeoutError):
+            script(peer)
+
+    return plays
+
+
 def session(url: str) -> None:
     with requests.Session() as made:
         made.trust_env = False
@@ -78,13 +89,13 @@ def pool(url: str) -> None:
 
 @pytest.fixture
 def reopening() -> Iterator[Server]:
-    with Server(dies) as server:
+    with Server(patient(dies)) as server:
         yield server
 
 
 @pytest.fixture
 def redirecting() -> Iterator[Server]:
-    with Server(answers((302, "Location: /x"), (200, "Connection: close"))) as server:
+    with Server(patient(answers((302, "Location: /x"), (200, "Connection: close")))) as server:
         yield server
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from keptalive.causes.meaning import meaning_of
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
 from keptalive.render import report_sentences as sentences
-from keptalive.render.numbers import duration, many, number
+from keptalive.render.numbers import duration, host_name, many, number
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
 MOST_FINE = 5  # routes that nothing is to be changed for, by name
@@ -48,13 +48,10 @@ def _beginning(report: Report) -> Iterator[RenderableType]:
     if title := sentences.title(report):
         yield Text(title, style="dim")
     if verdict := sentences.verdict(report):
-        yield Text(verdict, style="bold green" if _is_good(verdict) else "bold")
+        is_good = verdict.startswith(sentences.NOTHING_TO_CHANGE)
+        yield Text(verdict, style="bold green" if is_good else "bold")
     if title or verdict:
         yield ""
-
-
-def _is_good(verdict: str) -> bool:
-    return verdict == sentences.NOTHING_TO_CHANGE
 
 
 # -- Routes --------------------------------------------------------------------------------------
@@ -91,8 +88,7 @@ def _fine(hosts: Sequence[HostReport], *, every: bool) -> Iterator[RenderableTyp
     if len(hosts) > MOST_FINE:
         yield Text(f"and {many(len(hosts) - MOST_FINE, 'more host')}.")
     if hosts and not every:  # else the verdict has said it
-        which = "this host" if len(hosts) == 1 else "these hosts"
-        yield Text(f"Nothing to change for {which}.", style="green")
+        yield Text(sentences.little_to_save(hosts), style="green")
     if hosts:
         yield ""
 
@@ -158,10 +154,11 @@ def _line(number: str, words: Text, seconds: float | None) -> Table:
 
 def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[RenderableType]:
     for finding in findings:
-        names_host = not finding.host or finding.host in finding.evidence
-        at = f" ({finding.host})" if several and not names_host else ""
+        names_host = finding.host is not None and finding.host in finding.evidence
+        at = f" ({host_name(finding.host)})" if several and finding.host and not names_host else ""
         words = Text.assemble((finding.finding, "bold"), f": {finding.evidence}{at}")
-        yield _line("also", words, finding.seconds)
+        cost = finding.seconds or 0.0
+        yield _line("also", words, cost if cost >= sentences.SHORTEST_S else None)
         if finding.cure:
             yield _cure(finding.cure)
         yield ""
