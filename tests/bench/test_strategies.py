@@ -63,15 +63,15 @@ def test_a_strategy_is_found_in_the_current_folder(here: Path) -> None:
     [
         (
             "own_package.none:Canned",
-            "The strategy own_package.none:Canned cannot be imported: ModuleNotFoundError: No module nam",
+            "The strategy own_package.none:Canned cannot be imported: ModuleNotFoundError: No ",
         ),
         (
             "own_package.good:None_",
-            "The strategy own_package.good:None_ cannot be imported: own_package.good has no None_. Next: ",
+            "The strategy own_package.good:None_ cannot be imported: own_package.good has no N",
         ),
         (
             "own_package.broken:Canned",
-            "The strategy own_package.broken:Canned cannot be imported: ZeroDivisionError: division by z",
+            "The strategy own_package.broken:Canned cannot be imported: ZeroDivisionError: divi",
         ),
         (
             "own_package.quits:Canned",
