@@ -43,7 +43,7 @@ class Plan:
         "/user/repos?per_page=30&page=2",
         "/user",
     )
-    repeats: int = 5
+    repeats: int = 2
     strategies: tuple[str, ...] = ("fresh", "session", "tuned")
     rounds: int | None = None
     budget_s: float | None = None
