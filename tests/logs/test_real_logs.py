@@ -41,18 +41,18 @@ PYTHONS = [sys.executable] + [str(OTHER_PYTHON)] * OTHER_PYTHON.exists()
 
 
 @pytest.fixture
-def closing_server(served):
+def closing_server(serve):
     """Closes every third connection after an answer, and others with a word."""
 
     def script(peer):
         number = server.accepted
-        while peer.asked():
+        while peer.request():
             if number % 3 == 0:
-                peer.answer("Connection: close")
+                peer.respond(200, "Connection: close")
                 return
-            peer.answer()
+            peer.respond()
 
-    server = served(script)
+    server = serve(script)
     return server
 
 
