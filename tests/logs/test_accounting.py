@@ -218,7 +218,7 @@ def test_what_no_log_shows_is_none():
         ),
         ([start(), answer(), start(2), answer()], {"first-use": 1, "no-free-connection": 1}),
         ([start(), answer(), start(None), answer()], {"first-use": 1, "new-connection": 1}),
-        ([start(), answer(), retrying(), start(2), answer()], {"first-use": 1, "retry": 1}),
+        ([start(), answer(), retrying(), start(2), answer()], {"first-use": 1, "retried": 1}),
         ([start(), answer(), reset(), answer()], {"first-use": 1, "dropped": 1}),
         ([answer(), reset(), answer()], {"dropped": 1}),
         (
