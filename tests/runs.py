@@ -17,10 +17,9 @@ NOISE = (1.0, 1.01, 0.99, 1.02, 0.98, 1.005, 0.995, 1.015)
 
 
 def trial(strategy: str, number: int, seconds: float, **changed: Any) -> Trial:
-    """A trial of four requests; ``changed`` are counts, ``scenario`` or ``errors``."""
+    """A trial of four requests; ``changed`` are counts, or ``scenario``."""
     opened = 4 if strategy == "fresh" else 1
     scenario = changed.pop("scenario", "keep-alive")
-    errors = changed.pop("errors", {})
     counts = {"requests": 4, "opened": opened, **changed}
     if counts["opened"] is not None:
         counts = {"reused": 4 - counts["opened"], "connects": counts["opened"], **counts}
@@ -34,7 +33,6 @@ def trial(strategy: str, number: int, seconds: float, **changed: Any) -> Trial:
         seconds=seconds,
         cpu_seconds=seconds / 2,
         request_seconds=(seconds / 4,) * 4,
-        errors=errors,
     )
 
 

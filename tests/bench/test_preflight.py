@@ -1,4 +1,4 @@
-"""The one request before anything is measured, against servers that answer as told."""
+"""The one request before anything is measured, against servers whose answers each test sets."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def test_httpx_runs_beside_requests_with_sockets_and_server_as_witnesses(
 
 
 def test_the_errors_that_a_strategy_names_are_failed_requests(with_httpx: Run) -> None:
-    assert row_of(with_httpx, "stale", HTTPX).errors == {"RemoteProtocolError": 3}
+    assert row_of(with_httpx, "stale", HTTPX).counts.errors == {"RemoteProtocolError": 3}
 
 
 def test_of_a_strategy_without_urllib3_there_are_neither_causes_nor_phases(

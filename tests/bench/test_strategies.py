@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,23 +37,24 @@ def function():
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, with the modules of a program in it; nothing of them stays imported."""
-    (tmp_path / "ways").mkdir()
-    (tmp_path / "ways" / "good.py").write_text(GOOD)
-    (tmp_path / "ways" / "broken.py").write_text("1 / 0\n")
-    (tmp_path / "ways" / "quits.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "own_package").mkdir()
+    (tmp_path / "own_package" / "good.py").write_text(GOOD)
+    (tmp_path / "own_package" / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "own_package" / "quits.py").write_text("import nothing_of_this_name\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", {**sys.modules})
-    return tmp_path
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] == "own_package"]:
+        del sys.modules[name]
 
 
 def test_a_strategy_is_found_in_the_current_folder(here: Path) -> None:
-    found = strategies_named(["session", "ways.good:Canned"])
-    assert list(found) == ["session", "ways.good:Canned"]
+    found = strategies_named(["session", "own_package.good:Canned"])
+    assert list(found) == ["session", "own_package.good:Canned"]
     assert found["session"] is STRATEGIES["session"]
-    with found["ways.good:Canned"](Access()) as canned:
+    with found["own_package.good:Canned"](Access()) as canned:
         assert canned.send(Request(url="u")) == Answer(status=200, body=b"u")
 
 
@@ -60,21 +62,30 @@ def test_a_strategy_is_found_in_the_current_folder(here: Path) -> None:
     ("name", "said"),
     [
         (
-            "ways.none:Canned",
-            "The strategy ways.none:Canned cannot be imported: ModuleNotFoundError: No module nam",
+            "own_package.none:Canned",
+            "The strategy own_package.none:Canned cannot be imported: ModuleNotFoundError: No ",
         ),
         (
-            "ways.good:None_",
-            "The strategy ways.good:None_ cannot be imported: ways.good has no None_. Next: ",
+            "own_package.good:None_",
+            "The strategy own_package.good:None_ cannot be imported: own_package.good has no N",
         ),
         (
-            "ways.broken:Canned",
-            "The strategy ways.broken:Canned cannot be imported: ZeroDivisionError: division by z",
+            "own_package.broken:Canned",
+            "The strategy own_package.broken:Canned cannot be imported: ZeroDivisionError: divi",
         ),
-        ("ways.quits:Canned", "The strategy ways.quits:Canned cannot be imported: ModuleNotFound"),
-        ("ways.good:function", "ways.good:function is not a strategy: it is no subclass of"),
-        ("ways.good:Unnamed", "ways.good:Unnamed is not a strategy: it has no label."),
-        ("ways.good:Silent", "ways.good:Silent is not a strategy: it has no send()."),
+        (
+            "own_package.quits:Canned",
+            "The strategy own_package.quits:Canned cannot be imported: ModuleNotFound",
+        ),
+        (
+            "own_package.good:function",
+            "own_package.good:function is not a strategy: it is no subclass of",
+        ),
+        (
+            "own_package.good:Unnamed",
+            "own_package.good:Unnamed is not a strategy: it has no label.",
+        ),
+        ("own_package.good:Silent", "own_package.good:Silent is not a strategy: it has no send()."),
         ("keptalive.bench.plan:Plan", "keptalive.bench.plan:Plan is not a strategy: it is no sub"),
     ],
 )
@@ -88,19 +99,23 @@ def test_what_cannot_be_used_is_refused_in_a_line_with_the_next_step(
     assert len(str(caught.value).splitlines()) <= 2
 
 
-@pytest.mark.parametrize("name", ["good", "ways.good", "ways/good:A", ":A", "a:", "a:b.c", "a b:C"])
+@pytest.mark.parametrize(
+    "name", ["good", "own_package.good", "own_package/good:A", ":A", "a:", "a:b.c", "a b:C"]
+)
 def test_a_plan_refuses_what_names_no_class(name: str) -> None:
     with pytest.raises(UsageError, match=r'"package\.module:Class" for one of your own'):
         with_values(Plan(), {"strategies": [name]}, source="It")
 
 
 def test_a_plan_names_it_beside_the_three_and_a_gate_limits_it(here: Path) -> None:
-    name = "ways.broken:Canned"  # a plan is not imported: it may be that of somebody's result
+    name = (
+        "own_package.broken:Canned"  # a plan is not imported: it may be that of somebody's result
+    )
     gate = {"strategy": name, "max_opened": 1}
     plan = with_values(Plan(), {"strategies": ["fresh", name], "gate": gate}, source="It")
     assert plan.strategies == ("fresh", name)
     assert plan.gate[0].strategy == name
-    assert "ways.broken" not in sys.modules
+    assert "own_package.broken" not in sys.modules
 
 
 @pytest.mark.parametrize(

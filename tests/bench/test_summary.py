@@ -22,7 +22,6 @@ def trial(
     seconds: float = 1.0,
     each: tuple[float, ...] = (0.75, 0.25),
     counts: HostCounts = FRESH,
-    errors: dict[str, int] | None = None,
 ) -> Trial:
     """One of round ``number``; round 0 is the warm-up."""
     return Trial(
@@ -35,7 +34,6 @@ def trial(
         seconds=seconds,
         cpu_seconds=seconds / 2,
         request_seconds=each,
-        errors=errors or {},
     )
 
 
@@ -119,15 +117,16 @@ def test_fewer_than_six_rounds_are_too_few_and_the_warning_says_what_to_do(round
 
 
 def test_failures_are_a_warning_with_the_most_frequent_error():
-    bad = HostCounts(requests=2, unanswered=2)
     trials = [trial(number=n) for n in range(1, 6)]
-    trials.append(trial(number=6, counts=bad, errors={"X": 1}))
-    trials.append(trial(number=7, counts=bad, errors={"Refused": 2}))
+    for number, errors in ((6, {"X": 1}), (7, {"Refused": 2})):
+        counts = HostCounts(requests=2, unanswered=2, errors=errors)
+        trials.append(trial(number=number, counts=counts))
     (row,) = summarise(trials)
     assert row.warnings == (
         "3 of 14 requests failed (Refused): its times are those of failures too",
     )
-    assert row.errors == {"X": 1, "Refused": 2}
+    assert row.counts.errors == {"X": 1, "Refused": 2}
+    assert row.failed == 3
 
 
 def rows(session: list[float], tuned: list[float]):

@@ -184,20 +184,32 @@ class Quiet(OneSession):
 """
 
 
-def test_a_strategy_of_the_current_folder_runs_beside_the_three(tmp_path: Path) -> None:
-    (tmp_path / "ways.py").write_text(OWN)
+@pytest.fixture
+def own_strategies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module of strategies in the current folder, which is not imported any more afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = tmp_path / "own_strategies.py"
+    path.write_text(OWN)
+    yield path
+    sys.modules.pop("own_strategies", None)
+
+
+def test_a_strategy_of_the_current_folder_runs_beside_the_three(
+    tmp_path: Path, own_strategies: Path
+) -> None:
     plan = tmp_path / "plan.toml"
-    plan.write_text(SMALL + 'strategies = ["fresh", "ways:Quiet"]\nscenarios = ["keep-alive"]\n')
+    plan.write_text(
+        SMALL + 'strategies = ["fresh", "own_strategies:Quiet"]\nscenarios = ["keep-alive"]\n'
+    )
     ended = keptalive("bench", plan, folder=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "quiet Session opened 1: 1 × first-use." in " ".join(ended.stdout.split())
 
 
-@pytest.mark.parametrize("named", ["ways:None_", "nowhere:Quiet"])
+@pytest.mark.parametrize("named", ["own_strategies:None_", "nowhere:Quiet"])
 def test_a_strategy_that_cannot_be_imported_is_one_line_before_anything_is_measured(
-    tmp_path: Path, named: str
+    tmp_path: Path, own_strategies: Path, named: str
 ) -> None:
-    (tmp_path / "ways.py").write_text(OWN)
     plan = tmp_path / "plan.toml"
     plan.write_text(SMALL + f'strategies = ["{named}"]\n')
     ended = keptalive("bench", plan, folder=tmp_path)
@@ -206,13 +218,18 @@ def test_a_strategy_that_cannot_be_imported_is_one_line_before_anything_is_measu
     assert len(ended.stderr.splitlines()) == 1
 
 
-def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "ways.py").write_text(OWN + "    def send(self, request):\n        return 1 / 0\n")
+def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(
+    tmp_path: Path, own_strategies: Path
+) -> None:
+    own_strategies.write_text(OWN + "    def send(self, request):\n        return 1 / 0\n")
     plan = tmp_path / "plan.toml"
-    plan.write_text(SMALL + 'strategies = ["ways:Quiet"]\n')
+    plan.write_text(SMALL + 'strategies = ["own_strategies:Quiet"]\n')
     ended = keptalive("bench", plan, folder=tmp_path)
     assert ended.returncode == 2
-    assert "ways:Quiet failed in send(): ZeroDivisionError: division by zero\n" in ended.stderr
+    assert (
+        "own_strategies:Quiet failed in send(): ZeroDivisionError: division by zero\n"
+        in ended.stderr
+    )
     assert len(ended.stderr.splitlines()) == 2
 
 

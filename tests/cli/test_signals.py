@@ -276,7 +276,7 @@ def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
     ("step", "arguments"),
     [
         complete("keptalive.results:read", ["compare", "a.json", "b.json"]),
-        ("keptalive.logs.explain:for_screen", ["explain", "x.log"]),
+        ("keptalive.logs.explain:explained", ["explain", "x.log"]),
         complete("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
     ],
 )

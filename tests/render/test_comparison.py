@@ -243,7 +243,7 @@ def test_a_run_that_was_interrupted_is_a_warning() -> None:
 
 
 def test_the_causes_of_a_connection_more_are_named() -> None:
-    before = run(traces=(trace("session", first_use=1),))
+    before = run(traces=(trace("session", first_use=1, retry=1),))
     after = run(usual(opened=2), traces=(trace("session", first_use=1, request_limit=1),))
     expected = "REGRESSION: Session opens 1 more connection a run (request-limit)."
     assert sentences.verdict(findings(before, after)) == [expected]

@@ -189,8 +189,8 @@ def test_under_a_table_one_line_says_why_connections_were_opened() -> None:
     assert "traced" not in shown(RUN, 80)
 
 
-@pytest.mark.parametrize("width", [50, 60, 80, 100])
-def test_a_count_and_its_cause_stand_on_one_line(width: int) -> None:
-    lines = shown(TRACED, width).splitlines()
-    assert all(len(line) <= width for line in lines)
-    assert not [line for line in lines if line.rstrip().endswith("×") or line.startswith("×")]
+def test_a_count_and_its_cause_stand_on_one_line() -> None:
+    for width in range(50, 101):
+        lines = shown(TRACED, width).splitlines()
+        assert all(len(line) <= width for line in lines)
+        assert not [line for line in lines if line.rstrip().endswith(("×", "-")) or line[:1] == "×"]

@@ -178,7 +178,7 @@ def reuse_of(counts: HostCounts) -> float | None:
 
 def _failures(row: StrategySummary) -> str | None:
     """Requests that failed open and reuse no connection, and take any time."""
-    return failures_in_words(row.errors, row.requests) if row.errors else None
+    return failures_in_words(row.counts.errors, row.requests) if row.failed else None
 
 
 def _perfect_reuse(row: StrategySummary) -> float:

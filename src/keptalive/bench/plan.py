@@ -43,7 +43,7 @@ class Plan:
         "/user/repos?per_page=30&page=2",
         "/user",
     )
-    repeats: int = 5
+    repeats: int = 2
     strategies: tuple[str, ...] = ("fresh", "session", "tuned")
     rounds: int | None = None
     budget_s: float | None = None
@@ -123,8 +123,8 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
     changed = replace(plan, **checked(CHECKS, values, source))
     if (many := len(changed.requests) * changed.repeats) > MOST:
         raise UsageError(
-            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be made. "
-            "Next: fewer repeats."
+            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be "
+            "made. Next: fewer repeats."
         )
     for limit in changed.gate:
         if (fault := _idle(limit, changed)) is not None:

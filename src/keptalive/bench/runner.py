@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from keptalive import interruption
@@ -53,14 +53,14 @@ class Bench:
         strategies: by name; the plan's unless given. The others are timed against the
             `reference_strategy` among them.
         progress: is called after each trial.
-        shuffle: puts a round's steps into random order, in place.
+        shuffle: puts a list into random order, in place.
     """
 
     plan: Plan
     target: Target
     strategies: Mapping[str, type[Strategy]] = field(default_factory=dict)
     progress: Callable[[Progress], None] = lambda _: None
-    shuffle: Callable[[list[Step]], None] = random.shuffle
+    shuffle: Callable[[list[str]], None] = random.shuffle
     _trials: list[Trial] = field(default_factory=list)
     _traces: list[Trace] = field(default_factory=list)
     _round_seconds: list[float] = field(default_factory=list)
@@ -114,19 +114,25 @@ class Bench:
         self._traced_round(limits, answers)
         return reason
 
-    def _steps(self) -> list[Step]:
-        return [
-            Step(scenario=scenario, name=name, strategy=strategy)
-            for scenario in self.target.scenarios
-            for name, strategy in self.strategies.items()
-        ]
+    def _steps(self, *, shuffled: bool = False) -> Iterator[Step]:
+        """One for each strategy in each scenario.
+
+        Those of a scenario follow one another, since they are compared: what slows the machine
+        for some seconds slows them all.
+        """
+        for scenario in self._ordered(self.target.scenarios, shuffled):
+            for name in self._ordered(self.strategies, shuffled):
+                yield Step(scenario=scenario, name=name, strategy=self.strategies[name])
+
+    def _ordered(self, names: Iterable[str], shuffled: bool) -> list[str]:
+        listed = list(names)
+        if shuffled:
+            self.shuffle(listed)
+        return listed
 
     def _round(self, number: int, limits: Limits, answers: Answers) -> None:
         """One trial of each strategy in each scenario; the warm-up round alone is in order."""
-        steps = self._steps()
-        if number:
-            self.shuffle(steps)
-        for place, step in enumerate(steps, start=1):
+        for place, step in enumerate(self._steps(shuffled=number > 0), start=1):
             with interruption.allowed():
                 self._trials.append(run_trial(step, number, self.plan, self.target, answers))
             self._report_progress(limits, number, place)

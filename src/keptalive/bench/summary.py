@@ -7,7 +7,6 @@ whatever slowed one of them slowed the other, and their ratio stays.
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from keptalive.records.counts import total
@@ -55,9 +54,7 @@ def _summary(
     trials: Sequence[Trial], scenario: str, strategy: str, reference: str
 ) -> StrategySummary:
     mine = [t for t in trials if (t.scenario, t.strategy) == (scenario, strategy)]
-    errors: Counter[str] = Counter()
-    for trial in mine:
-        errors.update(trial.errors)
+    counts = total(trial.counts for trial in mine)
     later = [statistics.mean(t.request_seconds[1:]) for t in mine if len(t.request_seconds) > 1]
     speedup = speedups(trials, scenario=scenario, strategy=strategy, reference=reference)
     return StrategySummary(
@@ -65,7 +62,7 @@ def _summary(
         strategy=strategy,
         rounds=len(mine),
         requests=sum(trial.requests for trial in mine),
-        counts=total(trial.counts for trial in mine),
+        counts=counts,
         perfect=len(mine),  # a trial is one thread and one host: one connection is enough
         seconds_per_request=median_interval([seconds_per_request(t) for t in mine]),
         p95_s=percentile([s for t in mine for s in t.request_seconds], 0.95),
@@ -74,8 +71,7 @@ def _summary(
         cpu_seconds_per_request=statistics.median(t.cpu_seconds / t.requests for t in mine),
         speedup=(median_interval(speedup) if speedup and strategy != reference else None),
         phases=phases_of(mine),
-        errors=dict(errors),
-        warnings=_warnings(mine, errors),
+        warnings=_warnings(mine, counts.errors),
     )
 
 
@@ -117,7 +113,7 @@ def all_narrow(summary: Iterable[StrategySummary], width: float) -> bool:
     return bool(intervals) and all(is_narrow(interval, width) for interval in intervals)
 
 
-def _warnings(trials: Sequence[Trial], errors: Counter[str]) -> tuple[str, ...]:
+def _warnings(trials: Sequence[Trial], errors: Mapping[str, int]) -> tuple[str, ...]:
     warnings = []
     if errors:
         requests = sum(trial.requests for trial in trials)

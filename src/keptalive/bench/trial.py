@@ -121,7 +121,6 @@ class TrialRecorder:
     events: list[Event] = field(default_factory=list)
     laps: list[float] = field(default_factory=list)
     phases: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
 
     def call(self, client: Strategy, request: Request) -> Answer | None:
         """Make one call; None if it failed.
@@ -131,17 +130,17 @@ class TrialRecorder:
         """
         thread = threading.get_ident()
         self.events.append(CallBegan(thread=thread))
-        answer = None
+        answer, failure = None, ""
         try:
             with timed_call() as seconds, self.stopwatch:
                 answer = client.send(request)
         except self.step.strategy.errors as error:
-            self.errors[type(error).__name__] += 1
+            failure = type(error).__name__
         except Exception as error:
             raise self._mistake("send()", error) from error
         self.laps.append(self.stopwatch.lap_s)
         self.phases.update(seconds)
-        self.events.append(CallEnded(thread=thread, failed=answer is None))
+        self.events.append(CallEnded(thread=thread, failed=answer is None, error=failure))
         return answer
 
     @contextmanager
@@ -171,6 +170,7 @@ class TrialRecorder:
         unknown = ("connects", "opened", "opened_unanswered", "reopened", "reused", "unanswered")
         return HostCounts(
             requests=len(self.laps),
+            errors=count(self.events).errors,
             **dict.fromkeys((*unknown, "in_flight", "most_at_once")),  # type: ignore[arg-type]
         )
 
@@ -216,7 +216,6 @@ def run_trial(step: Step, round_number: int, plan: Plan, target: Target, answers
         cpu_seconds=recorder.stopwatch.cpu_seconds,
         request_seconds=tuple(recorder.laps),
         phases=dict(recorder.phases) if strategy.built_on_urllib3 else {},
-        errors=dict(recorder.errors),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from keptalive.bench.summary import (
     rounds_in_words,
     seconds_per_request,
 )
+from keptalive.records.counts import total
 from keptalive.records.run import Run, Trial
 
 Key = tuple[str, str]
@@ -45,9 +45,7 @@ class Side:
     def errors(self, key: Key) -> str | None:
         """How many of its requests failed, in words; None if none did."""
         trials = self.trials.get(key, [])
-        errors: Counter[str] = Counter()
-        for trial in trials:
-            errors.update(trial.errors)
+        errors = total(trial.counts for trial in trials).errors
         requests = sum(trial.requests for trial in trials)
         return failures_in_words(errors, requests) if errors else None
 

@@ -46,9 +46,9 @@ class Trial:
         seconds: wall time from making the client to having closed it, pauses left out.
         cpu_seconds: the client process's CPU time over the same span.
         request_seconds: the wall time of each call, in order.
+        counts: its ``errors`` are calls that failed, by the names of their exceptions.
         phases: the wall time of all calls together by what it was spent on; a phase that did not
-            occur is left out, and so are all where the strategy's calls cannot be told apart.
-        errors: how calls failed: names of exceptions, and how often.
+            occur is left out, and so are all of a strategy that is not built on urllib3.
     """
 
     scenario: str
@@ -61,7 +61,6 @@ class Trial:
     cpu_seconds: float
     request_seconds: tuple[float, ...]
     phases: Mapping[str, float] = field(default_factory=dict)
-    errors: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
@@ -71,7 +70,7 @@ class Trial:
     @property
     def failed(self) -> int:
         """How many of its calls failed."""
-        return sum(self.errors.values())
+        return sum(self.counts.errors.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +99,12 @@ class StrategySummary:
     cpu_seconds_per_request: float
     speedup: Interval | None  # against the reference strategy
     phases: Mapping[str, float | None] = field(default_factory=dict)  # medians, seconds a request
-    errors: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
         """How many of its calls failed."""
-        return sum(self.errors.values())
+        return sum(self.counts.errors.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,8 +52,6 @@ def _of_trial(trial: Trial) -> Iterator[Named]:
     yield "request_seconds (how many)", len(trial.request_seconds), 1, MOST
     yield "request_seconds", min(trial.request_seconds, default=0), 0, MOST
     yield "request_seconds", max(trial.request_seconds, default=0), 0, MOST
-    for name, count in trial.errors.items():
-        yield f"errors.{name}", count, 1, len(trial.request_seconds)
 
 
 def _of_row(row: StrategySummary) -> Iterator[Named]:
@@ -68,11 +66,11 @@ def _of_row(row: StrategySummary) -> Iterator[Named]:
         if interval is not None:
             bounds = (interval.low, interval.median, interval.high)
             yield from ((name, value, LEAST_S, MOST) for value in bounds if value is not None)
-    for name, count in row.errors.items():
-        yield f"errors.{name}", count, 1, row.requests
 
 
 def _counts(counts: HostCounts) -> Iterator[Named]:
+    for name, count in counts.errors.items():
+        yield f"counts.errors.{name}", count, 1, MOST
     for name in _COUNTED:
         if (value := getattr(counts, name)) is not None:
             yield f"counts.{name}", value, 0, MOST
