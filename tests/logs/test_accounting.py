@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from keptalive.causes.catalogue import ROWS as CATALOGUE
+from keptalive.causes.catalogue import CATALOGUE
 from keptalive.causes.log_sets import SETS, members_of
 from keptalive.logs import Discarding
 from keptalive.logs.accounting import HOSTS_KEPT, LogLedger

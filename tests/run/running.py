@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
+
+import pytest
 
 from keptalive.run.collect import Ran
 from keptalive.run.launch import run
@@ -19,6 +22,12 @@ PYTHONS = [
     or [shutil.which(f"python{version}")]
     if found
 ]
+
+
+def quickly(names: Iterable[str], *quick: str) -> list[object]:
+    """All these for `make test-all`, some for `make test`: parameters of a test."""
+    complete = pytest.mark.complete
+    return [name if name in quick else pytest.param(name, marks=complete) for name in names]
 
 
 def watched(*command: object, watcher: str = "counting.start", module: bool = False) -> Ran:

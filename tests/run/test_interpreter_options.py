@@ -10,7 +10,7 @@ import pytest
 
 from keptalive.run.command import ignores_path, python_of
 
-from .running import watched
+from .running import quickly, watched
 
 PROGRAM = '''
 """Its docstring."""
@@ -69,14 +69,14 @@ def alike(serve, monkeypatch, capfd):
     return run
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", quickly(OPTIONS, OPTIONS[0], "-i"))
 def test_an_option_does_what_it_does_without_us(options, alike):
     if options == "-P" and sys.version_info < (3, 11):
         pytest.skip("Python 3.10 does not have it")
     assert alike(*options.split()) == [2, 1]
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("variable", quickly(VARIABLES, "PYTHONWARNINGS=error"))
 def test_a_variable_does_what_it_does_without_us(variable, alike, monkeypatch):
     monkeypatch.setenv(*variable.split("="))
     assert alike() == [2, 1]
@@ -96,7 +96,11 @@ def test_an_interactive_python_is_what_it_is_without_us(variable, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    "options", ["-E", "-I", "-S", "-uE", "-W ignore -I", "-Wignore -X dev -S", "-V", "--help"]
+    "options",
+    quickly(
+        ["-E", "-I", "-S", "-uE", "-W ignore -I", "-Wignore -X dev -S", "-V", "--help"],
+        *("-I", "-W ignore -I", "-V"),
+    ),
 )
 def test_a_python_that_ignores_our_path_is_said_not_to_be_watched(options, capfd):
     ran = watched(sys.executable, *options.split(), "-c", "")

@@ -10,6 +10,8 @@ import pytest
 
 from .running import PROGRAMS, PYTHONS, connects, watched, whole
 
+pytestmark = pytest.mark.complete
+
 
 @pytest.mark.parametrize("python", PYTHONS, ids=str)
 def test_every_python_that_we_support_reports(python):

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from .running import PROGRAMS, PYTHONS, code, connects, ended, watched, whole
+from .running import PROGRAMS, PYTHONS, code, connects, ended, quickly, watched, whole
+
+METHODS = ("fork", "spawn", "forkserver")
 
 
 def test_a_fork_reports_its_own_share_only():
@@ -33,10 +35,15 @@ def test_a_fork_warns_of_no_thread_of_ours(capfd):
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("kind", ["pool", "process"])
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_workers_of_multiprocessing_report(method, kind, capfd):
-    ran = watched(PROGRAMS / "workers.py", method, kind)
+@pytest.mark.parametrize(
+    "words",
+    quickly(
+        [f"{method} {kind}" for method in METHODS for kind in ("pool", "process")],
+        *("spawn pool", "fork process"),
+    ),
+)
+def test_workers_of_multiprocessing_report(words, capfd):
+    ran = watched(PROGRAMS / "workers.py", *words.split())
     assert (ran.exit_code, sum(connects(ran))) == (0, 4)
     assert whole(ran)
     assert capfd.readouterr() == ("", "")
@@ -79,6 +86,7 @@ def test_pytest_runs_as_ever_and_reports(capfd):
     assert (ran.exit_code, connects(ran)) == (0, [1])
 
 
+@pytest.mark.complete
 def test_workers_of_gunicorn_report():
     pytest.importorskip("gunicorn", reason="gunicorn is not installed: pip install gunicorn")
     with socket.socket() as free:

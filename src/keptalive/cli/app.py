@@ -78,7 +78,10 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
         _bench,
     ),
     "compare": (
-        "Check that connections are reused as before, and that requests are as fast: a gate for CI.",
+        (
+            "Check that connections are reused as before, and that requests are as fast: "
+            "a gate for CI."
+        ),
         _compare,
     ),
     "run": (

@@ -13,11 +13,12 @@ from rich.text import Text
 
 from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
-from keptalive.logs.explain import SoFar, explained
+from keptalive.logs import explain as explaining
+from keptalive.logs.explain import SoFar
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.redaction import shown
+from keptalive.render.numbers import many
 from keptalive.render.terminal import report as report_screen
-from keptalive.render.terminal.report import many
 
 HOSTS_SHOWN = 20
 
@@ -41,7 +42,7 @@ def explain(
         with suppress(OSError, ValueError):  # reported where it is opened
             refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     with _counter() as show:
-        report = explained(log, show=show)
+        report = explaining.explained(log, show=show)
     if as_json:
         print_json(as_plain(report))
     else:

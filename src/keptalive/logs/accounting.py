@@ -107,7 +107,6 @@ class LogLedger:
             if event is thread.last and not (
                 thread.attempts or thread.failed_tries or thread.repeats
             ):  # as most are: one more response like the last, on a kept connection
-                thread.answered = True
                 thread.host.requests += 1
                 thread.host.on_reused(at_s)
             elif isinstance(event, Discarding):

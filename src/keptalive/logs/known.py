@@ -6,6 +6,7 @@ Most lines of a log are; they are recognized by a few slices, and read without a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -73,18 +74,47 @@ class KnownLines:
         self._before, self._behind = start, end = time_at
         return hash(text[:start] + text[end:])
 
-    def response(self, block: bytes, start: int, found: re.Match[bytes]) -> Seen | None:
-        """The response in a line that begins here; None if its words are not known."""
-        time_at, rest_at = start + self._before, start + self._behind
-        rest = block[rest_at : found.end(2)]
-        known = self._responses.get(hash(block[start:time_at] + rest if self._before else rest))
-        if known is None:
-            return None
-        at_s = self._at_s(block, time_at, rest_at)
-        if at_s is None and self._behind:
-            return None
-        status = found[3]
-        return known.events.get(status) or known.of(status), at_s, known.origin
+    def take(
+        self, block: bytes, responses: Iterator[re.Match[bytes]], before: int, seen: list[Seen]
+    ) -> re.Match[bytes] | None:
+        """Read responses as long as the words of their lines are known.
+
+        Args:
+            block: the lines.
+            responses: where in it responses may be, in order: matches of `messages.RESPONSES`.
+            before: where something else may be, which is to be read first.
+            seen: gets the events.
+
+        Returns:
+            The first that is another one; None if there is none.
+        """
+        before_time, behind_time = self._before, self._behind
+        known_by_words, rfind, clock = self._responses, block.rfind, self._clock
+        for found in responses:
+            at, end = found.span()
+            status = found[3]
+            if status is None or end > before:
+                return found
+            start = rfind(b"\n", 0, at) + 1
+            rest_at = start + behind_time
+            words = block[rest_at : found.end(2)]
+            if before_time:
+                words = block[start : start + before_time] + words
+            known = known_by_words.get(hash(words))
+            if known is None:
+                return found
+            at_s = None
+            if behind_time:
+                time_at = start + before_time
+                part_s = PARTS_S.get(block[time_at + 19 : rest_at])
+                if part_s is not None and block.startswith(clock.second, time_at):
+                    at_s = clock.second_s + part_s
+                else:
+                    at_s = clock.of_stamp(block[time_at:rest_at])
+                    if at_s is None:
+                        return found
+            seen.append((known.events.get(status) or known.of(status), at_s, known.origin))
+        return None
 
     def origin(self, block: bytes, start: int, end: int) -> tuple[Origin, float | None] | None:
         """The origin and the time of a line, of which this is all before its message."""
@@ -92,16 +122,10 @@ class KnownLines:
         origin = self._origins.get(hash(block[start:time_at] + block[rest_at:end]))
         if origin is None:
             return None
-        at_s = self._at_s(block, time_at, rest_at)
-        return None if at_s is None and self._behind else (origin, at_s)
-
-    def _at_s(self, block: bytes, start: int, end: int) -> float | None:
-        clock = self._clock
-        if block.startswith(clock.second, start):
-            part_s = PARTS_S.get(block[start + 19 : end])
-            if part_s is not None:
-                return clock.second_s + part_s
-        return clock.of_stamp(block[start:end]) if end > start else None
+        if rest_at == start:
+            return origin, None
+        at_s = self._clock.of_stamp(block[time_at:rest_at])
+        return None if at_s is None else (origin, at_s)
 
 
 _Value = TypeVar("_Value")

@@ -55,9 +55,7 @@ _DISCARDING = re.compile(
 _ERROR = rb"(?:(\w{1,80})\((?:'[^']{0,80}', )?){1,4}"
 _BROKEN = re.compile(rb" after connection broken by '(?:" + _ERROR + rb")?.*': [^\s\"\\]+")
 _RETRY = re.compile(rb"(?:(?<![\w.-])|(?<=\dm))Retry: (?:/|https?://)[^\s\"\\]*")
-_PLACED = (
-    rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) (?=\\?"[A-Za-z])'
-)
+_PLACED = rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) '
 _REQUEST = re.compile(
     rb"(https?)"
     + _PLACED
@@ -160,13 +158,14 @@ NEEDLES = (
 )
 UNMISTAKABLE = 5  # so many of them are urllib3's even if the rest cannot be read
 SLOTS = 8  # a position and the needle found there are one number, for numbers sort fast
-_STARTS, _RESETS, _DISCARDS, _BREAKS, _ANSWERS, _RETRIES = range(6)  # their places
+_STARTS, _RESETS, _DISCARDS, _BREAKS, ANSWERS, _RETRIES = range(6)  # their places
 # For a long text `bytes.find` is fastest, for a short one a pattern that begins with its letters
 _LONG = (_STARTS, _DISCARDS, _BREAKS)
 # Where responses may be: others have "://" as well, so what follows is looked at too. Group 2 is
 # the port; group 3, the status, is there where the line is a usual response's to its end.
 RESPONSES = re.compile(
-    _PLACED + rb'(?:"[A-Z]+ [^\s"\\]* HTTP/[\d.]{1,3}" (\d{3}) (?:\d+|None)(?=\r?\n))?'
+    _PLACED
+    + rb'(?:"[A-Z]+ [^\s"\\]* HTTP/[\d.]{1,3}" (\d{3}) (?:\d+|None)(?=\r?\n)|(?=\\?"[A-Za-z]))'
 )
 _AT_RE = re.compile(rb"Re(?:(setting dropped connection: )|try: )")
 NAME_NEEDLE = b".connectionpool"
@@ -189,7 +188,7 @@ def looks_cut(line: bytes) -> bool:
 
 def hits_in(text: bytes) -> list[int]:
     """Where in a text, mostly a line, what urllib3 says may be, in order."""
-    hits = [found.start() * SLOTS + _ANSWERS for found in RESPONSES.finditer(text)]
+    hits = [found.start() * SLOTS + ANSWERS for found in RESPONSES.finditer(text)]
     hits += other_hits_in(text)
     hits.sort()
     return hits

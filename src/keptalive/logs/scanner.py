@@ -7,6 +7,7 @@ from keptalive.logs.events import Seen, event_of
 from keptalive.logs.json_lines import JSON, Record, record_of
 from keptalive.logs.known import KnownLines
 from keptalive.logs.messages import (
+    ANSWERS,
     NAME,
     NAME_NEEDLE,
     NAMED,
@@ -94,20 +95,17 @@ class Scanner:
         seen: list[Seen] = []
         unread: list[tuple[int, What]] = []
         others = _Others(block)
-        known_response, rfind = self._known.response, block.rfind
-        done = 0
-        for response in RESPONSES.finditer(block):
-            at, end = response.span()
+        responses, done = RESPONSES.finditer(block), 0
+        take = self._known.take
+        while (response := take(block, responses, others.at, seen)) is not None:
+            at = response.start()
+            was_next = at < others.at
             while others.at < at:
                 done = self._other_line(block, others, seen, unread)
             if at < done:  # in a line that has been read
                 continue
-            if others.at >= end and response[3] is not None:
-                known = known_response(block, rfind(b"\n", 0, at) + 1, response)
-                if known is not None:
-                    seen.append(known)
-                    continue
-            done = self._any_line(block, at, others, seen, unread)
+            if was_next or take(block, iter((response,)), others.at, seen) is not None:
+                done = self._any_line(block, at, ANSWERS, others, seen, unread)
         while others.at < len(block):
             self._other_line(block, others, seen, unread)
         return seen, unread
@@ -116,8 +114,8 @@ class Scanner:
         self, block: bytes, others: _Others, seen: list[Seen], unread: list[tuple[int, What]]
     ) -> int:
         """Read the line of the next hit that is no response; where it ends."""
-        at = others.at
-        message = NEEDLES[others.slot].read(block, at) if self._known.any_origin else None
+        at, slot = others.at, others.slot
+        message = NEEDLES[slot].read(block, at) if self._known.any_origin else None
         if message is not None and block.startswith((b"\n", b"\r\n"), message[1]):
             start = block.rfind(b"\n", 0, at) + 1
             known = self._known.origin(block, start, message[0])
@@ -126,28 +124,32 @@ class Scanner:
                 seen.append((event_of(self._threads.number(origin), message[2]), at_s, origin))
                 others.skip_to(message[1])
                 return message[1]
-        return self._any_line(block, at, others, seen, unread)
+        others.skip_to(at + 1)
+        return self._any_line(block, at, slot, others, seen, unread)
 
     def _any_line(
         self,
         block: bytes,
         at: int,
+        slot: int,
         others: _Others,
         seen: list[Seen],
         unread: list[tuple[int, What]],
     ) -> int:
-        """Read the line of which this is a place, whatever is in it; where it ends."""
+        """Read the line of this hit, whatever is in it; where it ends."""
         start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
-        others.skip_to(end)
-        if one := self._line(block[start:end]):
+        text = block[start:end]
+        is_only_hit = others.at >= end and text.count(b"://") == (slot == ANSWERS)
+        if one := self._line(text, [(at - start) * SLOTS + slot] if is_only_hit else hits_in(text)):
             what, at_s, origin = one
             unread.append((len(seen), what))
             seen.append((_UNREAD, at_s, origin))
+        others.skip_to(end)
         return end
 
-    def _line(self, text: bytes) -> _Read | None:
+    def _line(self, text: bytes, hits: list[int]) -> _Read | None:
         broken = False
-        for hit in hits_in(text)[:TRIES]:
+        for hit in hits[:TRIES]:
             slot, position = hit % SLOTS, hit // SLOTS
             opening = text.find(b"{", 0, position)
             if opening >= 0 and (brace := JSON.search(text, opening, position)):

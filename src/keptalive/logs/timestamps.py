@@ -54,6 +54,8 @@ class Clock:
 
     def of_stamp(self, stamp: bytes) -> float | None:
         """The time that is all of this text; None if it is none."""
+        if stamp.startswith(self.second) and (part_s := PARTS_S.get(stamp[19:])) is not None:
+            return self.second_s + part_s
         found = TIME.fullmatch(stamp)
         at_s = found and self.seconds(found)
         if at_s is not None and stamp[19:] in PARTS_S:

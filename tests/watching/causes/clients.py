@@ -31,7 +31,7 @@ class Clock:
 
 
 def causes(watched: Watch) -> dict[str, int]:
-    """Each cause's count over all hosts; they add up to what was opened, and nothing is warned of."""
+    """Each cause's count over all hosts; they add up to what was opened, without a warning."""
     report = watched.report()
     counts: Counter[str] = Counter()
     for host in report["hosts"]:
