@@ -74,7 +74,7 @@ class Target(ABC):
         """Whether to go on after this answer.
 
         Raises:
-            TargetError: the server asks for fewer requests, or leads elsewhere.
+            TargetError: the server wants fewer requests, or redirects to another host.
         """
 
 
@@ -161,7 +161,7 @@ def _certificates_in(bundle: str) -> int | None:
 
 @contextmanager
 def prepared(plan: Plan) -> Iterator[tuple[Target, Plan]]:
-    """The plan's target, ready to be asked, and the plan as it will be followed.
+    """The plan's target, ready for requests, and the plan as it will be followed.
 
     Raises:
         UsageError: no token where one is needed, or one that would be sent in the clear.
