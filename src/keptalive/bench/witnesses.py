@@ -2,8 +2,8 @@
 
 The log counts exactly the connections on which a response came, and the attempts to connect. Of an
 attempt without a response it does not show whether the connection was up. So it gives a range, in
-which the sockets must lie; sockets and server must be equal. A witness
-that a strategy or a target does not have is left out.
+which the sockets must lie; sockets and server must be equal. A witness that a strategy or a target
+does not have is left out.
 """
 
 from __future__ import annotations
