@@ -119,7 +119,7 @@ def test_an_environment_that_would_falsify_the_run_is_set_aside_and_said(
         HTTPS_PROXY="http://127.0.0.1:1",
     )
     assert ended.returncode == 0
-    assert "Set aside for the look-alike: REQUESTS_CA_BUNDLE, HTTPS_PROXY." in ended.stdout
+    assert "Set aside for the test server: REQUESTS_CA_BUNDLE, HTTPS_PROXY." in ended.stdout
 
 
 def test_with_a_wrong_token_the_error_says_how_to_make_one_and_never_shows_it(

@@ -1,9 +1,9 @@
-"""What the tests against real servers share: runs, and ways that wait for the server's FIN."""
+"""What the tests against real servers share: runs, and strategies that wait for a server's FIN."""
 
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from itertools import count
 
 import pytest
@@ -12,7 +12,8 @@ import requests
 from keptalive.bench.influences import BUNDLES, PROXIES
 from keptalive.bench.plan import Plan
 from keptalive.bench.runner import Bench
-from keptalive.bench.strategies import OneSession, Strategy, Tuned
+from keptalive.bench.strategies import OneSession, Tuned
+from keptalive.bench.strategy import Answer, Request, Strategy
 from keptalive.bench.targets import prepared
 from keptalive.records.run import Run
 
@@ -30,42 +31,43 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run_against() -> RunAgainst:
-    """One warm-up round and one counted round against the server at this URL."""
+    """A warm-up round, a counted and a traced one against the server at this URL."""
 
-    def run(url: str, strategies: Sequence[type[Strategy]] = (), **values: object) -> Run:
+    def run(
+        url: str, strategies: Mapping[str, type[Strategy]] | None = None, **values: object
+    ) -> Run:
         plan = Plan(**{"target": url, "requests": ("/user",), "repeats": 6, "rounds": 1} | values)
         with prepared(plan) as (target, followed):
-            return Bench(plan=followed, target=target, strategies=strategies).run()
+            return Bench(plan=followed, target=target, strategies=strategies or {}).run()
 
     return run
 
 
 @pytest.fixture
-def patient() -> Callable[[int], list[type[Strategy]]]:
+def patient() -> Callable[[int], dict[str, type[Strategy]]]:
     """Session and tuned Session that wait, after so many requests each, for the server to close.
 
     The server closes unannounced, so a client that asks again at once would race with its FIN.
     """
 
-    def ways(every: int) -> list[type[Strategy]]:
+    def strategies(every: int) -> dict[str, type[Strategy]]:
         class PatientSession(OneSession):
             def __init__(self, access) -> None:
                 super().__init__(access)
                 self._places = count()
 
-            def get(self, url: str) -> requests.Response:
+            def send(self, request: Request) -> Answer:
                 place = next(self._places)
                 if place and place % every == 0:
-                    wait_for_the_end(self.session, url)
-                return super().get(url)
+                    wait_for_the_end(self.session, request.url)
+                return super().send(request)
 
         class PatientTuned(PatientSession, Tuned):
-            name = Tuned.name
             label = Tuned.label
 
-        return [PatientSession, PatientTuned]
+        return {"session": PatientSession, "tuned": PatientTuned}
 
-    return ways
+    return strategies
 
 
 def wait_for_the_end(session: requests.Session, url: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from keptalive.bench.strategies import Fresh
-from keptalive.records.run import Counts, Run
+from keptalive.records.run import Run
 
 PATIENCE_S = 10.0
 REQUESTS = 8  # of one trial
@@ -143,22 +143,23 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
 
 def opened(run: Run) -> int:
-    """By every trial, the warm-up round included."""
-    return sum(trial.counts.opened for trial in run.trials)
+    """By every trial, the warm-up and the traced round included."""
+    traced = [host for trace in run.traces for host in trace.report.hosts]
+    return sum(counted.opened for counted in (*(trial.counts for trial in run.trials), *traced))
 
 
-def of_a_trial(run: Run) -> dict[str, Counts]:
-    return {row.strategy: row.counts for row in run.summary}
+COUNTED = ("requests", "attempts", "opened", "reopened", "reused")
 
 
-def counts(*, opened: int, reopened: int = 0) -> Counts:
-    return Counts(
-        requests=REQUESTS,
-        attempts=REQUESTS,
-        opened=opened,
-        reopened=reopened,
-        reused=REQUESTS - opened,
-    )
+def of_a_trial(run: Run) -> dict[str, dict[str, int]]:
+    return {
+        row.strategy: {name: getattr(row.counts, name) for name in COUNTED} for row in run.summary
+    }
+
+
+def counts(*, opened: int, reopened: int = 0) -> dict[str, int]:
+    made = (REQUESTS, REQUESTS, opened, reopened, REQUESTS - opened)
+    return dict(zip(COUNTED, made, strict=True))
 
 
 @pytest.mark.parametrize("auth", ["none", "bearer"])
@@ -199,7 +200,7 @@ def test_where_nginx_closes_idle_connections_a_session_reopens_each_time(
     serve, run_against, patient
 ):
     nginx = serve("keepalive_timeout 20ms;")
-    run = run_against(nginx.url, strategies=[Fresh, *patient(every=1)], **TARGETS)
+    run = run_against(nginx.url, strategies={"fresh": Fresh, **patient(every=1)}, **TARGETS)
     of_a_session = counts(opened=REQUESTS, reopened=REQUESTS - 1)
     assert run.ended == "rounds"
     assert of_a_trial(run) == {

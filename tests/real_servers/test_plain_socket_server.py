@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.servers.scripted import Peer, answers
 
 from keptalive.bench.strategies import Fresh
-from keptalive.records.run import Counts, Run
+from keptalive.records.run import Run
 
 BODY = b'{"login": "somebody"}'
 REQUESTS = 6  # of one trial, as run_against makes them
@@ -20,22 +20,23 @@ def hangs_up_after_two(peer: Peer) -> None:
 
 
 def opened(run: Run) -> int:
-    """By every trial, the warm-up round included."""
-    return sum(trial.counts.opened for trial in run.trials)
+    """By every trial, the warm-up and the traced round included."""
+    traced = [host for trace in run.traces for host in trace.report.hosts]
+    return sum(counted.opened for counted in (*(trial.counts for trial in run.trials), *traced))
 
 
-def of_a_trial(run: Run) -> dict[str, Counts]:
-    return {row.strategy: row.counts for row in run.summary}
+COUNTED = ("requests", "attempts", "opened", "reopened", "reused")
 
 
-def counts(*, opened: int, reopened: int = 0) -> Counts:
-    return Counts(
-        requests=REQUESTS,
-        attempts=REQUESTS,
-        opened=opened,
-        reopened=reopened,
-        reused=REQUESTS - opened,
-    )
+def of_a_trial(run: Run) -> dict[str, dict[str, int]]:
+    return {
+        row.strategy: {name: getattr(row.counts, name) for name in COUNTED} for row in run.summary
+    }
+
+
+def counts(*, opened: int, reopened: int = 0) -> dict[str, int]:
+    made = (REQUESTS, REQUESTS, opened, reopened, REQUESTS - opened)
+    return dict(zip(COUNTED, made, strict=True))
 
 
 def test_a_kept_connection_is_opened_once_by_a_session_and_each_time_by_requests_get(
@@ -52,7 +53,7 @@ def test_a_kept_connection_is_opened_once_by_a_session_and_each_time_by_requests
     assert server.accepted == opened(run) + PREFLIGHT
 
 
-def test_a_server_that_closes_after_each_response_makes_every_way_open_each_time(
+def test_a_server_that_closes_after_each_response_makes_every_strategy_open_each_time(
     serve, run_against
 ):
     server = serve(answers(closes=True))
@@ -70,7 +71,7 @@ def test_a_server_that_closes_unannounced_after_two_makes_a_session_reopen_every
     serve, run_against, patient
 ):
     server = serve(hangs_up_after_two)
-    run = run_against(server.url, strategies=[Fresh, *patient(every=2)])
+    run = run_against(server.url, strategies={"fresh": Fresh, **patient(every=2)})
     assert run.disagreements == ()
     assert of_a_trial(run) == {
         "fresh": counts(opened=REQUESTS),
@@ -83,7 +84,8 @@ def test_a_server_that_closes_unannounced_after_two_makes_a_session_reopen_every
 def test_every_request_carries_the_token_and_none_is_left_out(serve, run_against):
     server = serve()
     run = run_against(server.url)
-    assert len(server.requests) == sum(trial.counts.attempts for trial in run.trials) + PREFLIGHT
+    rounds = 3  # the warm-up, the counted and the traced one
+    assert len(server.requests) == rounds * len(run.strategies) * REQUESTS + PREFLIGHT
     sent = {request.headers["authorization"] for request in server.requests}
     assert sent == {"Bearer ghp_of_nobody"}
 

@@ -1,4 +1,4 @@
-"""Limits that a plan sets: which of them a run breaks, and which cannot be told. Pure.
+"""Limits that a plan sets: which of them a run breaks, and which cannot be judged. Pure.
 
 Needs no baseline.
 """
@@ -80,11 +80,11 @@ class Gate:
 
 
 def judge(run: Run, limits: Iterable[Limit]) -> Gate:
-    """What breaks the limits and what cannot be told, in their order.
+    """What breaks the limits and what cannot be judged, in their order.
 
     A speed-up breaks its limit only if its whole interval lies below it: noise breaks nothing. A
     limit without an interval, with failed requests, or that meets no row of the run is unjudged:
-    a gate that cannot look does not open.
+    if it cannot be checked, it does not hold.
     """
     limits = tuple(limits)
     found = [one for limit in limits for one in _judged(limit, run)]
@@ -133,7 +133,7 @@ def _holds_for(limit: Limit, row: StrategySummary, run: Run) -> bool:
     return limit.scenario in (None, row.scenario) and limit.strategy in (None, row.strategy)
 
 
-# -- What breaks a limit: the value that does, why it cannot be told, or None ---------------------
+# -- What breaks a limit: the value that does, why it cannot be judged, or None -------------------
 
 _Found = float | str | None
 

@@ -129,7 +129,7 @@ def _warnings(trials: Sequence[Trial], errors: Mapping[str, int]) -> tuple[str, 
 
 
 def failures_in_words(errors: Mapping[str, int], requests: int) -> str:
-    """How many of so many requests failed, and how most of them did."""
+    """How many requests failed, of how many, and the most frequent error."""
     most = max(errors, key=errors.__getitem__)
     return f"{sum(errors.values())} of {requests} requests failed ({most})"
 

@@ -74,7 +74,7 @@ class Target(ABC):
         """Whether to go on after this answer.
 
         Raises:
-            TargetError: the server asks for fewer requests, or leads elsewhere.
+            TargetError: the server wants fewer requests, or redirects to another host.
         """
 
 
@@ -85,7 +85,7 @@ class LookalikeTarget(Target):
         self._lookalike = lookalike
         self._rtt_ms = plan.rtt_ms
         self._skipped_s = 0.0
-        self.label = "look-alike of api.github.com"
+        self.label = "test server that imitates api.github.com"
         self.scenarios = plan.scenarios
         self.access = Access(
             auth=auth_for(plan.auth, lookalike.token),
@@ -161,7 +161,7 @@ def _certificates_in(bundle: str) -> int | None:
 
 @contextmanager
 def prepared(plan: Plan) -> Iterator[tuple[Target, Plan]]:
-    """The plan's target, ready to be asked, and the plan as it will be followed.
+    """The plan's target, ready for requests, and the plan as it will be followed.
 
     Raises:
         UsageError: no token where one is needed, or one that would be sent in the clear.
@@ -172,7 +172,7 @@ def prepared(plan: Plan) -> Iterator[tuple[Target, Plan]]:
         with neutral(), Lookalike.start(plan.scenarios, rtt_ms=plan.rtt_ms) as lookalike:
             target = LookalikeTarget(lookalike, plan)
             if set_aside:
-                target.notes = (f"Set aside for the look-alike: {', '.join(set_aside)}.",)
+                target.notes = (f"Set aside for the test server: {', '.join(set_aside)}.",)
             yield target, plan
         return
     with interruption.allowed():  # it may wait for a person, and for the network

@@ -1,7 +1,7 @@
 """One more trial under watch, not timed: why each connection was opened.
 
 It comes after the counted rounds, so that nothing it does is in their times. The clock is the
-target's: of a pause for which the look-alike only advances its clock, connections were idle.
+target's: in a pause the look-alike only advances its clock, and connections are idle meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def traced(
 
     Raises:
         DisagreementError: the watch's count is not the pool log's, or the trial has others.
-        TargetError: the server asks to stop.
+        TargetError: the server wants fewer requests.
     """
     if not step.strategy.built_on_urllib3:
         return None

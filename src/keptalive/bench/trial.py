@@ -180,7 +180,7 @@ def run_trial(step: Step, round_number: int, plan: Plan, target: Target, answers
 
     Raises:
         DisagreementError: the witnesses or the answers differ.
-        TargetError: the server asks to stop.
+        TargetError: the server wants fewer requests.
         StrategyError: the strategy made a mistake.
     """
     recorder = TrialRecorder(step=step)

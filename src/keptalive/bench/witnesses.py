@@ -1,9 +1,9 @@
 """Do the witnesses agree? The pool log, the client's sockets and the server count alike, or not.
 
-The log is sure of the connections on which a response came, and of the attempts to connect; of an
-attempt without a response it cannot tell whether it failed before the connection was up. So it
-testifies to a range, in which the sockets must lie; sockets and server must be equal. A witness
-that a strategy or a target does not have is left out.
+The log counts exactly the connections on which a response came, and the attempts to connect. Of an
+attempt without a response it does not show whether the connection was up. So it gives a range, in
+which the sockets must lie; sockets and server must be equal. A witness that a strategy or a target
+does not have is left out.
 """
 
 from __future__ import annotations

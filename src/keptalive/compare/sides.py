@@ -76,7 +76,7 @@ def why_not(key: Key, before: Side, after: Side) -> str | None:
 
 
 def why_no_time(key: Key, before: Side, after: Side, rounds: Sequence[int]) -> str | None:
-    """Why this row's times, of so many rounds on each side, say nothing; None if they do."""
+    """Why this row's times say nothing, with this many rounds on each side; None if they do."""
     if differing := _differing(before.run, after.run, _TIMED):
         return f"the plans differ in {differing}"
     if not before.absolute and before.reference != after.reference:

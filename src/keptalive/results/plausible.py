@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from keptalive.records.counts import HostCounts
 from keptalive.records.run import Interval, Run, StrategySummary, Trial
 
-MOST = 10**12  # nobody counts so far, or takes so many seconds; and no arithmetic overflows
+MOST = 10**12  # no count or time is so large; and no arithmetic overflows
 LEAST_S = 1 / MOST
 
 _COUNTED = (

@@ -109,12 +109,12 @@ def _text(path: Path) -> str:
     return text
 
 
-# A million and a half requests are in so many bytes. A file made for nothing else, of empty lists,
+# Enough for a million and a half requests. A file made for nothing else, of empty lists,
 # takes fifty times its size of memory.
 LARGEST = 32 * MIB
 _NAME_ONE = "name a result that keptalive bench made"
 _NEXT = f"Next: {_NAME_ONE}."
-_TAIL = 6  # a constant that is cut off is noticed up to so many characters before the end
+_TAIL = 6  # a constant that is cut off is noticed up to this many characters before the end
 
 
 def _json(path: Path, text: str) -> Any:

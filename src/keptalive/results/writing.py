@@ -26,7 +26,7 @@ SCHEMA = 1
 def document(run: Run) -> dict[str, Any]:
     """The whole file as plain data, with no secret in it."""
     machine = pytest_benchmark_generate_machine_info()
-    machine.pop("node")  # whose machine it was concerns nobody
+    machine.pop("node")  # it may be somebody's name
     whole: dict[str, Any] = for_a_file(
         {
             "machine_info": machine,
