@@ -1,9 +1,9 @@
-"""Does `compare` cry wolf, and does it miss one? And how long does it take?
+"""Does `compare` raise false alarms, and does it miss a regression? And how long does it take?
 
 700 short runs on the look-alike, 2 ms away. In 500 a Session keeps its connection; in 100 it loses
 it once in each trial; in 100 each of its requests takes a fifth longer. Every comparison is of two
 runs that no other of its kind has. Which run is made when is drawn by lot, so that what the machine
-does to one kind it does to all. A fifth needs more rounds to be told from the noise than a count.
+does to one kind it does to all. A fifth needs more rounds than a count to stand out from the noise.
 It takes some 13 minutes; KEPTALIVE_COMPARISONS=10 makes a tenth.
 """
 
@@ -30,6 +30,7 @@ from keptalive.bench.access import Access
 from keptalive.bench.plan import Plan
 from keptalive.bench.runner import Bench
 from keptalive.bench.strategies import Fresh, OneSession
+from keptalive.bench.strategy import Answer, Request
 from keptalive.bench.summary import summarise
 from keptalive.bench.targets import LookalikeTarget
 from keptalive.compare.verdicts import COUNTS, TIME, WORSE, Row, compare
@@ -41,7 +42,7 @@ CALLED_WORSE_AT_MOST = 0.01
 SLOWER_CAUGHT_AT_LEAST = 0.95
 SEED = 20
 PLAN = Plan(requests=("/user",), repeats=4, rounds=10, rtt_ms=2.0, scenarios=("keep-alive",))
-LONGER = replace(PLAN, rounds=30)  # where a fifth more time is to be told
+LONGER = replace(PLAN, rounds=30)  # where a fifth more time is to be seen
 
 MOST_SECONDS = 2.0
 SAMPLES = 100_000  # timed requests of each strategy, in each file
@@ -55,28 +56,28 @@ class Reopening(OneSession):
         super().__init__(access)
         self._requests = 0
 
-    def get(self, url: str) -> requests.Response:
+    def send(self, request: Request) -> Answer:
         self._requests += 1
         if self._requests == PLAN.repeats // 2 + 1:
-            pools = self.session.get_adapter(url).poolmanager.pools
+            pools = self.session.get_adapter(request.url).poolmanager.pools
             (only,) = pools.keys()
             idle = pools[only].pool
             connection = idle.get()
             connection.sock.shutdown(socket.SHUT_RDWR)
             idle.put(connection)
-        return super().get(url)
+        return super().send(request)
 
 
 class Slower(OneSession):
     """A Session whose every request takes a fifth longer: it computes, it does not sleep."""
 
-    def get(self, url: str) -> requests.Response:
+    def send(self, request: Request) -> Answer:
         began = time.perf_counter()
-        response = super().get(url)
+        answer = super().send(request)
         until = began + 1.2 * (time.perf_counter() - began)
         while time.perf_counter() < until:
             pass
-        return response
+        return answer
 
 
 def small_bundle(lookalike: Lookalike, folder: Path) -> Path:
@@ -113,7 +114,7 @@ KINDS: dict[Kind, int] = {
 
 
 def run_once(target: LookalikeTarget, session: type[OneSession], plan: Plan) -> Run:
-    run = Bench(plan=plan, target=target, strategies=[Fresh, session]).run()
+    run = Bench(plan=plan, target=target, strategies={"fresh": Fresh, "session": session}).run()
     assert run.valid
     return run
 
@@ -136,7 +137,7 @@ def worse(baseline: Run, candidate: Run) -> dict[str, Row]:
     return {row.measure: row for row in rows if row.verdict == WORSE}
 
 
-def test_compare_neither_cries_wolf_nor_misses_one(benchmark, target):
+def test_compare_neither_raises_false_alarms_nor_misses_a_regression(benchmark, target):
     runs = benchmark.pedantic(all_runs, args=(target,), rounds=1)
     same = runs[OneSession, PLAN]
     pairs_of_slower = list(zip(runs[OneSession, LONGER], runs[Slower, LONGER], strict=True))

@@ -1,8 +1,8 @@
 """The keep-alive race: a request that is on its way when the server gives up on the connection.
 
 Four sessions ask at once, each in a thread of its own and with the same idle times around the
-server's timeout, over a simulated round trip. The tuned ones retry nothing, so that what they are
-spared is `max_idle`'s doing alone.
+server's timeout, over a simulated round trip. The tuned ones retry nothing, so that only `max_idle`
+avoids errors.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Blocks of requests with and without a watch take turns, each pair in the other order than the last.
 Entering and leaving replaces functions, which the interpreter has to adapt to anew: a block begins
 with requests that do not count. What a block costs is its median request, by the CPU time of the
-asking thread: what else a busy machine does in between counts in few of them. The wall time is told
+asking thread: what else a busy machine does in between counts in few of them. The wall time stands
 beside it. Where no watch is active nothing is wrapped, by identity.
 """
 

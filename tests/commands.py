@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 from keptalive import redaction
-from keptalive.cli.main import app, run_guarded
+from keptalive.cli.main import run_guarded
 
 
 def keptalive(
@@ -34,7 +34,7 @@ def keptalive(
     """
     command = [str(word) for word in words]
     with _as_in_a_new_process(folder, environment), _streams(given) as (output, errors):
-        code = run_guarded(lambda: app(command, standalone_mode=False, prog_name="keptalive"))
+        code = run_guarded(command)
     return subprocess.CompletedProcess(command, code, output.getvalue(), errors.getvalue())
 
 

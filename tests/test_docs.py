@@ -1,4 +1,4 @@
-"""The documentation tells the truth: its examples run, its tables are the code's."""
+"""The documentation is true: its examples run, and its tables are those of the code."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from keptalive import tuned_session
+import keptalive
+from keptalive import results, tuned_session
 from keptalive.bench.plan import Plan, read_plan
 from keptalive.causes.catalogue import ROWS
 from keptalive.causes.log_sets import SETS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
+from keptalive.records import report
+from keptalive.records.connection import CloseReason
+from keptalive.text import as_json
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+SOURCE = "src/keptalive"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 
-def test_make_benchs_plan_is_the_default_one() -> None:
+def test_the_plan_of_make_bench_is_the_default_one() -> None:
     assert replace(Plan(), budget_s=75.0) == read_plan(ROOT / "bench" / "github.toml")
 
 
 @pytest.fixture
 def github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """A host that stands for api.github.com, trusted, and a token for it."""
+    """A trusted host in place of api.github.com, and a token for it."""
     with Lookalike.start(["keep-alive"]) as lookalike:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
         monkeypatch.setenv("GITHUB_TOKEN", lookalike.token)
@@ -47,56 +52,154 @@ def test_every_python_example_runs(page: Path, github: str) -> None:
         exec(compile(example.replace("api.github.com", github), page.name, "exec"), known)
 
 
-def test_the_page_on_sessions_shows_what_describe_says() -> None:
+def test_the_page_on_sessions_shows_the_output_of_describe() -> None:
     page = (ROOT / "docs" / "sessions.md").read_text()
     assert f"```\n{tuned_session(threads=8).describe()}\n```" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+def test_every_link_within_the_repository_has_a_target(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_page_of_scenarios_has_them_all() -> None:
-    named = re.findall(
-        r"^\| `([^`]+)` \| ([^|]+) \|", (ROOT / "docs/scenarios.md").read_text(), re.M
+# -- What is made from the code ------------------------------------------------------------------
+
+
+def causes_table() -> str:
+    """A row for each cause: its name, what happened, who can fix it, what to do."""
+    rows = [(f"`{row.name}`", row.meaning, row.mended_by, row.cure({})) for row in ROWS]
+    return table(
+        "cause", "a connection was opened because", "who can fix it", "what to do", rows=rows
     )
-    assert [(name, kind.meaning) for name, kind in SCENARIOS.items()] == named
 
 
-def test_the_page_of_causes_has_them_all() -> None:
-    named = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M)
-    assert [(cause, row.means) for cause, row in ROWS.items()] == named[: len(ROWS)]
+def sets_table() -> str:
+    """A row for each set of causes that a log leaves open."""
+    rows = [(f"`{name}`", one.means, ", ".join(one.members)) for name, one in SETS.items()]
+    return table("shown as", "seen in the log", "may be", rows=rows)
 
 
-def test_the_page_of_causes_has_the_sets_that_a_log_leaves_open() -> None:
-    named = re.findall(
-        r"^\| `([^`]+)` \| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs/causes.md").read_text(), re.M
-    )
-    sets = [(kind, one.means, ", ".join(one.members)) for kind, one in SETS.items()]
-    assert sets == named
+def scenarios_table() -> str:
+    """A row for each scenario of the look-alike."""
+    rows = [
+        (
+            f"`{name}`",
+            kind.meaning,
+            kind.number_means or "–",
+            "–" if kind.default is None else f"{kind.default:g}",
+        )
+        for name, kind in SCENARIOS.items()
+    ]
+    return table("scenario", "what the server does", "N is", "default", rows=rows)
+
+
+def table(*header: str, rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{text}\n".replace("| --- ", "|---").replace("--- |", "---|")
+
+
+MADE = {
+    "causes": (ROOT / "docs" / "causes.md", causes_table),
+    "sets": (ROOT / "docs" / "causes.md", sets_table),
+    "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
+}
+
+
+def split_at(name: str, page: str) -> tuple[str, str, str]:
+    """A page before, within and after the block of this name."""
+    before, begin, rest = page.partition(f"<!-- {name}: made by python tests/test_docs.py -->\n")
+    block, end, after = rest.partition("<!-- end -->\n")
+    assert begin
+    assert end
+    return before + begin, block, end + after
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_table_in_the_pages_is_that_of_the_code(name: str) -> None:
+    page, made = MADE[name]
+    assert made() == split_at(name, page.read_text())[1]
+
+
+def test_the_readme_has_the_right_number_of_causes() -> None:
+    assert f"There are {len(ROWS)} causes," in (ROOT / "README.md").read_text()
+
+
+def test_the_page_of_the_report_has_every_key_and_every_end_of_a_connection() -> None:
+    page = (ROOT / "docs" / "report.md").read_text()
+    keys = {
+        field.name
+        for kind in vars(report).values()
+        if isinstance(kind, type) and is_dataclass(kind)
+        for field in fields(kind)
+    }
+    named = {name for line in re.findall("^.*`.*$", page, re.M) for name in line.split("`")[1::2]}
+    assert keys - named == set()
+    assert {reason.value for reason in CloseReason} - named == set()
+
+
+def test_the_house_table_has_every_folder_and_module() -> None:
+    source = Path(keptalive.__file__).parent
+    places = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in source.iterdir()
+        if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
+    }
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    house = contributing.partition("## The house\n")[2].partition("\n## ")[0]
+    named = {
+        name
+        for line in re.findall(r"^\| (`[^|]+) \|", house, re.M)
+        for name in re.findall("`([^`]+)`", line)
+    }
+    assert named == places - {"__init__.py", "__main__.py"}
+
+
+def test_the_places_for_something_new_exist() -> None:
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    section = contributing.partition("## Where something new goes\n")[2].partition("\n## ")[0]
+    named = re.findall(r"`((?:tests/)?[a-z_/]+(?:/|\.py))`", section)
+    missing = [
+        name for name in named if not any((ROOT / top / name).exists() for top in ("", SOURCE))
+    ]
+    assert named
+    assert missing == []
+
+
+COMMANDS = ("bench", "compare", "run", "explain", "serve")
+
+
+def help_of(*command: str, columns: int = 80) -> str:
+    """What `--help` prints in a terminal of this width."""
+    return subprocess.run(
+        [sys.executable, "-m", "keptalive", *command, "--help"],
+        env={**os.environ, "COLUMNS": str(columns), "NO_COLOR": "1", "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def cli_page() -> str:
-    """What `docs/cli.md` must hold: the help of each command."""
-    parts = ["# The command line\n\nMade from `--help`; a test compares the two.\n"]
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
-    for command in ("bench", "compare", "run", "explain", "serve"):
-        shown = subprocess.run(
-            [sys.executable, "-m", "keptalive", command, "--help"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        lines = "\n".join(line.rstrip() for line in shown.strip("\n").splitlines())
+    """`docs/cli.md`: the help of each command."""
+    parts = ["# The command line\n\nMade from `--help` by `python tests/test_docs.py`.\n"]
+    for command in COMMANDS:
+        shown = help_of(command).strip("\n")
+        lines = "\n".join(line.rstrip() for line in shown.splitlines())
         parts.append(f"\n## keptalive {command}\n\n```\n{lines}\n```\n")
     return "".join(parts)
 
 
 def test_the_page_of_commands_is_their_help() -> None:
     assert cli_page() == (ROOT / "docs" / "cli.md").read_text()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_their_help(command: str) -> None:
+    (listed,) = re.findall(rf"^│ {command} +(.*?) +│$", help_of(columns=300), re.M)
+    assert listed in " ".join(help_of(command, columns=300).split())
 
 
 WORKFLOW = ROOT / ".github" / "workflows" / "reuse.yml"
@@ -113,10 +216,12 @@ def examples_of_compare() -> list[str]:
 
 
 def test_every_example_of_compare_runs(tmp_path: Path) -> None:
-    result = (ROOT / "tests" / "data" / "results" / "schema-2.json").read_bytes()
+    from tests.runs import run  # here, since this file is a script too
+
+    result = as_json(results.document(run()))
     (tmp_path / "results" / "baseline").mkdir(parents=True)
     for folder in ("results", "results/baseline"):
-        (tmp_path / folder / "2026-01-01T000000.json").write_bytes(result)
+        (tmp_path / folder / "2026-01-01T000000.json").write_text(result)
     examples = examples_of_compare()
     assert len(examples) >= 3
     for example in examples:
@@ -125,7 +230,7 @@ def test_every_example_of_compare_runs(tmp_path: Path) -> None:
         assert (ended.returncode, ended.stderr) == (0, ""), example
 
 
-def test_the_plan_that_the_readme_shows_is_one(tmp_path: Path) -> None:
+def test_the_plan_in_the_readme_is_valid(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     (tmp_path / "plan.toml").write_text(example)
     plan = read_plan(tmp_path / "plan.toml")
@@ -134,7 +239,7 @@ def test_the_plan_that_the_readme_shows_is_one(tmp_path: Path) -> None:
     )
 
 
-def test_the_gate_that_the_pages_show_is_one(tmp_path: Path) -> None:
+def test_the_limits_in_the_pages_are_valid_and_alike(tmp_path: Path) -> None:
     (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL)
     commented = (ROOT / "bench" / "github.toml").read_text().partition("# [[gate]]\n")[2]
     lines = commented.partition("\n\n")[0].splitlines()
@@ -146,5 +251,8 @@ def test_the_gate_that_the_pages_show_is_one(tmp_path: Path) -> None:
     assert gates[0] == gates[1] != ()
 
 
-if __name__ == "__main__":  # python tests/test_docs.py writes the page anew
+if __name__ == "__main__":  # python tests/test_docs.py writes what is made from the code
     (ROOT / "docs" / "cli.md").write_text(cli_page())
+    for block, (made_page, make) in MADE.items():
+        head, _, tail = split_at(block, made_page.read_text())
+        made_page.write_text(head + make() + tail)

@@ -1,4 +1,4 @@
-"""Where a signal raises, where it is remembered, and where it leaves at once."""
+"""A signal raises an exception, is only noted, or ends the process at once."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ interruption.install()
 """
 
 
-def told(code: str) -> tuple[int, str, str]:
-    """The exit code and output of a process that handles signals so."""
+def run(code: str) -> tuple[int, str, str]:
+    """The exit code and the output of a process that runs this code with our signal handlers."""
     done = subprocess.run([sys.executable, "-c", HEAD + code], capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
@@ -55,11 +55,11 @@ def told(code: str) -> tuple[int, str, str]:
     ],
 )
 def test_a_signal_raises_once_where_it_is_allowed(code: str, printed: str) -> None:
-    assert told(code) == (0, f"{printed}\n", "")
+    assert run(code) == (0, f"{printed}\n", "")
 
 
-def test_outside_of_commands_a_signal_leaves_at_once_and_says_so() -> None:
-    assert told("raised()\nsend(signal.SIGHUP)\nprint('on')") == (
+def test_outside_of_commands_a_signal_ends_the_process_at_once_with_a_message() -> None:
+    assert run("raised()\nsend(signal.SIGHUP)\nprint('on')") == (
         129,
         "",
         "keptalive: ended by SIGHUP.\n",
@@ -78,10 +78,10 @@ interruption.settle()
 sys.modules["late"] = Late()  # collected when the handlers are Python's own again
 sys.exit(143)
 """
-    assert told(code) == (143, "", "")
+    assert run(code) == (143, "", "")
 
 
-def test_a_signal_that_strikes_in_a_destructor_is_raised_by_the_next_block() -> None:
+def test_a_signal_during_a_destructor_is_raised_by_the_next_block() -> None:
     code = """
 class Slow:
     def __del__(self):
@@ -94,10 +94,10 @@ def drop():
 
 print(raised(drop), raised())
 """
-    assert told(code) == (0, "goes on\nNone 15\n", "")
+    assert run(code) == (0, "goes on\nNone 15\n", "")
 
 
-def test_after_a_signal_that_struck_in_a_destructor_the_next_one_raises() -> None:
+def test_after_a_signal_during_a_destructor_the_next_signal_raises() -> None:
     code = """
 class Slow:
     def __del__(self):
@@ -111,16 +111,16 @@ def drop():
 
 print(raised(drop))
 """
-    assert told(code) == (0, "1\n", "")
+    assert run(code) == (0, "1\n", "")
 
 
-def test_what_else_goes_wrong_in_a_destructor_is_still_said() -> None:
-    _, _, errors = told("class A:\n def __del__(self): 1 / 0\nA()")
+def test_another_exception_in_a_destructor_is_still_reported() -> None:
+    _, _, errors = run("class A:\n def __del__(self): 1 / 0\nA()")
     assert "Exception ignored in" in errors
     assert "ZeroDivisionError" in errors
 
 
-def test_what_is_ignored_stays_ignored() -> None:
+def test_an_ignored_signal_stays_ignored() -> None:
     ignoring = subprocess.run(
         [sys.executable, "-c", f"{HEAD}print(signal.getsignal(signal.SIGHUP) == signal.SIG_IGN)"],
         capture_output=True,
@@ -130,7 +130,7 @@ def test_what_is_ignored_stays_ignored() -> None:
     assert ignoring.stdout == "True\n"
 
 
-def test_in_somebodys_program_nothing_is_handled() -> None:
+def test_without_install_no_signal_is_handled() -> None:
     before = [signal.getsignal(number) for number in interruption.SIGNALS]
     with interruption.held(), interruption.allowed():
         assert [signal.getsignal(number) for number in interruption.SIGNALS] == before

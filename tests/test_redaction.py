@@ -1,4 +1,4 @@
-"""What looks like a credential is hidden wherever it stands; all other text stays as it is."""
+"""Text that looks like a credential is hidden everywhere; all other text stays as it is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LETTERS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
         (f"/callback?code={SECRET}#top", f"/callback?code={HIDDEN}"),
     ],
 )
-def test_a_credential_is_hidden_and_what_stands_around_it_stays(text, expected):
+def test_a_credential_is_hidden_and_the_text_around_it_stays(text, expected):
     assert expected == redact(text)
 
 
@@ -68,7 +68,7 @@ def test_every_kind_of_github_token_is_hidden(prefix, token, before):
 
 
 @given(st.text())
-def test_to_redact_twice_changes_nothing_more(text):
+def test_redacting_twice_is_the_same_as_once(text):
     once = redact(text)
     assert once == redact(once)
 
@@ -83,7 +83,7 @@ def test_to_redact_twice_changes_nothing_more(text):
         ("Basic authentication", "Basic authentication"),
     ],
 )
-def test_it_hides_what_hides_itself_and_leaves_prose_alone(text: str, shown: str) -> None:
+def test_a_credential_in_an_unusual_place_is_hidden_and_prose_stays(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
@@ -99,5 +99,5 @@ def test_it_hides_what_hides_itself_and_leaves_prose_alone(text: str, shown: str
         ("ghp_" + "a" * 36, "[hidden]"),
     ],
 )
-def test_the_text_of_somebody_else_is_one_line_that_nobody_obeys(text, expected):
+def test_untrusted_text_becomes_one_harmless_line(text, expected):
     assert expected == shown(text)

@@ -1,6 +1,6 @@
 """The command `keptalive`, and `python -m keptalive`.
 
-Signals are handled before the commands are imported, which takes a third of a second.
+Signals are handled before anything else is imported, so that Ctrl-C leaves no traceback.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from keptalive import interruption
 def main() -> None:
     """Run the command line, and leave with its exit code."""
     interruption.install()
-    from keptalive import cli
+    from keptalive.cli.main import main
 
-    cli.main()
+    main()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Files of others are read up to a limit: what is longer, has no end or is no file is refused.
+"""Reads untrusted files up to a limit, and JSON that has only one meaning.
 
-A file that grows while it is read, a pipe and `/dev/stdin` are bounded by what is read of them, not
-by what they say of their size. JSON is taken only if it means one thing: no name twice in an
-object, no number that JSON or Python does not have.
+A longer file, or a device, is refused. For a pipe, `/dev/stdin`, or a file that grows, the bytes
+that are read count, not the size that the system reports. JSON is refused if an object has a name
+twice, or if a number is one that JSON or Python does not have.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from typing import Any, NoReturn
 from keptalive.errors import UsageError
 
 MIB = 1024 * 1024
-PATIENCE_S = 10.0  # for a pipe whose other end says nothing
-_DIGITS = 40  # of a whole number
+LONGEST_WAIT_S = 10.0  # for a pipe from which nothing comes
+_DIGITS = 40  # the most in a whole number
 
 
 def text_of(path: Path, *, limit: int, what: str, next_step: str) -> str:
-    """What is in this text file.
+    """The text of this file.
 
     Args:
         path: a file, or a pipe such as `/dev/stdin`.
-        limit: the most that it may have, in bytes.
-        what: what it should be, to begin the sentence with: "The plan".
-        next_step: what to do if it is too large or no file, to end the sentence with.
+        limit: the largest size, in bytes.
+        what: the beginning of an error's sentence: "The plan".
+        next_step: the end of that sentence: what to do if it is too large, or a device.
 
     Raises:
-        UsageError: it is none, too large, no text, or nothing comes from it.
+        UsageError: it is a device, too large or not text, or nothing comes from it.
         FileNotFoundError: there is no such file.
     """
     try:
         content = _content(path, limit, what, next_step)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+    except (OSError, ValueError) as error:  # ValueError: the name has a zero byte
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{what} {path} cannot be read: {reason}.") from None
     try:
@@ -50,7 +50,7 @@ def text_of(path: Path, *, limit: int, what: str, next_step: str) -> str:
 
 
 def _content(path: Path, limit: int, what: str, next_step: str) -> bytes:
-    # not blocking: a pipe without a writer would keep us in open()
+    # O_NONBLOCK: without it, open() waits forever for the writer of a pipe
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         about = os.fstat(descriptor)
@@ -72,16 +72,16 @@ def _content(path: Path, limit: int, what: str, next_step: str) -> bytes:
 def _piece(descriptor: int, most: int, what: str) -> bytes:
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
-    if not waiting.poll(PATIENCE_S * 1000):
-        raise UsageError(f"{what} is a pipe from which nothing came in {PATIENCE_S:g} s.")
+    if not waiting.poll(LONGEST_WAIT_S * 1000):
+        raise UsageError(f"{what} is a pipe from which nothing came in {LONGEST_WAIT_S:g} s.")
     return os.read(descriptor, min(most, MIB))
 
 
 def refuse_device(mode: int, what: str, next_step: str) -> None:
-    """Refuse what has no end, by a file's `st_mode`; a terminal too.
+    """Refuse a device, which may have no end; ``mode`` is the file's `st_mode`.
 
     Raises:
-        UsageError: it is a device.
+        UsageError: it is a device, such as a terminal.
     """
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
         raise UsageError(f"{what} is a device, not a file. Next: {next_step}.")
@@ -105,7 +105,7 @@ def json_of(text: str) -> Any:
 
     Raises:
         json.JSONDecodeError: it is not JSON.
-        ValueError: it is nested too deeply, has a name twice, or a number that cannot be used.
+        ValueError: it is nested too deeply, or has a name twice or an invalid number.
     """
     try:
         return json.loads(

@@ -1,18 +1,18 @@
-"""What can go wrong that a person should hear of, in one or two lines.
+"""The errors that keptalive raises for its users: each is one or two lines of text.
 
-Raised where the outside world is met (a file, a socket, an environment), with what happened,
-where, and the next step; the door prints the sentence and leaves with the exit code.
+They are raised at the boundary (a file, a socket, the environment) and say what happened, where,
+and what to do next. `cli.main` prints the text and exits with the exit code.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing is half of what a command imports before it handles Ctrl-C
+TYPE_CHECKING = False  # typing is half of the import time before Ctrl-C is handled
 if TYPE_CHECKING:
     from typing import ClassVar
 
 
 class KeptaliveError(Exception):
-    """The base of every error that keptalive raises on purpose."""
+    """The base class of all of them."""
 
     exit_code: ClassVar[int] = 1
 

@@ -1,11 +1,10 @@
-"""SIGINT, SIGTERM and SIGHUP in the command's own process: one exception, raised where it may be.
+"""Handles SIGINT, SIGTERM and SIGHUP in a command: one exception, raised only where it is allowed.
 
-`install` is for the process of the command line alone. Everything else only says where it may be
-interrupted (`allowed`) and where not (`held`); both do nothing where nobody has installed anything,
-as in somebody's program.
+Only the command line calls `install`. Other code says where a signal may interrupt it (`allowed`)
+and where not (`held`). Both do nothing without `install`, for example in a user's program.
 
-Only the standard library's light modules: this is imported before anything else, so that Ctrl-C
-during the imports leaves no traceback.
+This module imports little, because it is imported first: Ctrl-C during the other imports must not
+leave a traceback.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # the last is missing elsewhere than on Unix
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 class Interrupted(BaseException):
-    """A signal asked for the end. Not a KeyboardInterrupt: typer would make an exit code of that.
+    """A signal came. Not a KeyboardInterrupt, because typer turns that into an exit code.
 
     Attributes:
-        number: the signal.
+        number: the number of the signal.
     """
 
     def __init__(self, number: int) -> None:
@@ -34,28 +33,28 @@ class Interrupted(BaseException):
 
 
 class _Handler:
-    """Leaves at once, raises once, or only remembers.
+    """The signal handler: it exits at once, raises once, or only notes the signal.
 
-    It leaves at once until a command runs, when there is nothing yet to save or to remove. After
-    it has raised it only remembers, so that a second signal does not end the clearing up.
+    Until a command runs, it exits at once: there is nothing to save or to remove yet. After it has
+    raised, it only notes further signals, so that they do not interrupt the cleaning up.
     """
 
     def __init__(self) -> None:
-        self.leaves = True
+        self.exits = True
         self.raises = False
         self.received: int | None = None
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if self.leaves:
-            _leave(number)
+        if self.exits:
+            _exit(number)
         if self.received is None:
             self.received = number
         if self.raises:
             self.raises = False
             raise Interrupted(number)
 
-    def forgive(self, unraisable: sys.UnraisableHookArgs) -> None:
-        """What was raised in a destructor is lost: say nothing of it, and raise the next one."""
+    def on_unraisable(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised in a destructor: then raise again at the next signal."""
         if unraisable.exc_type is Interrupted:
             self.raises = True
         else:
@@ -63,71 +62,71 @@ class _Handler:
 
 
 def exit_code(number: int) -> int:
-    """The exit code that a shell reports for a program that this signal ended."""
+    """The exit code that a shell reports for a program that ended by this signal."""
     return 128 + number
 
 
 def sentence(number: int) -> str:
-    """What to say of a command that this signal ended."""
+    """The message for a command that ended by this signal."""
     return "interrupted." if number == signal.SIGINT else f"ended by {signal.Signals(number).name}."
 
 
-# A signal's handler belongs to the process, and so does what it remembers. Not found by asking for
-# the handler: `serve` and `run` put others in its place for a while.
+# Global, because signal handlers belong to the process. `signal.getsignal` would not find it while
+# `serve` or `run` has replaced it.
 _installed: _Handler | None = None
 
 
 def install() -> None:
-    """Handle the three signals from here on, but for those that are ignored (as under nohup)."""
+    """Handle the three signals from now on; one that is ignored (as under nohup) stays ignored."""
     global _installed
     _installed = handler = _Handler()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
-    sys.unraisablehook = handler.forgive
+    sys.unraisablehook = handler.on_unraisable
 
 
 @contextmanager
 def allowed() -> Iterator[None]:
-    """In this block a signal raises `Interrupted`; one that came before raises it at once.
+    """In this block a signal raises `Interrupted`; a signal that came before raises it at once.
 
     Raises:
-        Interrupted: once; what comes later is remembered only.
+        Interrupted: once; later signals are only noted.
     """
     handler = _installed
     if handler is None:
         yield
         return
-    before = (handler.leaves, handler.raises)
+    before = (handler.exits, handler.raises)
     try:
-        handler.leaves, handler.raises = False, True
+        handler.exits, handler.raises = False, True
         if handler.received is not None:
             raise Interrupted(handler.received)
         yield
     finally:
-        handler.leaves, handler.raises = before
+        handler.exits, handler.raises = before
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """In this block a signal is remembered only, but where `allowed` is within: see `received`."""
+    """In this block a signal is only noted (see `received`), except in an inner `allowed` block."""
     handler = _installed
     if handler is None:
         yield
         return
-    before = (handler.leaves, handler.raises)
+    before = (handler.exits, handler.raises)
     try:
-        handler.leaves = handler.raises = False
+        handler.exits = handler.raises = False
         yield
     finally:
-        handler.leaves, handler.raises = before
+        handler.exits, handler.raises = before
 
 
 def settle() -> None:
-    """Ignore signals from here on: the exit code is decided.
+    """Ignore signals from now on: the exit code is decided.
 
-    Else one that comes while the interpreter ends would kill it, since Python puts the defaults
-    back there.
+    Otherwise a signal could kill the process while the interpreter ends, since Python restores the
+    default handlers there.
     """
     if _installed is not None:
         for number in SIGNALS:
@@ -135,12 +134,12 @@ def settle() -> None:
 
 
 def received() -> int | None:
-    """The first signal that came since `install`, whether or not it was raised."""
+    """The number of the first signal since `install`, raised or not; None if none came."""
     handler = _installed
     return None if handler is None else handler.received
 
 
-def _leave(number: int) -> None:
+def _exit(number: int) -> None:
     with suppress(OSError):
         os.write(2, f"keptalive: {sentence(number)}\n".encode())
     os._exit(exit_code(number))

@@ -1,9 +1,9 @@
-"""No secret leaves: it is replaced before text is shown or saved, by its value and by its shape.
+"""Replaces secrets before text is shown or saved: by their values, and by their forms.
 
-By value: `IN_USE` knows the secrets of this process, in the forms in which we send them and in
-which a server may send them back. By shape: tokens by their prefixes (GitHub's documentation,
-"Token formats"), the values of ``Authorization`` and ``Cookie`` headers, the user part of a URL,
-and the values of parameters that are named like a secret.
+By value: `IN_USE` has the secrets of this process, in each encoding in which we send them or a
+server may send them back. By form: tokens with a known prefix (GitHub's documentation, "Token
+formats"), the values of ``Authorization`` and ``Cookie`` headers, the login in a URL, and the
+values of parameters whose name is that of a secret.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from keptalive.text import each_text, one_line
 
 HIDDEN = "[hidden]"
-SHORTEST = 8  # a shorter secret is a word, and would take other words along
-LONGEST = 4096  # a longer one is no token but a file
+SHORTEST = 8  # a shorter value may be a part of other words
+LONGEST = 4096  # a longer value is not a token, but a file
 
 # -- By value ------------------------------------------------------------------------------------
 
@@ -29,23 +29,23 @@ _PROXY = re.compile(r"(?i)(?:HTTPS?|ALL)_PROXY\Z")
 
 
 class Secrets:
-    """Values that are not to be seen, each in all its forms.
+    """Secret values, each in all its encodings.
 
-    The forms: as it is, with any of its characters percent-encoded (once or more) or escaped for
-    JSON or HTML, base64 of it alone or within something longer, as in Basic authentication.
+    The encodings: none; any of its characters percent-encoded (once or more) or escaped for JSON or
+    HTML; base64 of it alone or inside a longer text, as in Basic authentication.
     """
 
     def __init__(self) -> None:
         self._patterns: dict[str, re.Pattern[str]] = {}
 
     def add(self, value: str) -> None:
-        """Know this value; one that is too short or too long to be a secret is passed over."""
+        """Hide this value from now on; one that is too short or too long is ignored."""
         value = value.strip()
         if SHORTEST <= len(value) <= LONGEST and value not in self._patterns:
             self._patterns[value] = _pattern(value)
 
     def add_from(self, environment: Mapping[str, str]) -> None:
-        """Know what these variables hold, by their names, and the passwords of proxies' URLs."""
+        """Hide the values of variables with a secret's name, and the passwords of proxy URLs."""
         for name, value in environment.items():
             if _NAMED.search(name):
                 self.add(value)
@@ -53,7 +53,7 @@ class Secrets:
                 self.add(_password_in(value))
 
     def hide(self, text: str) -> str:
-        """The text without any of them."""
+        """The text with each of them replaced by `HIDDEN`."""
         for pattern in self._patterns.values():
             text = pattern.sub(HIDDEN, text)
         return text
@@ -67,7 +67,7 @@ def _password_in(url: str) -> str:
 
 
 def _pattern(value: str) -> re.Pattern[str]:
-    """Longer forms first; in any case of letters, since hosts are lowered."""
+    """Longer encodings first; upper and lower case, since URLs' hosts become lower case."""
     forms = [*_within_base64(value), "".join(map(_char, value))]
     return re.compile("(?i:" + "|".join(forms) + ")")
 
@@ -79,24 +79,23 @@ def _char(char: str) -> str:
 
 
 def _within_base64(value: str) -> Iterator[str]:
-    """What base64 makes of it wherever it begins, whatever stands before and behind it."""
+    """The base64 of the value at each of the three possible offsets, with any neighbours."""
     raw = value.encode("utf-8", "surrogatepass")
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + raw).decode()
         core = encoded[(0, 2, 3)[before] : (before + len(raw)) * 8 // 6]
         chars = "".join({"+": r"(?:[+-]|%2b)", "/": r"(?:[/_]|%2f)"}.get(c, c) for c in core)
-        # characters with bits of the neighbours in them; a slash may be a URL's
+        # characters that have bits of a neighbour too; no slash, which may belong to a URL
         shared = "[A-Za-z0-9+_-]{0,3}"
         yield rf"{shared}{chars}{shared}(?:=|%3d){{0,2}}"
 
 
-# The one place that a process has for them. Who obtains a secret adds it here before it is used,
-# and `redact` hides it from then on, whoever calls that. Handed through every signature instead, it
-# would be missing where somebody forgot it; and what a server says, an exception keeps, or
-# urllib3 logs must be hidden wherever it comes out.
+# The secrets of this process. Code that gets a secret adds it here before using it; `redact` hides
+# it from then on. It is global on purpose: an argument could be forgotten somewhere, and a secret
+# can come out at many places, as in a response, an exception or a log line of urllib3.
 IN_USE = Secrets()
 
-# -- By shape ------------------------------------------------------------------------------------
+# -- By form  ------------------------------------------------------------------------------------
 
 _WORDS = r"(?:[\w.-]{0,64}[_.-])?"
 _NAMES = (
@@ -117,14 +116,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1 {HIDDEN}",
     ),
     (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/]+@"), rf"\1{HIDDEN}@"),
-    # parameters, with words before their names or not: client_secret, X-Amz-Signature
+    # parameters, also with other words before the name: client_secret, X-Amz-Signature
     (re.compile(rf"(?i)([?&;]{_WORDS}(?:{_NAMES}|key|code|pass)=){_VALUE}"), rf"\1{HIDDEN}"),
     (re.compile(rf"(?i)((?<![\w.-]){_WORDS}(?:{_NAMES})=){_VALUE}"), rf"\1{HIDDEN}"),
 )
 
 
 def redact(text: str) -> str:
-    """The text without the secrets in use, and without what looks like a credential."""
+    """The text without the secrets in use, and without anything that looks like a credential."""
     text = IN_USE.hide(text)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
@@ -132,23 +131,23 @@ def redact(text: str) -> str:
 
 
 def without_secrets(value: Any) -> Any:
-    """The value, no text and no key in it with a secret; tuples become lists."""
+    """The value without secrets in its texts and keys; tuples become lists."""
     return each_text(value, redact)
 
 
-# Of a URL's query. What is kept is too short to be a secret: page=2, per_page=100, draft=true
+# Query values that stay, since they are too short to be a secret: page=2, per_page=100, draft=true
 _SMALL = r"(?:\d{1,4}|true|false)(?:[&\s'\"#]|\Z)"
 _QUERY_VALUE = re.compile(rf"([?&][^=&?\s'\"]*=)(?!{_SMALL})[^&\s'\"#]+")
 
 
 def for_a_file(value: Any) -> Any:
-    """The value `without_secrets`, and without the values in URLs' queries.
+    """The value `without_secrets`, and without the query values of URLs, for a file.
 
-    For what is kept and handed on: small numbers, true and false are all that stays of a query.
+    Small numbers, true and false stay in a query.
     """
     return each_text(value, lambda text: _QUERY_VALUE.sub(rf"\1{HIDDEN}", redact(text)))
 
 
 def shown(text: str) -> str:
-    """The text of somebody else as it may be shown: no secret, on one line, nothing to obey."""
+    """Untrusted text for the screen: without secrets, harmless, and on one line."""
     return one_line(redact(text))

@@ -1,10 +1,9 @@
-"""Text of strangers made harmless: the one function that everything passes before it is shown.
+"""Makes untrusted text harmless before it is shown on a terminal or in a CI log.
 
-Strangers are servers, logs, files, arguments, and whatever else keptalive did not write. What a
-terminal obeys (control characters, escape sequences), what turns lines round or hides in them
-(Unicode's format characters, bidi marks among them) and what cannot be encoded (lone surrogates)
-becomes visible as an escape, as Python writes it. What a CI obeys, a workflow command, is broken
-up. Nothing here does I/O, and nothing depends on who asks.
+Untrusted is all text that keptalive did not write: from servers, logs, files and arguments. These
+characters are shown as an escape, as Python writes it: control characters and escape sequences,
+which a terminal executes; Unicode's format characters, which reverse or hide text; lone surrogates,
+which cannot be encoded. Workflow commands, which a CI executes, get a space inside. No I/O here.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any
 
 
 class _Escapes(dict[int, str]):
-    """For `str.translate`: what stands for each character, worked out when it is first met."""
+    """A table for `str.translate` that computes each entry when it is first needed."""
 
     def __init__(self, escape: Callable[[str], str]) -> None:
         super().__init__()
@@ -25,17 +24,17 @@ class _Escapes(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
-        # Zs: blanks other than the space, such as the narrow one between thousands
+        # Zs: other kinds of space, such as the narrow one between thousands
         fine = char == "\n" or char.isprintable() or unicodedata.category(char) == "Zs"
         self[code] = char if fine else self._escape(char)
         return self[code]
 
 
 def _as_python(char: str) -> str:
-    if char.isspace():  # a tab, and all that ends a line somewhere
+    if char.isspace():  # a tab, and all characters that end a line on some system
         return " "
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that is not UTF-8 (PEP 383)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8 (PEP 383)
         code -= 0xDC00
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else _long(code)
 
@@ -50,19 +49,19 @@ def _as_json(char: str) -> str:
 
 _VISIBLE, _IN_JSON = _Escapes(_as_python), _Escapes(_as_json)
 
-# What styles a line here does not make it begin later: a terminal's CSI sequence
+# A terminal's CSI sequence: it has no width, so the line begins after it too
 _CSI = r"\x1b\[[0-9;?]*[A-Za-z]"
-# "::name" where a line begins, after blanks; "##[name" anywhere, "##vso[name" too: ActionCommand.cs
-# of GitHub's actions/runner, Command.cs of Azure's agent. A pair of signs is enough to be broken:
-# so a text that is written in pieces is broken in the same places.
+# "::name" at the beginning of a line, after spaces; "##[name" and "##vso[name" anywhere. See
+# ActionCommand.cs of GitHub's actions/runner and Command.cs of Azure's agent. The space goes
+# between the two signs: so a text that is written in pieces gets it at the same place.
 _COMMAND = re.compile(rf"^((?:[^\S\n]|{_CSI})*:(?:{_CSI})*)(?=:)|(#(?:{_CSI})*)(?=#)", re.MULTILINE)
 _PENDING = re.compile(rf"^(?:\s|{_CSI})*(:?)(?:{_CSI})*\Z")
 
 
 def harmless(text: str) -> str:
-    """The text, its lines kept, with nothing in it that a terminal or a CI obeys.
+    """The text without anything that a terminal or a CI executes; line breaks stay.
 
-    To make it harmless again changes nothing.
+    Calling it again on the result changes nothing.
     """
     if not text.isprintable():
         text = text.translate(_VISIBLE)
@@ -70,20 +69,20 @@ def harmless(text: str) -> str:
 
 
 def without_commands(text: str) -> str:
-    """The text, its own escape sequences kept, with no workflow command in it."""
+    """The text without workflow commands; its escape sequences stay."""
     return _COMMAND.sub(r"\1\2 ", text)
 
 
 def one_line(text: str) -> str:
-    """The text as `harmless` makes it, on one line."""
+    """The text as `harmless` returns it, on one line."""
     return harmless(text.replace("\n", " "))
 
 
 def pending(line: str) -> str:
-    """Of a line's beginning: what decides whether the next text completes a workflow command.
+    """The end of a line that could be the beginning of a workflow command.
 
-    For a stream, whose texts come in pieces: ``harmless(pending(line) + more)`` begins with
-    ``pending(line)``, and what follows is what to write.
+    For a stream, where text comes in pieces: ``harmless(pending(line) + more)`` begins with
+    ``pending(line)``; write what follows it.
     """
     line = line.rpartition("\n")[2]
     if found := _PENDING.match(line):
@@ -92,10 +91,12 @@ def pending(line: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """The value as JSON that reads back as the same value, and that no terminal or CI obeys.
+    """The value as JSON, without anything that a terminal or a CI executes.
+
+    Reading the JSON gives the same value.
 
     Raises:
-        ValueError: a number in it is NaN or infinite, which JSON does not have.
+        ValueError: a number is NaN or infinite, which JSON does not have.
     """
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     if not text.isprintable():
@@ -104,7 +105,7 @@ def as_json(value: Any) -> str:
 
 
 def each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """The value, every text in it and every key changed by this function; tuples become lists."""
+    """The value with this function applied to every text and every key; tuples become lists."""
     match value:
         case str():
             return change(value)

@@ -1,4 +1,4 @@
-"""What the environment does to requests is found, set aside, put back, and told."""
+"""What the environment does to requests is found, set aside, put back, and reported."""
 
 from __future__ import annotations
 

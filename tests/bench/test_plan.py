@@ -126,7 +126,7 @@ def test_a_target_that_is_no_url_is_refused_with_what_it_may_be(refusal, target)
     assert expected == refusal(f'target = "{target}"')
 
 
-def test_a_url_with_a_password_is_refused_and_the_door_shows_it_without(refusal):
+def test_a_url_with_a_password_is_refused_and_not_shown(refusal):
     said = redact(refusal('target = "https://me:s3cr3t@h.example"'))
     assert said == (
         "The plan PLAN: target = ... must be "
@@ -237,11 +237,14 @@ def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
         ),
         (
             '[[gate]]\nmax_opened = 1\n[[gate]]\nstrategy = "sesion"\nmax_opened = 1',
-            'gate 2: strategy = \'sesion\' must be one of "fresh", "session", "tuned".',
+            (
+                'gate 2: strategy = \'sesion\' must be one of "fresh", "session", "tuned", '
+                'or "package.module:Class" for one of your own.'
+            ),
         ),
         (
             'strategies = ["session"]\n[gate]\nmax_opened = 1',
-            'gate: only a limit with strategy = "session" is for session, the yardstick.',
+            'gate: only a limit with strategy = "session" is for session, the reference.',
         ),
         (
             'target = "https://h.example"\n[gate]\nscenario = "keep-alive"\nmax_opened = 1',
@@ -261,7 +264,7 @@ def test_a_gate_survives_the_result_file():
     plan = with_values(Plan(), {"gate": {"max_opened": 1, "min_reuse": "95 %"}}, source="")
     kept = json.loads(json.dumps(plan.as_dict()))
     assert plan.gate == gate_of(kept, source="") == gate_of(plan.as_dict(), source="")
-    assert gate_of({}, source="") == ()  # schema 1 had none
+    assert gate_of({}, source="") == ()
 
 
 def test_a_gate_in_a_result_file_that_is_none_is_refused():

@@ -1,4 +1,4 @@
-"""The one request before anything is measured, against servers that answer as told."""
+"""The one request before anything is measured, against servers whose answers each test sets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from keptalive.bench.access import Access, BearerAuth
 from keptalive.bench.github.preflight import Allowance, ask_once, asks_to_stop, explain, same_origin
 from keptalive.bench.github.token import MAKE_ONE
+from keptalive.bench.strategy import Answer
 from keptalive.errors import TargetError
 
 Head = tuple[int, Mapping[str, str]]
@@ -165,9 +166,7 @@ def test_other_failures_name_the_status() -> None:
 
 
 def test_an_ordinary_answer_asks_nobody_to_stop() -> None:
-    response = requests.Response()
-    response.status_code = 200
-    assert asks_to_stop(response) is None
+    assert asks_to_stop(Answer(status=200, body=b"")) is None
 
 
 def test_another_scheme_is_another_origin() -> None:

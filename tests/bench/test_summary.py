@@ -7,10 +7,11 @@ import random
 import pytest
 
 from keptalive.bench.summary import all_narrow, seconds_per_request, speedups, summarise
-from keptalive.records.run import Counts, Interval, Trial, Witnesses
+from keptalive.records.counts import HostCounts
+from keptalive.records.run import Interval, Trial, Witnesses
 
-FRESH = Counts(requests=2, attempts=2, opened=2)
-KEPT = Counts(requests=2, attempts=2, opened=1, reused=1)
+FRESH = HostCounts(requests=2, opened=2)
+KEPT = HostCounts(requests=2, opened=1, reused=1)
 
 
 def trial(
@@ -20,8 +21,7 @@ def trial(
     scenario: str = "keep-alive",
     seconds: float = 1.0,
     each: tuple[float, ...] = (0.75, 0.25),
-    counts: Counts = FRESH,
-    error: str | None = None,
+    counts: HostCounts = FRESH,
 ) -> Trial:
     """One of round ``number``; round 0 is the warm-up."""
     return Trial(
@@ -34,7 +34,6 @@ def trial(
         seconds=seconds,
         cpu_seconds=seconds / 2,
         request_seconds=each,
-        first_error=error,
     )
 
 
@@ -47,7 +46,8 @@ def test_a_row_sums_the_counts_and_takes_medians_over_the_rounds():
         rows[0].rounds,
         rows[0].perfect,
     ) == ("keep-alive", "fresh", 7, 7)
-    assert Counts(requests=14, attempts=14, opened=14) == rows[0].counts
+    assert HostCounts(requests=14, opened=14) == rows[0].counts
+    assert rows[0].requests == 14
     assert Interval(median=2.0, low=0.5, high=3.5) == rows[0].seconds_per_request
     assert Interval(median=4.0, low=1, high=7) == rows[0].first_request_s
     assert Interval(median=2.0, low=0.5, high=3.5) == rows[0].later_request_s
@@ -84,24 +84,23 @@ def test_a_speed_up_is_paired_within_its_round_and_its_scenario():
     assert found == [4.0, 3.0]
 
 
-def test_the_yardstick_has_no_speed_up_and_the_others_have_one():
+def test_the_reference_strategy_has_no_speed_up_and_the_others_have_one():
     fresh, session = summarise([trial("fresh", seconds=3.0), trial("session", counts=KEPT)])
-    assert None is fresh.speedup_vs_fresh
-    assert Interval(median=3.0) == session.speedup_vs_fresh
+    assert None is fresh.speedup
+    assert Interval(median=3.0) == session.speedup
 
 
-def test_a_strategy_without_the_yardstick_has_no_speed_up():
-    assert None is summarise([trial("session")])[0].speedup_vs_fresh
+def test_without_the_reference_strategy_there_is_no_speed_up():
+    assert None is summarise([trial("session")])[0].speedup
 
 
-def test_another_yardstick_may_be_named():
+def test_another_reference_strategy_may_be_named():
     fresh, session = summarise([trial("fresh"), trial("session")], reference="session")
-    assert (Interval(median=1.0), None) == (fresh.speedup_vs_fresh, session.speedup_vs_fresh)
+    assert (Interval(median=1.0), None) == (fresh.speedup, session.speedup)
 
 
 def test_trials_of_one_request_have_no_later_ones():
-    counts = Counts(requests=1, attempts=1, opened=1)
-    row = summarise([trial(each=(0.5,), counts=counts)])[0]
+    row = summarise([trial(each=(0.5,))])[0]
     assert (Interval(median=0.5), None) == (row.first_request_s, row.later_request_s)
 
 
@@ -110,20 +109,24 @@ def test_the_wall_time_is_shared_among_the_requests():
 
 
 @pytest.mark.parametrize(("rounds", "expected"), [(1, True), (5, True), (6, False)])
-def test_fewer_than_six_rounds_are_said_to_be_too_few_and_what_to_do(rounds, expected):
+def test_fewer_than_six_rounds_are_too_few_and_the_warning_says_what_to_do(rounds, expected):
     row = summarise([trial(number=n) for n in range(1, rounds + 1)])[0]
     assert expected == any(
-        "too few" in warning and "--rounds 6" in warning for warning in row.warnings
+        "only " in warning and "--rounds 6" in warning for warning in row.warnings
     )
 
 
-def test_failures_are_said_with_the_first_ones_reason():
-    bad = Counts(requests=2, attempts=2, unanswered=2, errors=2)
+def test_failures_are_a_warning_with_the_most_frequent_error():
     trials = [trial(number=n) for n in range(1, 6)]
-    trials += [trial(number=6, counts=bad, error="Refused"), trial(number=7, counts=bad, error="X")]
-    assert summarise(trials)[0].warnings == (
-        "4 of 14 requests failed (Refused): its times are those of failures too",
+    for number, errors in ((6, {"X": 1}), (7, {"Refused": 2})):
+        counts = HostCounts(requests=2, unanswered=2, errors=errors)
+        trials.append(trial(number=number, counts=counts))
+    (row,) = summarise(trials)
+    assert row.warnings == (
+        "3 of 14 requests failed (Refused): its times are those of failures too",
     )
+    assert row.counts.errors == {"X": 1, "Refused": 2}
+    assert row.failed == 3
 
 
 def rows(session: list[float], tuned: list[float]):

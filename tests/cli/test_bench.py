@@ -56,16 +56,19 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "The server drops idle connections" in ended.stdout
     # 6 fresh connections and one of each Session a round; all anew where idle ones are dropped
-    assert "Every count agrees: pool log 28 = sockets 28 = server 28." in ended.stdout
+    agree = "All counts agree (warm-up included): 28 by pool log = client sockets = server."
+    assert agree in " ".join(ended.stdout.split())
     tables = [line for line in ended.stdout.splitlines() if line.startswith(("│", "╭", "╰"))]
-    assert len(tables) == 12 + 11  # of two scenarios, and where the time of both goes
+    assert len(tables) == 14 + 11  # of two scenarios, and where the time of both goes
     assert "Where a request's time goes (ms)" in ended.stdout
     assert all(len(line) <= 80 for line in tables)
+    assert "Session opened 3: 2 × idle-timeout, 1 × first-use" in " ".join(ended.stdout.split())
+    assert "Your own program: keptalive run SCRIPT" in ended.stdout
     assert "…" not in ended.stdout
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
 
 
-def test_a_limit_of_the_plan_that_is_broken_is_told_after_the_result_is_saved(
+def test_a_broken_limit_of_the_plan_is_reported_after_the_result_is_saved(
     small_plan: Path, tmp_path: Path
 ) -> None:
     small_plan.write_text(f'{SMALL}[gate]\nscenario = "keep-alive"\nmax_opened = 0\n')
@@ -73,14 +76,12 @@ def test_a_limit_of_the_plan_that_is_broken_is_told_after_the_result_is_saved(
     assert (ended.returncode, ended.stderr) == (1, "")
     said = " ".join(ended.stdout.split())
     for label in ("Session", "tuned Session"):
-        assert (
-            f"keeps connections: {label} opened 1 connection in a trial, max_opened is 0." in said
-        )
+        assert f"keeps connections: {label} opened 1 connection in a run, max_opened is 0." in said
     assert said.count("GATE") == 2
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
 
 
-def test_a_limit_that_holds_is_told_and_one_that_cannot_be_judged_is_exit_code_2(
+def test_a_limit_that_holds_is_reported_and_one_that_cannot_be_judged_is_exit_code_2(
     small_plan: Path, tmp_path: Path
 ) -> None:
     small_plan.write_text(f"{SMALL}[gate]\nmax_opened = 3\nmin_reuse = 0\n")
@@ -92,7 +93,7 @@ def test_a_limit_that_holds_is_told_and_one_that_cannot_be_judged_is_exit_code_2
     assert (ended.returncode, ended.stderr) == (2, "")
     assert (
         "GATE not judged, where the server keeps connections: Session: min_speedup is 50, but "
-        "there are too few rounds (1); 6 are the least."
+        "it has only 1 round; at least 6 are needed."
     ) in " ".join(ended.stdout.split())
     assert len(list((tmp_path / "results").glob("*.json"))) == 2
 
@@ -100,7 +101,7 @@ def test_a_limit_that_holds_is_told_and_one_that_cannot_be_judged_is_exit_code_2
 def test_json_alone_stands_on_standard_output(small_plan: Path, tmp_path: Path) -> None:
     ended = keptalive("bench", small_plan, "--json", folder=tmp_path)
     contents = json.loads(ended.stdout)
-    assert contents["keptalive"]["schema"] == 2
+    assert contents["keptalive"]["schema"] == 1
     assert list(dict.fromkeys(row["scenario"] for row in contents["keptalive"]["summary"])) == [
         "keep-alive",
         "idle-timeout=60",
@@ -121,7 +122,7 @@ def test_an_environment_that_would_falsify_the_run_is_set_aside_and_said(
     assert "Set aside for the look-alike: REQUESTS_CA_BUNDLE, HTTPS_PROXY." in ended.stdout
 
 
-def test_a_wrong_token_is_told_how_to_make_one_and_never_shown(
+def test_with_a_wrong_token_the_error_says_how_to_make_one_and_never_shows_it(
     lookalike: Lookalike, tmp_path: Path
 ) -> None:
     ended = keptalive(
@@ -139,7 +140,7 @@ def test_a_wrong_token_is_told_how_to_make_one_and_never_shown(
     assert TOKEN not in ended.stdout + ended.stderr
 
 
-def test_a_server_of_ones_own_is_asked_politely(
+def test_a_server_of_ones_own_gets_an_announced_number_of_requests(
     lookalike: Lookalike, small_plan: Path, tmp_path: Path
 ) -> None:
     ended = keptalive(
@@ -153,9 +154,10 @@ def test_a_server_of_ones_own_is_asked_politely(
     )
     assert ended.returncode == 0
     said = " ".join(ended.stdout.split())
-    assert "It will make 18 requests, of 9999" in said
+    assert "It will make 27 requests, of 9999" in said
     assert "REQUESTS_CA_BUNDLE is set and honoured" in said
-    assert "pool log 10 = sockets 10 (the server is not ours to ask)" in said
+    agree = "All counts agree (warm-up included): 10 by pool log = client sockets; no server-side"
+    assert agree in said
 
 
 def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: Path) -> None:
@@ -170,7 +172,65 @@ def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: P
             REQUESTS_CA_BUNDLE=str(scarce.ca_bundle),
         )
     assert ended.returncode == 3
-    assert "This would make 18 requests, and 29 remain" in ended.stderr
+    assert "This would make 27 requests, and 29 remain" in ended.stderr
+
+
+OWN = """
+import requests
+from keptalive.bench.strategies import OneSession
+
+class Quiet(OneSession):
+    label = "quiet Session"
+"""
+
+
+@pytest.fixture
+def own_strategies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module of strategies in the current folder, which is not imported any more afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = tmp_path / "own_strategies.py"
+    path.write_text(OWN)
+    yield path
+    sys.modules.pop("own_strategies", None)
+
+
+def test_a_strategy_of_the_current_folder_runs_beside_the_three(
+    tmp_path: Path, own_strategies: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        SMALL + 'strategies = ["fresh", "own_strategies:Quiet"]\nscenarios = ["keep-alive"]\n'
+    )
+    ended = keptalive("bench", plan, folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "quiet Session opened 1: 1 × first-use." in " ".join(ended.stdout.split())
+
+
+@pytest.mark.parametrize("named", ["own_strategies:None_", "nowhere:Quiet"])
+def test_a_strategy_that_cannot_be_imported_is_one_line_before_anything_is_measured(
+    tmp_path: Path, own_strategies: Path, named: str
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(SMALL + f'strategies = ["{named}"]\n')
+    ended = keptalive("bench", plan, folder=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"keptalive: The strategy {named} cannot be imported: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(
+    tmp_path: Path, own_strategies: Path
+) -> None:
+    own_strategies.write_text(OWN + "    def send(self, request):\n        return 1 / 0\n")
+    plan = tmp_path / "plan.toml"
+    plan.write_text(SMALL + 'strategies = ["own_strategies:Quiet"]\n')
+    ended = keptalive("bench", plan, folder=tmp_path)
+    assert ended.returncode == 2
+    assert (
+        "own_strategies:Quiet failed in send(): ZeroDivisionError: division by zero\n"
+        in ended.stderr
+    )
+    assert len(ended.stderr.splitlines()) == 2
 
 
 @pytest.mark.parametrize(

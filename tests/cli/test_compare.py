@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 from tests.commands import in_text, keptalive
-from tests.runs import run, usual
+from tests.runs import run, trace, usual
 
 from keptalive import results
 from keptalive.cli.guarding import guard_of
 from keptalive.errors import UsageError
 from keptalive.records.run import Run
 
-ROOT = Path(__file__).parents[1]
-OLD = ROOT / "tests" / "data" / "results"
+ROOT = Path(__file__).parents[2]
 TOKEN = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -31,8 +30,8 @@ def saved(made: Run, path: Path, **ours: Any) -> Path:
     return path
 
 
-def telling(folder: Path) -> dict[str, str]:
-    """The environment in which GitHub Actions is told: an annotation, and a summary in a file."""
+def in_github(folder: Path) -> dict[str, str]:
+    """The environment of GitHub Actions, with the job's summary in a file."""
     return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
 
 
@@ -46,13 +45,32 @@ def worse(tmp_path: Path) -> Path:
     return saved(run(usual(opened=2, reopened=1)), tmp_path / "worse.json")
 
 
+def inherited() -> dict[str, str]:
+    """The tests' environment, but for what a CI would have there."""
+    theirs = ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS")
+    return {key: value for key, value in os.environ.items() if key not in theirs}
+
+
 def compare(
     *arguments: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    theirs = ("GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS")
-    inherited = {k: v for k, v in os.environ.items() if k not in theirs}
-    variables = {**inherited, "COLUMNS": "80", **environment}
+    variables = {**inherited(), "COLUMNS": "80", **environment}
     return in_text(keptalive("compare", *arguments, folder=folder, environment=variables))
+
+
+def test_as_a_process_of_its_own_it_does_the_same(same: Path, worse: Path, tmp_path: Path) -> None:
+    for candidate, code in ((same, 0), (worse, 1), (tmp_path / "none", 2)):
+        ended = subprocess.run(
+            [sys.executable, "-m", "keptalive", "compare", same, candidate],
+            cwd=tmp_path,
+            env={**inherited(), "COLUMNS": "80"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        here = compare(same, candidate, folder=tmp_path)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (code, here.stdout, here.stderr)
 
 
 def test_a_result_against_itself_is_fine(same: Path, tmp_path: Path) -> None:
@@ -67,7 +85,7 @@ def test_a_regression_is_exit_code_1_and_a_sentence(
 ) -> None:
     ended = compare(same, worse, folder=tmp_path)
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert "REGRESSION: Session opens 1 more connection a trial (reopened)." in ended.stdout
+    assert "REGRESSION: Session opens 1 more connection a run (reopened)." in ended.stdout
 
 
 def test_without_arguments_the_newest_result_is_held_against_the_baseline(tmp_path: Path) -> None:
@@ -77,12 +95,6 @@ def test_without_arguments_the_newest_result_is_held_against_the_baseline(tmp_pa
     assert compare(folder=tmp_path).returncode == 1
     named = compare("results/baseline", "2026-01-02T000000", folder=tmp_path)
     assert named.returncode == 0
-
-
-@pytest.mark.parametrize("older", sorted(OLD.glob("*.json")), ids=lambda path: path.stem)
-def test_files_of_earlier_schemas_are_compared_with_later_ones(older: Path, tmp_path: Path) -> None:
-    ended = compare(older, OLD / "schema-2.json", "--fail-on", "counts", folder=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_what_fails_is_chosen(same: Path, worse: Path, tmp_path: Path) -> None:
@@ -100,8 +112,8 @@ def test_what_could_not_be_compared_does_not_pass_the_gate(same: Path, tmp_path:
     gone = compare(same, alone, folder=tmp_path)
     assert gone.returncode == 2
     assert "Session: not comparable: not in the candidate." in gone.stdout
-    told = compare(same, alone, "--json", folder=tmp_path, GITHUB_ACTIONS="true").stderr
-    assert "%0ASession: not comparable: not in the candidate." in told
+    annotation = compare(same, alone, "--json", folder=tmp_path, GITHUB_ACTIONS="true").stderr
+    assert "%0ASession: not comparable: not in the candidate." in annotation
     new = compare(alone, same, folder=tmp_path)
     assert new.returncode == 0
     assert "Session: new, not in the baseline." in new.stdout
@@ -112,19 +124,19 @@ def test_the_limits_of_the_candidates_plan_hold_too(same: Path, tmp_path: Path) 
     limited = saved(run(plan={"gate": gate}), tmp_path / "limited.json")
     ended = compare(same, limited, folder=tmp_path)
     assert ended.returncode == 1
-    assert "Session opened 1 connection in a trial, max_opened is 0." in " ".join(
+    assert "Session opened 1 connection in a run, max_opened is 0." in " ".join(
         ended.stdout.split()
     )
     assert compare(limited, same, folder=tmp_path).returncode == 0
 
 
-def test_a_limit_that_cannot_be_judged_is_exit_code_2_and_one_that_holds_is_told(
+def test_a_limit_that_cannot_be_judged_is_exit_code_2_and_one_that_holds_is_reported(
     same: Path, tmp_path: Path
 ) -> None:
     few = saved(run(rounds=3, plan={"gate": [{"min_speedup": 50}]}), tmp_path / "few.json")
     ended = compare(same, few, "--fail-on", "counts", folder=tmp_path)
     assert ended.returncode == 2
-    assert "min_speedup is 50, but there are too few rounds (3)" in " ".join(ended.stdout.split())
+    assert "min_speedup is 50, but it has only 3 rounds" in " ".join(ended.stdout.split())
     (limit,) = json.loads(compare(same, few, "--json", folder=tmp_path).stdout)["gate_unjudged"]
     assert (limit["strategy"], limit["limit"]) == ("session", "min_speedup")
     holding = saved(run(plan={"gate": [{"max_opened": 1}]}), tmp_path / "holding.json")
@@ -142,7 +154,7 @@ def test_a_report_only_fails_nothing_and_makes_no_annotation(same: Path, tmp_pat
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "GATE, where the server keeps connections: Session opened 2" in ended.stdout
     assert "GATE not judged: tuned" in ended.stdout
-    assert "this is a report only" in ended.stdout
+    assert "--fail-on nothing makes a report only" in ended.stdout
     assert "::error" not in ended.stdout
 
 
@@ -157,7 +169,7 @@ def test_with_json_standard_output_is_json_and_the_annotation_goes_elsewhere(
     assert ended.stderr.splitlines() == [
         (
             "::error title=keptalive compare%3A a regression::"
-            "REGRESSION: Session opens 1 more connection a trial (reopened)."
+            "REGRESSION: Session opens 1 more connection a run (reopened)."
         )
     ]
 
@@ -172,13 +184,13 @@ def test_one_annotation_is_made_and_only_where_something_is_wrong(
     assert "::" not in compare(same, worse, folder=tmp_path).stdout
 
 
-def test_an_error_instead_of_a_comparison_is_told_to_the_ci_too(tmp_path: Path) -> None:
-    ended = compare(folder=tmp_path, **telling(tmp_path))
+def test_an_error_instead_of_a_comparison_is_reported_to_the_ci_too(tmp_path: Path) -> None:
+    ended = compare(folder=tmp_path, **in_github(tmp_path))
     assert (ended.returncode, ended.stdout) == (2, "")
     why = "There is no result results/baseline. Next: keptalive bench --results results/baseline"
-    command, told = ended.stderr.splitlines()
+    command, line = ended.stderr.splitlines()
     assert command.startswith(f"::error title=keptalive compare%3A no comparison::{why}")
-    assert told.startswith(f"keptalive: {why}")
+    assert line.startswith(f"keptalive: {why}")
     summary = (tmp_path / "summary.md").read_text()
     assert summary.startswith(f"## Connection reuse\n\n**No comparison: {why}")
 
@@ -193,7 +205,7 @@ def test_no_text_of_a_file_is_a_command_to_the_ci_or_the_terminal(tmp_path: Path
     path.write_text(json.dumps(contents))
     plain = saved(run(), tmp_path / "plain.json")
     for arguments in ((path, plain), (plain, path, "--absolute"), (plain, path, "--json")):
-        ended = compare(*arguments, folder=tmp_path, **telling(tmp_path))
+        ended = compare(*arguments, folder=tmp_path, **in_github(tmp_path))
         assert ended.returncode == 0
         lines = (ended.stdout + ended.stderr).split("\n")
         obeyed = ("::", "##[")
@@ -232,11 +244,22 @@ def test_exports_are_written_both_at_once(same: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "g.json").read_text())[0]["name"]
 
 
-def test_pytest_benchmarks_own_compare_reads_every_file_that_is_kept_here(tmp_path: Path) -> None:
-    files = [*OLD.glob("*.json"), *(ROOT / "results" / "baseline").glob("*.json")]
-    command = [Path(sys.executable).with_name("pytest-benchmark"), "compare", *files]
+def test_the_baseline_that_is_kept_here_is_read_by_us_and_by_pytest_benchmark(
+    tmp_path: Path,
+) -> None:
+    (baseline,) = (ROOT / "results" / "baseline").glob("*.json")
+    assert compare(baseline, baseline, folder=tmp_path).returncode == 0
+    command = [Path(sys.executable).with_name("pytest-benchmark"), "compare", baseline]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert shown.stdout.count("session[keep-alive]") >= len(files)
+    assert "session[keep-alive]" in shown.stdout
+
+
+def test_the_cause_of_a_connection_more_is_named(tmp_path: Path) -> None:
+    before = saved(run(traces=(trace("session", first_use=1),)), tmp_path / "before.json")
+    traces = (trace("session", first_use=1, request_limit=1),)
+    after = saved(run(usual(opened=2), traces=traces), tmp_path / "after.json")
+    ended = compare(before, after, folder=tmp_path)
+    assert "REGRESSION: Session opens 1 more connection a run (request-limit)." in ended.stdout
 
 
 @pytest.mark.parametrize(
@@ -246,7 +269,7 @@ def test_pytest_benchmarks_own_compare_reads_every_file_that_is_kept_here(tmp_pa
         ([], "There is no result results/baseline. Next: keptalive bench --results"),
         (["{}/empty", "{}/empty"], "There is no result in"),
         (["{}/text", "{}/text"], "is not a result: it is not JSON"),
-        (["{}/invalid.json", "{}/invalid.json"], "is no result: The witnesses disagree: pool log"),
+        (["{}/invalid.json", "{}/invalid.json"], "is no result: The counts disagree: pool log"),
         (["{}/no_round.json", "{}/no_round.json"], "has no counted round: it ended too soon"),
         (["{}/same.json", "{}/same.json", "--fail-on", "tme"], '--fail-on: "tme" must be one of'),
         (["{}/same.json", "{}/same.json", "--export", "x=y"], "--export x=y must be"),
@@ -264,7 +287,7 @@ def test_bad_input_gets_a_line_or_two_and_exit_code_2(
         tmp_path / "invalid.json",
         valid=False,
         disagreements=[
-            "The witnesses disagree: pool log 1, sockets 2.",
+            "The counts disagree: pool log 1, sockets 2.",
         ],
     )
     saved(run(usual()[:2]), tmp_path / "no_round.json")
@@ -276,12 +299,12 @@ def test_bad_input_gets_a_line_or_two_and_exit_code_2(
 
 
 def test_a_secret_in_a_file_is_not_shown(tmp_path: Path) -> None:
-    told = saved(run(usual(errors=1, first_error=TOKEN)), tmp_path / "told.json")
-    text = told.read_text().replace("[hidden]", TOKEN)
+    file = saved(run(usual(errors={TOKEN: 1})), tmp_path / "file.json")
+    text = file.read_text().replace("[hidden]", TOKEN)
     assert TOKEN in text
-    told.write_text(text)
+    file.write_text(text)
     for arguments in ((), ("--json",)):
-        ended = compare(told, told, *arguments, folder=tmp_path, **telling(tmp_path))
+        ended = compare(file, file, *arguments, folder=tmp_path, **in_github(tmp_path))
         summary = (tmp_path / "summary.md").read_text()
         assert "hidden" in summary
         assert TOKEN.removeprefix("ghp_") not in ended.stdout + ended.stderr + summary

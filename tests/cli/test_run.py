@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from keptalive.cli import running
+from keptalive.cli.app import app
+from keptalive.cli.main import run_guarded
 from keptalive.lookalike.process import Lookalike
 
 SCENARIO = "close-announced"
@@ -51,11 +57,15 @@ def test_a_program_runs_untouched_and_its_connections_are_explained(tmp_path, lo
         "run", "--json", "report.json", "sync.py", url, "--all", cwd=tmp_path, lookalike=lookalike
     )
     assert (ran.returncode, ran.stdout) == (3, f"[{url!r}, '--all'] __main__\n")
-    assert 'the server said "Connection: close"  close-announced' in ran.stderr
-    assert "3 requests, 3 connections opened, perfect reuse: 1" in ran.stderr
+    assert ran.stderr.startswith(f"\nkeptalive: sync.py {url} --all, ")
+    assert "close-announced" in ran.stderr
+    assert "3 requests, 3 connections, 1 would be enough" in ran.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     (host,) = report["hosts"]
     assert (report["source"], host["host"], host["opened"]) == ("run", url, 3)
+    assert report["command"] == ["sync.py", url, "--all"]
+    assert report["environment"]["requests"] == requests.__version__
+    assert report["exchanges"] is None
     assert {c["cause"]: c["count"] for c in host["causes"]} == {
         "close-announced": 2,
         "first-use": 1,
@@ -74,18 +84,33 @@ def test_a_module_and_its_children_are_watched(tmp_path, lookalike):
         "run", "--json", "report.json", "-m", "parent", url, cwd=tmp_path, lookalike=lookalike
     )
     assert ran.returncode == 0
-    (host,) = json.loads((tmp_path / "report.json").read_text())["hosts"]
-    assert host["opened"] == 6
+    report = json.loads((tmp_path / "report.json").read_text())
+    (host,) = report["hosts"]
+    assert (host["opened"], host["perfect"]["most"]) == (6, 2)  # processes cannot share
+    assert report["command"] == ["-m", "parent", url]
+    assert len({connection["process"] for connection in report["connections"]}) == 2
+
+
+def test_a_timeline_has_each_request_of_each_process(tmp_path, lookalike):
+    (tmp_path / "sync.py").write_text(
+        PROGRAM.replace("import requests\n", "import os, requests\nos.fork()\n")
+    )
+    ran = keptalive(
+        *("run", "--timeline", "--json", "report.json", "sync.py", lookalike.url(SCENARIO)),
+        cwd=tmp_path,
+        lookalike=lookalike,
+    )
+    assert ran.returncode == 3
+    exchanges = json.loads((tmp_path / "report.json").read_text())["exchanges"]
+    assert exchanges["path"] == ["/user"] * 6
+    assert exchanges["status"] == [200] * 6
 
 
 def test_a_program_without_requests_has_nothing_to_report(tmp_path, lookalike):
     (tmp_path / "hello.py").write_text("print('hello')")
     ran = keptalive("run", "hello.py", cwd=tmp_path, lookalike=lookalike)
     assert (ran.returncode, ran.stdout) == (0, "hello\n")
-    assert (
-        ran.stderr
-        == "\nNo request of requests or urllib3 was seen; other clients are not watched.\n\n"
-    )
+    assert "No request through requests or urllib3 was seen" in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -103,21 +128,84 @@ def test_a_program_without_requests_has_nothing_to_report(tmp_path, lookalike):
         ([], "Missing argument"),
     ],
 )
-def test_what_cannot_be_run_is_one_line_and_exit_code_2(tmp_path, lookalike, arguments, said):
+def test_what_cannot_be_run_is_one_line_and_exit_code_2(
+    tmp_path, monkeypatch, capfd, arguments, said
+):
     (tmp_path / "hello.py").write_text("")
     (tmp_path / "broken.py").write_text("def (:\n")
-    ran = keptalive("run", *arguments, cwd=tmp_path, lookalike=lookalike)
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith("keptalive: ")
-    assert said in ran.stderr
-    assert "Traceback" not in ran.stderr
+    monkeypatch.chdir(tmp_path)
+    assert run_guarded(["run", *arguments]) == 2
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("keptalive: ")
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize("program", ["nosuch.py", "broken.py"])
+def test_a_program_that_cannot_be_run_leaves_no_json_file(tmp_path, monkeypatch, capfd, program):
+    (tmp_path / "broken.py").write_text("def (:\n")
+    (tmp_path / "before.json").write_text("of the run before")
+    monkeypatch.chdir(tmp_path)
+    for name in ("before.json", "new.json"):
+        assert run_guarded(["run", "--json", name, program]) == 2
+    assert (tmp_path / "before.json").read_text() == "of the run before"
+    assert not (tmp_path / "new.json").exists()
+
+
+def test_a_json_file_that_cannot_be_written_is_refused_before_the_program_starts(
+    tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "hello.py").write_text("print('hello')")
+    monkeypatch.chdir(tmp_path)
+    for file in ("no/such/folder.json", ".", "x" * 300):
+        assert run_guarded(["run", "--json", file, "hello.py"]) == 2
+    assert capfd.readouterr().out == ""
+
+
+def test_a_link_to_where_no_file_is_yet_can_be_the_json_file(tmp_path, monkeypatch, capfd):
+    (tmp_path / "hello.py").write_text("")
+    (tmp_path / "link.json").symlink_to("target.json")
+    monkeypatch.chdir(tmp_path)
+    assert run_guarded(["run", "--json", "link.json", "nosuch.py"]) == 2
+    assert not (tmp_path / "target.json").exists()
+    assert run_guarded(["run", "--json", "link.json", "hello.py"]) == 0
+    assert json.loads((tmp_path / "target.json").read_text())["source"] == "run"
+    assert (tmp_path / "link.json").is_symlink()
+
+
+# A word of each kind that an option, its value or a program can be
+WORDS = st.sampled_from(
+    [
+        *("-m", "--json", "--json=r.json", "--json=", "--timeline", "--", "-", "", "-x", "-mx"),
+        *("--help", "--version", "--jso", "-m=1", "--timeline=1", "prog.py", "a b", "run"),
+    ]
+)
+
+
+@given(st.lists(WORDS, max_size=6))
+def test_options_mean_without_typer_what_they_mean_with_it(words):
+    options = running.plain_options(words)
+    assume(options is not None)
+    with pytest.MonkeyPatch.context() as patch:
+        read = []
+        patch.setattr(running, "run", lambda options: read.append(options) or 0)
+        app(["run", *words], standalone_mode=False)
+    assert read == [options]
+
+
+def test_options_that_are_plain_are_read_without_typer():
+    words = ["--json", "r.json", "-m", "--timeline", "prog", "--help", "-m"]
+    assert running.plain_options(words) == running.Options(
+        program=("prog", "--help", "-m"), module=True, json_file=Path("r.json"), timeline=True
+    )
 
 
 def test_a_disk_that_is_full_at_the_end_costs_the_file_and_nothing_else(tmp_path, lookalike):
     (tmp_path / "hello.py").write_text("print('hello')")
     ran = keptalive("run", "--json", "/dev/full", "hello.py", cwd=tmp_path, lookalike=lookalike)
     assert (ran.returncode, ran.stdout) == (0, "hello\n")
-    assert "No request of requests or urllib3 was seen" in ran.stderr
+    assert "No request through requests or urllib3 was seen" in ran.stderr
     assert "/dev/full cannot be written: No space left on device. Next: --json FILE." in ran.stderr
     assert "Traceback" not in ran.stderr
 
@@ -183,4 +271,4 @@ def test_ctrl_c_on_a_terminal_ends_the_program_and_the_report_comes(
     assert running.returncode == exit_code
     assert shown.count("Traceback") == (0 if handles else 1)  # the program's own
     assert "keptalive: interrupted" not in shown
-    assert "1 request, 1 connection opened, perfect reuse: 1" in shown
+    assert "1 request, 1 connection" in shown

@@ -227,12 +227,22 @@ def test_a_signal_that_is_ignored_as_under_nohup_ends_nothing(place: Place) -> N
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, complete(signal.SIGTERM), complete(signal.SIGHUP)]
 )
-def test_a_signal_during_the_imports_is_one_line(place: Place, number: int) -> None:
-    (place.folder / "typer.py").write_text(
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("typer", ["--help"]),
+        ("base64", ["--version"]),  # one of the first modules that every command imports
+        ("tempfile", ["run", "program.py"]),
+    ],
+)
+def test_a_signal_during_the_imports_is_one_line(
+    place: Place, module: str, arguments: list[str], number: int
+) -> None:
+    (place.folder / f"{module}.py").write_text(
         "import sys; print('importing', flush=True); sys.stdin.read()"
     )
     path = {"PYTHONPATH": str(place.folder)}
-    with place.started(*COMMAND, "--version", env=path) as process:
+    with place.started(*COMMAND, *arguments, env=path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"importing\n"
         process.send_signal(number)
@@ -266,7 +276,7 @@ def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
     ("step", "arguments"),
     [
         complete("keptalive.results:read", ["compare", "a.json", "b.json"]),
-        ("keptalive.logs.explain:for_screen", ["explain", "x.log"]),
+        ("keptalive.logs.explain:explained", ["explain", "x.log"]),
         complete("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
     ],
 )
@@ -319,7 +329,7 @@ def test_run_ends_with_its_report_however_often_it_is_told_to_end(place: Place) 
         errors = process.stderr.read()
         process.wait(30)
     assert process.returncode == 5
-    assert errors.count(b"No request of requests or urllib3 was seen") == 1
+    assert errors.count(b"No request through requests or urllib3 was seen") == 1
     assert b"Traceback" not in errors
     assert place.left_behind() == []
 

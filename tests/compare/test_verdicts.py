@@ -22,7 +22,7 @@ from keptalive.compare.verdicts import (
     judge_time,
     relative_change,
 )
-from keptalive.records.run import Interval
+from keptalive.records.run import Interval, Run
 
 
 def row(comparison: Comparison, strategy: str, measure: str) -> Row:
@@ -62,7 +62,7 @@ def test_times_are_ratios_so_that_a_machine_half_as_fast_changes_nothing():
     assert verdicts(compare(run(), run(slow), absolute=True))["time"] == WORSE
 
 
-def test_the_yardstick_has_a_time_of_its_own_in_seconds_only():
+def test_the_reference_strategy_has_a_time_of_its_own_in_seconds_only():
     assert "time" not in verdicts(compare(run(), run()), "fresh")
     assert verdicts(compare(run(), run(), absolute=True), "fresh")["time"] == SAME
 
@@ -106,7 +106,7 @@ def test_the_change_is_that_of_the_medians_where_one_side_is_the_other_times_a_f
 # -- Counts that vary within a side --------------------------------------------------------------
 
 
-def told_worse(vary, shift: int, rounds: int, times: int = 400) -> float:
+def called_worse(vary, shift: int, rounds: int, times: int = 400) -> float:
     """In what share of comparisons a shift of so many connections is called worse."""
     random = np.random.default_rng(rounds + 100 * shift)
     judged = [
@@ -121,18 +121,18 @@ SOMETIMES_ONE_MORE = pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
 
 @SOMETIMES_ONE_MORE
 @pytest.mark.parametrize("rounds", [6, 8, 12, 30])
-def test_where_trials_differ_by_themselves_no_wolf_is_cried(share, rounds):
-    assert told_worse(lambda r, n: 1 + r.binomial(1, share, n), 0, rounds) <= 0.02
+def test_where_trials_differ_by_themselves_nothing_is_called_worse(share, rounds):
+    assert called_worse(lambda r, n: 1 + r.binomial(1, share, n), 0, rounds) <= 0.02
 
 
 @SOMETIMES_ONE_MORE
 @pytest.mark.parametrize("rounds", [12, 30])
 def test_where_trials_differ_by_themselves_one_more_in_each_is_not_missed(share, rounds):
-    assert told_worse(lambda r, n: 1 + r.binomial(1, share, n), 1, rounds) >= 0.95
+    assert called_worse(lambda r, n: 1 + r.binomial(1, share, n), 1, rounds) >= 0.95
 
 
-def test_a_rare_heap_of_connections_hides_no_shift():
-    assert told_worse(lambda r, n: 1 + 20 * r.binomial(1, 0.1, n), 1, 12) >= 0.98
+def test_a_few_trials_with_many_connections_hide_no_shift():
+    assert called_worse(lambda r, n: 1 + 20 * r.binomial(1, 0.1, n), 1, 12) >= 0.98
 
 
 def test_a_straggler_alone_is_not_called_worse():
@@ -161,11 +161,11 @@ def test_so_few_trials_that_differ_that_nothing_could_be_shown_are_not_comparabl
 
 @pytest.mark.parametrize("rounds", [4, 6])
 @pytest.mark.parametrize("mean", [0.2, 1, 5, 40])
-def test_where_trials_differ_much_no_wolf_is_cried_either(rounds, mean):
-    assert told_worse(lambda r, n: 1 + r.poisson(mean, n), 0, rounds, times=600) <= 0.03
+def test_where_trials_differ_much_nothing_is_called_worse_either(rounds, mean):
+    assert called_worse(lambda r, n: 1 + r.poisson(mean, n), 0, rounds, times=600) <= 0.03
 
 
-def test_two_trials_that_never_differ_are_enough_to_tell():
+def test_two_trials_that_never_differ_are_enough():
     assert judge_counts([1, 1], [2, 2]) == (1, WORSE, False)
 
 
@@ -176,7 +176,7 @@ def reasons(comparison: Comparison, strategy: str = "session") -> dict[str, str 
     return {r.measure: r.reason for r in comparison.rows if r.strategy == strategy}
 
 
-def test_a_strategy_on_one_side_only_is_told_and_guarded_only_if_it_went_missing():
+def test_a_strategy_on_one_side_only_is_a_fault_only_if_it_is_missing_in_the_candidate():
     alone = run([t for t in usual() if t.strategy == "fresh"])
     gone = compare(run(), alone)
     assert set(reasons(gone).values()) == {"not in the candidate"}
@@ -186,7 +186,7 @@ def test_a_strategy_on_one_side_only_is_told_and_guarded_only_if_it_went_missing
     assert new.unjudged == ()
 
 
-def test_a_scenario_on_one_side_only_is_told_too():
+def test_a_scenario_on_one_side_only_is_named_too():
     other = [replace(t, scenario="idle-timeout=60") for t in usual()]
     comparison = compare(run(), run([*usual(), *other]))
     found = {r.scenario: r.reason for r in comparison.rows if r.strategy == "session"}
@@ -194,33 +194,67 @@ def test_a_scenario_on_one_side_only_is_told_too():
 
 
 def test_requests_that_failed_make_nothing_comparable():
-    failing = run(usual(errors=1, first_error="ReadTimeout"))
+    failing = run(usual(errors={"ReadTimeout": 1}))
     said = "candidate: 8 of 32 requests failed (ReadTimeout)"
     assert set(reasons(compare(run(), failing)).values()) == {said}
 
 
-def test_a_yardstick_that_failed_measures_no_time():
+def test_times_relative_to_a_reference_that_failed_are_not_comparable():
     trials = [
-        replace(t, counts=replace(t.counts, errors=1)) if t.strategy == "fresh" else t
+        replace(t, counts=replace(t.counts, errors={"Refused": 1})) if t.strategy == "fresh" else t
         for t in usual()
     ]
     found = reasons(compare(run(trials), run()))
     assert found["opened"] is None
-    assert found["time"] == "baseline, fresh: 8 of 32 requests failed (unknown)"
+    assert found["time"] == "baseline, fresh: 8 of 32 requests failed (Refused)"
 
 
 def test_too_few_rounds_leave_the_counts_comparable():
     comparison = compare(run(), run(usual(5)))
-    assert reasons(comparison)["time"] == "candidate: too few rounds (5); 6 are the least"
+    assert reasons(comparison)["time"] == "candidate: only 5 rounds; at least 6 are needed"
     assert verdicts(comparison)["opened"] == SAME
 
 
 def test_other_requests_are_not_comparable_and_another_distance_not_in_time():
     other = compare(run(), run(plan={"repeats": 9}))
-    assert set(reasons(other).values()) == {"the plans' repeats differ"}
+    assert set(reasons(other).values()) == {"the plans differ in repeats"}
     farther = compare(run(), run(plan={"rtt_ms": 0.0}))
-    assert reasons(farther)["time"] == "the plans' rtt_ms differ"
+    assert reasons(farther)["time"] == "the plans differ in rtt_ms"
     assert verdicts(farther)["opened"] == SAME
+
+
+def at(target: str) -> Run:
+    return run(plan={"target": target})
+
+
+@pytest.mark.parametrize(
+    "other", ["https://other.example/api", "https://h.example:8443/api", "https://h.example/api"]
+)
+def test_a_server_of_ones_own_may_have_another_host_and_port(other):
+    comparison = compare(at("https://h.example/api"), at(other))
+    assert set(reasons(comparison).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["http://h.example/api", "https://h.example/api/v2", "github", "lookalike", "http://[::1"],
+)
+def test_another_kind_of_server_is_not_comparable(other):
+    comparison = compare(at("https://h.example/api"), at(other))
+    assert set(reasons(comparison).values()) == {"the plans differ in target"}
+
+
+def test_counts_that_neither_side_knows_have_no_row():
+    unknown = run(usual(reused=None, unanswered=None, reopened=None))
+    found = compare(unknown, unknown)
+    assert verdicts(found) == {"opened": SAME, "time": SAME}
+    assert found.unjudged == ()
+
+
+def test_a_count_that_one_side_does_not_know_is_not_comparable():
+    found = reasons(compare(run(), run(usual(reused=None, unanswered=None, reopened=None))))
+    assert found["opened"] is None
+    assert found["attempts"] == "attempts is not counted on both sides"
 
 
 def test_a_plan_read_back_from_json_is_the_same_plan():
@@ -228,10 +262,10 @@ def test_a_plan_read_back_from_json_is_the_same_plan():
     assert verdicts(compare(run(plan=listed), run()))["opened"] == SAME
 
 
-def test_times_against_different_yardsticks_are_not_comparable():
+def test_times_relative_to_different_strategies_are_not_comparable():
     tuned = [replace(t, strategy="tuned") if t.strategy == "fresh" else t for t in usual()]
     found = reasons(compare(run(), run(tuned)))
-    assert found["time"] == "timed against fresh there, against tuned here"
+    assert found["time"] == "its times are relative to fresh there, to tuned here"
 
 
 def test_rows_stand_in_the_order_of_the_runs():

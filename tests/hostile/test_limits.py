@@ -144,7 +144,7 @@ def test_a_pipe_without_an_end_is_read_up_to_the_limit(keptalive, pipe):
 
 @pytest.mark.parametrize("command", ["bench", "compare"])
 def test_a_pipe_from_which_nothing_comes_is_given_up(keptalive, monkeypatch, tmp_path, command):
-    monkeypatch.setattr(bounded, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(bounded, "LONGEST_WAIT_S", 0.05)
     os.mkfifo(tmp_path / "pipe")
     assert "is a pipe from which nothing came in 0.05 s." in keptalive(command, "pipe")
 

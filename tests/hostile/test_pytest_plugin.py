@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import pytest
 from tests.hostile.words import ARGUMENT, HOSTILE, LONG, faults_in
+from tests.reports import cause, host
 
 from keptalive import redaction
 from keptalive.compare.limits import Limit
-from keptalive.render.in_tests import busiest, refusal, totals
+from keptalive.records.report import Report
+from keptalive.render.in_tests import OfTest, busiest, refusal, totals
 
 
-def report(text: str) -> dict[str, object]:
-    cause = {"cause": "new-session", "count": 2, "seconds": 0.1, "evidence": text, "cure": text}
-    host = {"host": text, "opened": 2, "requests": 2, "causes": [cause]}
-    return {"hosts": [host, {**host, "host": f"{text}2"}], "warnings": [text, f"::a {text}"]}
+def report(text: str) -> Report:
+    said = cause("new-session", 2, evidence=text, cure=text)
+    routes = (host(text, said, via=text), host(f"{text}2", said))
+    return Report(source="watch", hosts=routes, warnings=(text, f"::a {text}"))
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG, ARGUMENT, "::error::x", f"{'x' * 66} ::error::x"])
-def test_a_broken_limit_is_told_in_words_that_are_not_obeyed(text):
-    told = refusal(Limit(at_most=1), report(text))
-    assert told is not None
-    assert faults_in(told.encode()) == []
+def test_a_broken_limit_is_refused_in_words_that_are_not_obeyed(text):
+    refused = refusal(Limit(at_most=1), report(text))
+    assert refused is not None
+    assert faults_in(refused.encode()) == []
+
+
+def test_a_broken_limit_is_refused_without_secrets_each_text_on_a_line(monkeypatch):
+    monkeypatch.setattr(redaction.IN_USE, "_patterns", {})
+    redaction.IN_USE.add(SECRET)
+    refused = refusal(Limit(at_most=1), report(f"a\nb {SECRET}"))
+    assert refused is not None
+    assert SECRET not in refused
+    assert "opened 4 connections to 2 hosts, at most 1 allowed\na b [hidden] via" in refused
+    assert "\n! a b [hidden]" in refused
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_busiest_tests_are_named_without_being_obeyed(width):
-    tests = {f"test_{text}.py::test_x": (2, 0, "new-session") for text in (HOSTILE, LONG)}
+    tests = {f"test_{text}.py::test_x": OfTest(2, 1, 0, "new-session") for text in (HOSTILE, LONG)}
     lines = [*busiest(tests, shown=0, width=width), totals(tests)]
     assert faults_in("\n".join(lines).encode()) == []
 
 
 def test_the_id_of_a_test_stays_as_it_can_be_given_to_pytest_again():
-    (_, line) = busiest({"tests/test_a.py::test_b[::1]": (1, 0, "")}, shown=0, width=80)
+    (_, line) = busiest({"tests/test_a.py::test_b[::1]": OfTest(1, 1, 0, "")}, shown=0, width=80)
     assert line.endswith("  tests/test_a.py::test_b[::1]")
 
 

@@ -283,7 +283,7 @@ def test_json_reads_back_as_it_was_and_is_not_obeyed():
 
 @pytest.mark.parametrize("cut", range(1, 24))
 def test_text_that_comes_in_pieces_is_as_harmless_as_in_one(cut, capsys):
-    from keptalive.cli.output import guarded
+    from keptalive.cli.cleaning import guarded
 
     text = "  ::error::x\n::a ##[b]\n#x##vso[c]\r\n"
     with guarded():

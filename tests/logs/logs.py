@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from keptalive import logs
 from keptalive.logs import Discarding, Reading, Seen
@@ -21,15 +23,32 @@ def reading(text: str | bytes, **options) -> Reading:
     return logs.read(io.BytesIO(raw), **options)
 
 
-def seen(text: str | bytes) -> list[Seen]:
-    return list(reading(text))
+class Line(NamedTuple):
+    """One of urllib3's lines, as a test looks at it."""
+
+    event: object
+    at_s: float | None
+    source: str
+    process: int | None
+
+
+def lines(read: Iterable[list[Seen]]) -> list[Line]:
+    return [
+        Line(event, at_s, origin.source, origin.process)
+        for block in read
+        for event, at_s, origin in block
+    ]
+
+
+def seen(text: str | bytes) -> list[Line]:
+    return lines(reading(text))
 
 
 def events(text: str | bytes) -> list[object]:
     return [one.event for one in seen(text)]
 
 
-def one(text: str | bytes) -> Seen:
+def one(text: str | bytes) -> Line:
     (only,) = seen(text)
     return only
 
@@ -53,7 +72,7 @@ MESSAGES = [
     ("Connection pool is full, discarding connection: h", Discarding(thread=1, host="h")),
     (
         "Connection pool is full, discarding connection: h.x. Connection pool size: 10",
-        Discarding(thread=1, host="h.x"),
+        Discarding(thread=1, host="h.x", pool_size=10),
     ),
     (
         (
@@ -61,7 +80,16 @@ MESSAGES = [
             "connection broken by "
             "'ProtocolError('Connection aborted.', Gone('R'))': /a"
         ),
-        Retrying(thread=1),
+        Retrying(thread=1, error="Gone"),
+    ),
+    (
+        (
+            "Retrying (Retry(total=2)) after connection broken by "
+            '"ReadTimeoutError("HTTPConnectionPool(host=\'h\', port=80): Read timed out.")": /a'
+        )
+        .replace('by "', "by '")
+        .replace('": /a', "': /a"),
+        Retrying(thread=1, error="ReadTimeoutError"),
     ),
     ("Retry: /a?b=c", RetryingStatus(thread=1)),
     (ASKED, ANSWER),

@@ -1,24 +1,24 @@
-"""What a log's events amount to: the counting rule, and the causes that remain."""
+"""What a log's events amount to: the counts of each host, and the causes that remain."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 
-from keptalive.causes.catalogue import ROWS
-from keptalive.causes.log_sets import SETS, means, members_of, name_of
-from keptalive.logs.accounting import CANNOT, HOSTS_KEPT, LogLedger
-from keptalive.records.pool_events import (
-    Answered,
-    PoolEvent,
-    Resetting,
-    Retrying,
-    RetryingStatus,
-    Starting,
-)
+from keptalive.causes.catalogue import CATALOGUE
+from keptalive.causes.log_sets import SETS, members_of
+from keptalive.logs import Discarding
+from keptalive.logs.accounting import HOSTS_KEPT, LogLedger
+from keptalive.logs.events import LogEvent
+from keptalive.logs.prefix import Origin
+from keptalive.logs.report import CANNOT
+from keptalive.logs.report import report as report_of
+from keptalive.records.pool_events import Answered, Resetting, Retrying, RetryingStatus, Starting
+from keptalive.records.report import Cause, HostReport, Range, Report
 
 HOST = "https://h:443"
+RETRY_STATUS = RetryingStatus(thread=1)
 
 
 def start(
@@ -39,37 +39,71 @@ def reset(*, thread: int = 1, host: str = "h") -> Resetting:
     return Resetting(thread=thread, host=host)
 
 
-def retrying(*, thread: int = 1) -> Retrying:
-    return Retrying(thread=thread)
+def retrying(*, thread: int = 1, error: str = "") -> Retrying:
+    return Retrying(thread=thread, error=error)
 
 
-def report(*events: PoolEvent, **settings: Any) -> dict[str, Any]:
+def discarding(*, thread: int = 1, host: str = "h", pool_size: int | None = 10) -> Discarding:
+    return Discarding(thread=thread, host=host, pool_size=pool_size)
+
+
+def origin(process: int | None = None) -> Origin:
+    return Origin(
+        source="urllib3.connectionpool",
+        named=True,
+        process=process,
+        threaded=True,
+        who=(),
+        words=[],
+    )
+
+
+def ledger_of(
+    events: Iterable[LogEvent], *, knows_threads: bool = True, process: int | None = None
+) -> LogLedger:
     ledger = LogLedger()
-    for event in events:
-        ledger.record(event, **settings)
-    return ledger.report(warnings=[])
+    ledger.record([(event, None, origin(process)) for event in events], knows_threads=knows_threads)
+    return ledger
 
 
-def timed(*events: tuple[float, PoolEvent]) -> dict[str, Any]:
+def finished(ledger: LogLedger, *, knows_threads: bool = True, knows_zone: bool = False) -> Report:
+    return report_of(ledger, knows_threads=knows_threads, knows_zone=knows_zone)
+
+
+def report(*events: LogEvent, knows_threads: bool = True) -> Report:
+    ledger = ledger_of(events, knows_threads=knows_threads)
+    return finished(ledger, knows_threads=knows_threads)
+
+
+def timed(*events: tuple[float, LogEvent]) -> Report:
     ledger = LogLedger()
-    for at_s, event in events:
-        ledger.record(event, at_s)
-    return ledger.report(warnings=[])
+    ledger.record([(event, at_s, origin()) for at_s, event in events])
+    return finished(ledger)
 
 
-def counts(told: dict[str, Any], host: str = HOST) -> tuple[int, ...]:
-    """Requests, attempts, opened, reopened, reused."""
-    (row,) = (row for row in told["hosts"] if row["host"] == host)
-    return tuple(row[n] for n in ("requests", "attempts", "opened", "reopened", "reused"))
+def the_host(found: Report, name: str = HOST) -> HostReport:
+    (host,) = (host for host in found.hosts if host.host == name)
+    return host
 
 
-def kinds(told: dict[str, Any], host: str = HOST) -> dict[str, int]:
-    (row,) = (row for row in told["hosts"] if row["host"] == host)
-    return {c["cause"].partition(":")[0]: c["count"] for c in row["causes"]}
+def counts(found: Report, name: str = HOST) -> tuple[int | None, ...]:
+    """Requests, attempts, connects, opened, reopened, reused."""
+    host = the_host(found, name)
+    assert host.attempts is None or host.attempts == (
+        host.opened + host.reused + host.unanswered  # nothing is in flight once a log is over
+    )
+    return (
+        *(host.requests, host.attempts, host.connects),
+        *(host.opened, host.reopened, host.reused),
+    )
 
 
-def only_cause(told: dict[str, Any], kind: str) -> dict[str, Any]:
-    (cause,) = (c for c in told["hosts"][0]["causes"] if c["cause"].partition(":")[0] == kind)
+def causes(found: Report, name: str = HOST) -> dict[str, int]:
+    return {cause.cause: cause.count for cause in the_host(found, name).causes}
+
+
+def only_cause(found: Report, name: str) -> Cause:
+    (cause,) = (cause for cause in found.hosts[0].causes if cause.cause == name)
     return cause
 
 
@@ -79,28 +113,31 @@ def only_cause(told: dict[str, Any], kind: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        ([start(), answer(), answer(), answer()], (3, 3, 1, 0, 2)),
-        ([start(), answer(), reset(), answer(), reset(), answer()], (3, 3, 3, 2, 0)),
-        ([answer(), answer()], (2, 2, 0, 0, 2)),
-        ([start()], (1, 1, 0, 0, 0)),
-        ([start(), start(2), start(3), answer()], (3, 3, 1, 0, 0)),
-        ([start(), retrying(), start(2), retrying(), start(3), answer()], (1, 3, 1, 0, 0)),
-        ([start(), retrying(), start(2), retrying(), start(3)], (1, 3, 0, 0, 0)),
-        ([start(), answer(), retrying(), start(2), answer()], (2, 3, 2, 0, 0)),
-        ([start(), answer(), RetryingStatus(thread=1), answer()], (1, 2, 1, 0, 1)),
-        ([start(), answer(), reset(), retrying(), reset(), answer()], (2, 3, 2, 1, 0)),
-        ([start(), answer(), reset()], (2, 2, 1, 0, 0)),
+        ([start(), answer(), answer(), answer()], (3, 3, 1, 1, 0, 2)),
+        ([start(), answer(), reset(), answer(), reset(), answer()], (3, 3, 3, 3, 2, 0)),
+        ([answer(), answer()], (2, 2, 0, 0, 0, 2)),
+        ([start(), start(2), start(3), answer()], (3, 3, 3, 1, 0, 0)),
+        ([start(), retrying(), start(2), retrying(), start(3), answer()], (1, 3, 3, 1, 0, 0)),
+        (
+            [answer(), start(), retrying(), start(2), retrying(), start(3)],
+            (2, 4, 3, 0, 0, 1),
+        ),
+        ([start(), answer(), retrying(), start(2), answer()], (2, 3, 2, 2, 0, 0)),
+        ([start(), answer(), RETRY_STATUS, answer()], (1, 2, 1, 1, 0, 1)),
+        ([start(), answer(), answer(), RETRY_STATUS, answer()], (2, 3, 1, 1, 0, 2)),
+        ([start(), answer(), reset(), retrying(), reset(), answer()], (2, 3, 3, 2, 1, 0)),
+        ([start(), answer(), reset()], (2, 2, 2, 1, 0, 0)),
     ],
     ids=[
         "kept alive",
         "dropped each time",
         "a log that begins later",
-        "no answer",
-        "failed, and asked again by the program",
+        "failed, and sent again by the program",
         "retries",
         "retries that all fail",
         "a kept connection that was stale",
         "a status that is retried",
+        "a status that is retried, later",
         "a retry that finds a dropped connection",
         "reconnecting fails",
     ],
@@ -109,41 +146,60 @@ def test_the_counting_rule(events, expected):
     assert counts(report(*events)) == expected
 
 
-def test_a_dropped_tunnel_of_urllib3_1_is_one_attempt():
+def test_a_dropped_tunnel_of_urllib3_1_26_is_one_attempt():
     events = [start(), answer(), reset(), start(2), answer()]
-    assert counts(report(*events)) == (2, 2, 2, 1, 0)
+    assert counts(report(*events)) == (2, 2, 2, 2, 1, 0)
 
 
 def test_without_a_tunnel_a_start_after_a_reset_is_another_attempt():
     plain = {"scheme": "http"}
     events = [start(**plain), answer(**plain), reset(), start(2, **plain), answer(**plain)]
-    assert counts(report(*events), "http://h:80") == (3, 3, 2, 0, 0)
+    assert counts(report(*events), "http://h:80") == (3, 3, 3, 2, 0, 0)
 
 
-def test_an_opening_to_another_host_than_the_next_answers_has_failed():
-    told = report(start(), answer(), start(host="other"), answer())
-    assert counts(told) == (2, 2, 1, 0, 1)
-    assert counts(told, "https://other:443") == (1, 1, 0, 0, 0)
-    assert told["warnings"] == ["Attempts to open a connection that had no answer: 1."]
+def test_an_attempt_to_connect_to_another_host_than_the_next_response_is_of_has_failed():
+    found = report(start(), answer(), start(host="other"), answer())
+    assert counts(found) == (2, 2, 1, 1, 0, 1)
+    assert counts(found, "https://other:443") == (1, 1, 1, 0, 0, 0)
+    assert found.warnings == ("Attempts to connect without a response: 1.",)
+
+
+def test_retries_count_for_the_host_whose_connection_failed():
+    found = report(answer(), start(host="other"), retrying(), start(2, host="other"), answer())
+    assert counts(found, "https://other:443") == (1, 2, 2, 0, 0, 0)
+    assert counts(found) == (2, 2, 0, 0, 0, 2)
 
 
 def test_each_thread_is_read_by_itself():
     events = [start(), start(2, thread=2), answer(thread=2), answer()]
-    assert counts(report(*events)) == (2, 2, 2, 0, 0)
+    assert counts(report(*events)) == (2, 2, 2, 2, 0, 0)
 
 
-def test_threads_that_are_not_told_apart_are_told_by_their_hosts_and_it_is_said():
+def test_threads_that_are_not_told_apart_are_told_by_their_hosts_and_a_warning_says_so():
     events = [start(), start(2), start(host="b"), answer(), answer(host="b"), answer(), answer()]
-    told = report(*events, told=False)
-    assert counts(told) == (3, 3, 2, 0, 1)
-    assert counts(told, "https://b:443") == (1, 1, 1, 0, 0)
-    assert told["warnings"][0].startswith("Connections opened while others were: 1.")
-    assert "Next: %(threadName)s in its format." in told["warnings"][0]
+    found = report(*events, knows_threads=False)
+    assert counts(found) == (3, 3, 2, 2, 0, 1)
+    assert counts(found, "https://b:443") == (1, 1, 1, 1, 0, 0)
+    assert found.warnings[0].startswith("Connections that were opened while others were: 1.")
+    assert "Put %(threadName)s into its format." in found.warnings[0]
 
 
 def test_a_log_without_threads_of_a_program_with_one_raises_no_doubt():
-    told = report(start(), answer(), reset(), answer(), told=False)
-    assert told["warnings"] == [CANNOT]
+    assert report(start(), answer(), reset(), answer(), knows_threads=False).warnings == (CANNOT,)
+
+
+def test_errors_that_were_retried_are_counted_by_name_for_their_host():
+    reset_by_peer = retrying(error="ConnectionResetError")
+    found = report(start(), answer(), reset_by_peer, start(2), retrying(), start(3), answer())
+    assert the_host(found).errors == {"ConnectionResetError": 1, "unknown": 1}
+
+
+def test_what_no_log_shows_is_none():
+    host = the_host(report(start(), answer()))
+    assert (host.opened_unanswered, host.most_at_once, host.seconds_opening) == (None,) * 3
+    assert (host.seconds_saved, host.seconds_lost, host.seconds_waiting_for_pool) == (None,) * 3
+    assert (dict(host.phases), host.requests_per_connection) == ({}, None)
+    assert (host.begun, host.discarded, host.pool_size) == (None,) * 3
 
 
 # -- Causes --------------------------------------------------------------------------------------
@@ -155,72 +211,97 @@ def test_a_log_without_threads_of_a_program_with_one_raises_no_doubt():
         ([start(), answer()], {"first-use": 1}),
         ([start(), retrying(), start(2), answer()], {"first-use": 1}),
         ([start(), start(2), answer()], {"first-use": 1}),
-        ([start(), answer(), start(), answer()], {"first-use": 1, "new pool or run": 1}),
+        ([start(), answer(), start(), answer()], {"first-use": 1, "new-pool-or-process": 1}),
         (
             [start(), answer(), start(), retrying(), start(2), answer()],
-            {"first-use": 1, "new pool or run": 1},
+            {"first-use": 1, "new-pool-or-process": 1},
         ),
-        ([start(), answer(), start(2), answer()], {"first-use": 1, "busy": 1}),
-        ([start(), answer(), start(None), answer()], {"first-use": 1, "new": 1}),
+        ([start(), answer(), start(2), answer()], {"first-use": 1, "no-free-connection": 1}),
+        ([start(), answer(), start(None), answer()], {"first-use": 1, "new-connection": 1}),
         ([start(), answer(), retrying(), start(2), answer()], {"first-use": 1, "retry": 1}),
         ([start(), answer(), reset(), answer()], {"first-use": 1, "dropped": 1}),
         ([answer(), reset(), answer()], {"dropped": 1}),
         (
             [start(), start(2, thread=2), answer(thread=2), answer()],
-            {"first-use": 1, "busy": 1},
+            {"first-use": 1, "no-free-connection": 1},
         ),
-        ([start(2, thread=2), start(), answer(), answer(thread=2)], {"first-use": 1, "busy": 1}),
+        (
+            [start(2, thread=2), start(), answer(), answer(thread=2)],
+            {"first-use": 1, "no-free-connection": 1},
+        ),
     ],
 )
 def test_what_is_opened_has_the_causes_that_remain(events, expected):
-    assert kinds(report(*events)) == expected
+    assert causes(report(*events)) == expected
 
 
-def test_where_processes_are_told_each_has_its_first_use():
+def test_a_cause_that_is_certain_has_no_members_and_a_set_has_all():
+    found = report(start(), answer(), reset(), answer())
+    assert only_cause(found, "first-use").members is None
+    assert only_cause(found, "dropped").members == SETS["dropped"].members
+
+
+def test_where_processes_are_named_each_has_its_first_use():
     ledger = LogLedger()
     for process in (1, 2):
-        for event in (start(thread=process), answer(thread=process), start(), answer()):
-            ledger.record(event, process=process)
-    assert kinds(ledger.report(warnings=[])) == {"first-use": 2, "new pool": 2}
+        events = (start(thread=process), answer(thread=process), start(), answer())
+        ledger.record([(event, None, origin(process)) for event in events])
+    assert causes(finished(ledger)) == {"first-use": 2, "new-pool": 2}
 
 
 def test_a_host_that_a_redirect_may_have_led_to_is_no_certain_first_use():
-    told = report(start(), answer(status=302), start(host="b"), answer(host="b"))
-    assert kinds(told, "https://b:443") == {"first": 1}
-    assert kinds(told) == {"first-use": 1}
+    found = report(start(), answer(status=302), start(host="b"), answer(host="b"))
+    assert causes(found, "https://b:443") == {"first-or-redirect": 1}
+    assert causes(found) == {"first-use": 1}
 
 
 def test_only_a_full_pool_is_one_that_may_be_too_small():
-    ledger = LogLedger()
-    for event in (start(), start(2, thread=2), answer(), answer(thread=2)):
-        ledger.record(event)
-    ledger.discarding(2, "h")
-    cause = only_cause(ledger.report(warnings=[]), "busy, pool full")
-    assert "pool-too-small" in members_of(cause["cause"])
-    assert cause["evidence"] == '"Connection pool is full": 1 times.'
-    assert "pool-too-small" not in SETS["busy"].members
+    begun = [start(), start(2, thread=2), answer(), answer(thread=2)]
+    cause = only_cause(report(*begun, discarding(thread=2)), "full-pool")
+    assert "pool-too-small" in members_of(cause.cause)
+    assert cause.evidence == '"Connection pool is full": 1 times.'
+    assert cause.facts == {"discarded": 1, "pool_size": 10}
+    assert "pool-too-small" not in SETS["no-free-connection"].members
 
 
-def test_a_full_pool_is_that_of_the_host_its_thread_has_asked():
-    ledger = LogLedger()
+def test_a_full_pool_is_that_of_the_host_its_thread_has_used():
+    events = []
     for number, scheme in enumerate(("https", "http"), 1):
-        for event in (
-            start(thread=number, scheme=scheme),
-            answer(thread=number, scheme=scheme),
-            start(2, thread=number, scheme=scheme),
-            answer(thread=number, scheme=scheme),
-        ):
-            ledger.record(event)
-    ledger.discarding(1, "h")
-    told = ledger.report(warnings=[])
-    assert kinds(told) == {"first-use": 1, "busy, pool full": 1}
-    assert kinds(told, "http://h:80") == {"first-use": 1, "busy": 1}
+        on = {"thread": number, "scheme": scheme}
+        events += [start(**on), answer(**on), start(2, **on), answer(**on)]
+    found = report(*events, discarding())
+    assert causes(found) == {"first-use": 1, "full-pool": 1}
+    assert causes(found, "http://h:80") == {"first-use": 1, "no-free-connection": 1}
 
 
-# -- What the times tell -------------------------------------------------------------------------
+def test_a_full_pool_counts_for_a_host_that_is_named_later():
+    host = the_host(report(discarding(), start(), answer()))
+    assert (host.discarded, host.pool_size) == (1, 10)
 
 
-def test_a_lone_connections_idle_time_is_told_and_what_survived():
+# -- Perfect reuse -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([start(), answer()], Range(least=1, most=1)),
+        ([answer()], Range(least=0, most=0)),
+        ([start(), answer(), reset(), answer()], Range(least=1, most=1)),
+        ([start(), answer(), *(start(2), answer()) * 3], Range(least=1, most=4)),
+        ([start(), answer(), *(start(), answer()) * 3], Range(least=1, most=4)),
+        ([answer(), reset(), answer()], Range(least=1, most=1)),
+    ],
+    ids=["one", "none", "dropped", "maybe at once", "maybe new processes", "a log that is cut"],
+)
+def test_perfect_reuse_is_as_certain_as_the_causes_are(events, expected):
+    assert the_host(report(*events)).perfect == expected
+
+
+# -- What the times show -------------------------------------------------------------------------
+
+
+def test_a_lone_connections_idle_time_is_shown_and_what_survived():
     cause = only_cause(
         timed(
             (0, start()),
@@ -233,10 +314,15 @@ def test_a_lone_connections_idle_time_is_told_and_what_survived():
         ),
         "dropped",
     )
-    assert cause["evidence"] == (
-        "It had been unused for 60.2 to 71.0 s; answers 57.0 s apart came on a kept one."
+    assert cause.evidence == (
+        "Idle for 60.2 to 71.0 s; a kept connection still worked after 57.0 s."
     )
-    assert cause["cure"] == "If the server closes unused ones: tuned_session(max_idle=57)."
+    assert cause.facts == {
+        "idle_s": {"least": 60.2, "most": 71.0},
+        "idle_is_least": False,
+        "survived_s": 57,
+    }
+    assert cause.cure == "If the server closes idle connections: tuned_session(max_idle=57)."
 
 
 def test_of_several_connections_only_the_least_idle_time_is_known():
@@ -252,68 +338,114 @@ def test_of_several_connections_only_the_least_idle_time_is_known():
         ),
         "dropped",
     )
-    assert cause["evidence"] == "It had been unused for at least 30.0 s."
-    assert cause["cure"].endswith("tuned_session(max_idle=T), T below its time.")
+    assert cause.evidence == "Idle for at least 30.0 s."
+    assert cause.cure.endswith("tuned_session(max_idle=T), T below its idle timeout.")
 
 
 def test_a_connection_that_is_dropped_at_once_was_not_idle_for_too_long():
     events = [(0, start()), (1, answer()), (1.1, answer()), (1.2, reset()), (1.3, answer())]
-    cause = only_cause(timed(*events), "dropped at once")
-    assert "idle-timeout" not in members_of(cause["cause"])
+    cause = only_cause(timed(*events), "dropped-at-once")
+    assert "idle-timeout" not in members_of(cause.cause)
     assert "idle-timeout" in SETS["dropped"].members
-    assert cause["evidence"] == "Responses on each: 2."
+    assert cause.evidence == "Responses on each: 2."
 
 
-def test_without_times_nothing_is_told_of_them():
-    cause = only_cause(report(start(), answer(), reset(), answer()), "dropped")
-    assert cause["evidence"] == ""
+def test_without_times_nothing_is_said_of_them():
+    found = report(start(), answer(), reset(), answer())
+    assert (only_cause(found, "dropped").evidence, found.seconds) == ("", None)
+
+
+def test_a_report_lasts_from_the_first_event_to_the_last_and_begins_where_a_zone_is_known():
+    ledger = LogLedger()
+    ledger.record([(event, 1e9 + at_s, origin()) for at_s, event in ((0, start()), (9, answer()))])
+    zoned = finished(ledger, knows_zone=True)
+    assert (zoned.seconds, zoned.started_at) == (9, "2001-09-09T01:46:40.000+00:00")
+    assert finished(ledger).started_at is None
+
+
+# -- A log without any response ------------------------------------------------------------------
+
+
+def test_without_any_response_all_that_is_known_is_what_was_begun():
+    found = report(start(), reset(), reset())
+    host = the_host(found)
+    assert (host.begun, host.opened, host.requests, host.perfect) == (3, None, None, None)
+    (warning,) = found.warnings
+    assert warning.startswith("This log has no line of a response")
+
+
+def test_warnings_of_a_full_pool_alone_are_reported_with_a_cure():
+    found = report(*[discarding(thread=number, host="t.example") for number in range(12)])
+    (host,) = found.hosts
+    assert (host.host, host.discarded, host.pool_size, host.opened) == ("t.example", 12, 10, None)
+    (finding,) = found.findings
+    assert finding.evidence == (
+        '"Connection pool is full": 12 times. At least 11 connections were in use at once; '
+        "12 threads are named."
+    )
+    assert finding.cure == "HTTPAdapter(pool_maxsize=12) or tuned_session(threads=12)."
+    assert found.warnings[0].startswith("This log has warnings of urllib3's only")
+
+
+def test_where_warnings_name_no_threads_the_cure_does_not_count_them():
+    (finding,) = report(discarding(), knows_threads=False).findings
+    assert finding.facts["threads"] is None
+    assert finding.cure.endswith("tuned_session(threads=N), N at least 11.")
+
+
+def test_retries_of_a_host_that_no_line_names_are_reported_by_their_errors():
+    found = report(*[retrying(error="ConnectionResetError")] * 12)
+    assert found.hosts == ()
+    (finding,) = found.findings
+    assert finding.evidence == "Tries that failed and were repeated: 12 × ConnectionResetError."
 
 
 # -- Words ---------------------------------------------------------------------------------------
 
 
-def test_every_set_names_causes_that_there_are_and_its_name_names_them_all():
-    for kind, remaining in SETS.items():
-        assert set(remaining.members) <= set(ROWS)
-        assert members_of(name_of(kind)) == remaining.members
-        assert all(member in name_of(kind) for member in remaining.members)
-        assert means(name_of(kind)) == means(kind) == remaining.means
+def test_every_set_has_causes_that_there_are():
+    for name, remaining in SETS.items():
+        assert set(remaining.members) <= set(CATALOGUE)
+        assert name not in CATALOGUE
 
 
-def test_what_a_log_cannot_tell_is_said_once_and_only_where_it_matters():
-    assert report(start(), answer())["warnings"] == []
-    assert report(start(), answer(), start(), answer(), reset(), answer())["warnings"] == [CANNOT]
+def test_what_a_log_cannot_show_is_said_once_and_only_where_it_matters():
+    assert report(start(), answer()).warnings == ()
+    assert report(start(), answer(), start(), answer(), reset(), answer()).warnings == (CANNOT,)
 
 
 # -- Memory --------------------------------------------------------------------------------------
 
 
 def test_hosts_beyond_those_that_are_kept_count_together():
-    ledger = LogLedger()
-    for number in range(HOSTS_KEPT + 5):
-        ledger.record(start(host=f"h{number}"))
-        ledger.record(answer(host=f"h{number}"))
-    told = ledger.report(warnings=[])
-    assert len(told["hosts"]) == HOSTS_KEPT
-    assert told["warnings"] == [
-        "Hosts beyond the first 10000 are left out: 5 requests, 5 connections opened."
-    ]
+    ledger = ledger_of(
+        event
+        for number in range(HOSTS_KEPT + 5)
+        for event in (start(host=f"h{number}"), answer(host=f"h{number}"))
+    )
+    found = finished(ledger)
+    assert len(found.hosts) == HOSTS_KEPT
+    assert found.warnings == (
+        "Hosts beyond the first 10000 are left out: 5 requests, 5 connections.",
+    )
 
 
-def test_lanes_of_long_ago_are_forgotten_and_their_openings_counted():
-    ledger = LogLedger()
+def test_threads_that_have_not_been_seen_for_long_are_forgotten_and_their_attempts_counted():
     threads = 20_000
-    for thread in range(threads):
-        ledger.record(start(thread=thread))
-    assert len(ledger._lanes) + len(ledger._older) < threads / 2
-    assert counts(ledger.report(warnings=[])) == (threads, threads, 0, 0, 0)
+    ledger = ledger_of([answer(), *(start(thread=thread) for thread in range(2, threads))])
+    assert len(ledger._threads) + len(ledger._older) < threads / 2
+    assert counts(finished(ledger)) == (threads - 1, threads - 1, threads - 2, 0, 0, 1)
 
 
-def test_a_lane_without_an_end_of_openings_is_bounded():
-    ledger = LogLedger()
-    for number in range(1, 1001):
-        ledger.record(start(number), told=False)
-    (lane,) = ledger._lanes.values()
-    assert len(lane.openings) < 100
-    ledger.record(answer(), told=False)
-    assert counts(ledger.report(warnings=[])) == (1000, 1000, 1, 0, 0)
+def test_a_thread_without_an_end_of_attempts_is_bounded():
+    ledger = ledger_of([start(number) for number in range(1, 1001)], knows_threads=False)
+    (thread,) = ledger._threads.values()
+    assert len(thread.attempts) < 100
+    ledger.record([(answer(), None, origin())], knows_threads=False)
+    assert counts(finished(ledger)) == (1000, 1000, 1000, 1, 0, 0)
+
+
+def test_names_of_errors_are_bounded():
+    found = report(answer(), *[retrying(error=f"E{number}") for number in range(1000)], answer())
+    assert len(the_host(found).errors) < 100
+    assert sum(the_host(found).errors.values()) == 1000

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from tests.logs.logs import lines
 
 from keptalive import logs
 from keptalive.logs.live import live_pieces
 
 
 class Pipe:
-    """A pipe with both of its ends; what is read from it is told piece by piece."""
+    """A pipe with both of its ends, that is read piece by piece."""
 
     def __init__(self) -> None:
         reader, self.writer = os.pipe()
@@ -27,8 +28,8 @@ class Pipe:
     def end(self) -> None:
         os.close(self.writer)
 
-    def pieces(self, tell: Callable[[], None] = lambda: None) -> Iterator[bytes]:
-        return live_pieces(self.stream, tell)
+    def pieces(self, show: Callable[[], None] = lambda: None) -> Iterator[bytes]:
+        return live_pieces(self.stream, show)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_pipe_is_read_as_it_comes_and_to_its_end(pipe):
 
 def test_ctrl_c_while_a_pipe_is_waited_for_is_its_end(pipe):
     before = signal.getsignal(signal.SIGINT)
-    pieces = pipe.pieces(tell=press_ctrl_c)  # told of when nothing has come for a moment
+    pieces = pipe.pieces(show=press_ctrl_c)  # when nothing has come for a moment
     pipe.write(b"one\n")
     assert list(pieces) == [b"one\n"]
     assert signal.getsignal(signal.SIGINT) == before
@@ -134,20 +135,20 @@ def test_ctrl_c_that_is_ignored_stays_ignored(pipe):
         signal.signal(signal.SIGINT, before)
 
 
-def test_it_is_told_when_nothing_comes_and_not_for_each_line(pipe):
-    told = []
+def test_progress_is_shown_when_nothing_comes_and_not_for_each_line(pipe):
+    shown = []
 
-    def tell() -> None:
-        told.append(len(seen))
+    def show() -> None:
+        shown.append(len(seen))
         pipe.end()
 
     seen: list[bytes] = []
     pipe.write(b"line\n")
-    for piece in pipe.pieces(tell):
+    for piece in pipe.pieces(show):
         seen.append(piece)
         if len(seen) < 100:
             pipe.write(b"line\n")
-    assert (len(seen), told) == (100, [100])
+    assert (len(seen), shown) == (100, [100])
 
 
 def test_in_another_thread_than_the_main_one_no_signal_is_handled(pipe):
@@ -165,4 +166,4 @@ def test_a_log_is_read_through_whatever_reads_its_stream(tmp_path):
     log = logs.read(
         tmp_path / "a.log", pieces=lambda stream: iter([stream.read().replace(b" a", b" b")])
     )
-    assert [one.event.host for one in log] == ["b"]
+    assert [one.event.host for one in lines(log)] == ["b"]

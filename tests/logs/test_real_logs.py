@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tests.logs.logs import reading
+from tests.logs.logs import Line, lines, reading
 
 from keptalive import logs
 from keptalive.bench import pool_log
-from keptalive.logs import Discarding, Seen
+from keptalive.logs import Discarding
 from keptalive.records.pool_events import Answered, Resetting, Starting
 
 WRITER = """
@@ -42,7 +42,7 @@ PYTHONS = [sys.executable] + [str(OTHER_PYTHON)] * OTHER_PYTHON.exists()
 
 @pytest.fixture
 def closing_server(serve):
-    """Closes every third connection after an answer, and others with a word."""
+    """Announces on every third connection that it closes it, and keeps the others."""
 
     def script(peer):
         number = server.accepted
@@ -67,7 +67,7 @@ def closing_server(serve):
         "%(message)s (%(threadName)s) [pid %(process)d]",
     ],
 )
-def test_what_processes_and_threads_wrote_at_once_is_told_apart(
+def test_what_processes_and_threads_wrote_at_once_is_kept_apart(
     closing_server, tmp_path, python, fmt
 ):
     path = tmp_path / "app.log"
@@ -78,35 +78,35 @@ def test_what_processes_and_threads_wrote_at_once_is_told_apart(
     ]
     assert all(process.communicate(timeout=60)[0] for process in running)
     log = logs.read(path)
-    found = list(log)
+    found = lines(log)
     kinds = Counter(type(one.event) for one in found)
     opened = kinds[Starting] + kinds[Resetting]
     assert opened == closing_server.accepted
     assert kinds[Answered] == 2 * 4 * 5
     assert log.skipped == 0
     assert {process.pid for process in running} == {one.process for one in found}
-    assert log.tells_threads
+    assert log.knows_threads
     assert len({one.event.thread for one in found}) == 8
     in_order(found)
 
 
-def in_order(found: list[Seen]) -> None:
-    """On each lane an opening is followed by its answer, as only a lane of one thread has it."""
-    opening = set()
+def in_order(found: list[Line]) -> None:
+    """In each thread an attempt to connect is followed by its response."""
+    connecting = set()
     for one in found:
-        lane = one.event.thread
+        thread = one.event.thread
         if isinstance(one.event, Starting | Resetting):
-            assert lane not in opening
-            opening.add(lane)
+            assert thread not in connecting
+            connecting.add(thread)
         elif isinstance(one.event, Answered):
-            opening.discard(lane)
-    assert not opening
+            connecting.discard(thread)
+    assert not connecting
 
 
-def test_a_log_tells_what_the_live_witness_has_seen(closing_server):
-    heard, text = [], io.StringIO()
+def test_a_log_shows_what_the_live_witness_has_seen(closing_server):
+    live_events, text = [], io.StringIO()
     logger = logging.getLogger(pool_log.LOGGER)
-    with pool_log.listening(heard.append):
+    with pool_log.listening(live_events.append):
         handler = logging.StreamHandler(text)
         handler.setFormatter(logging.Formatter("%(asctime)s [%(thread)d] %(name)s: %(message)s"))
         logger.addHandler(handler)
@@ -120,19 +120,19 @@ def test_a_log_tells_what_the_live_witness_has_seen(closing_server):
             logger.removeHandler(handler)
     log = reading(text.getvalue())
     threads_of = {}
-    told = [one.event for one in log if not isinstance(one.event, Discarding)]
-    assert len(told) == len(heard) > 40
+    found = [one.event for one in lines(log) if not isinstance(one.event, Discarding)]
+    assert len(found) == len(live_events) > 40
 
     def nameless(event: object) -> str:
         # pool_log reads no ordinals
         return re.sub(r"thread=\d+|, ordinal=\w+", "", repr(event))
 
-    # two threads may write in another order than they were heard
-    assert Counter(map(nameless, told)) == Counter(map(nameless, heard))
-    for event in told:
+    # two threads may write in another order than they came live
+    assert Counter(map(nameless, found)) == Counter(map(nameless, live_events))
+    for event in found:
         threads_of.setdefault(event.thread, []).append(nameless(event))
     live = {}
-    for event in heard:
+    for event in live_events:
         live.setdefault(event.thread, []).append(nameless(event))
     assert sorted(threads_of.values()) == sorted(live.values())
-    assert log.tells_threads
+    assert log.knows_threads

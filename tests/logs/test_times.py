@@ -59,7 +59,7 @@ def test_what_is_no_time_in_json_is_none(ts):
         "2026-11-22 15:04:05,123 123:140234567890123 DEBUG ",
     ],
 )
-def test_a_process_is_told_where_it_is_evident(prefix):
+def test_a_process_is_known_where_it_is_evident(prefix):
     assert one(f"{prefix}{STARTED}\n").process == 123
 
 
@@ -69,7 +69,7 @@ def test_a_number_that_is_as_long_as_a_threads_does_not_hide_one_that_follows():
     assert [one.process for one in found] == [None, 123, 7]
 
 
-def test_prefixes_that_differ_in_digits_only_have_their_own_processes_and_lanes():
+def test_prefixes_that_differ_in_digits_only_have_their_own_processes_and_threads():
     found = seen("".join(f"{n} [pid {n % 3 + 10}] x{n}: {STARTED}\n" for n in range(9)))
     assert [one.process for one in found] == [10, 11, 12] * 3
     assert [one.event.thread for one in found] == [1, 2, 3] * 3
@@ -85,7 +85,7 @@ def test_prefixes_that_differ_in_digits_only_have_their_own_processes_and_lanes(
         {"process.pid": 123, "process.thread.name": "MainThread"},
     ],
 )
-def test_a_process_is_told_in_json(record):
+def test_a_process_is_known_in_json(record):
     assert one(json.dumps({"message": STARTED, **record})).process == 123
 
 

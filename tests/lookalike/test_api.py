@@ -21,7 +21,7 @@ def ask(target="/user", *, api=None, method="GET", now_s=NOW_S, headers=None, **
         target=target.encode(),
         headers={name.encode(): value.encode() for name, value in given.items()},
     )
-    return (api or Api(base_url=BASE)).answer(request, now_s=now_s)
+    return (api or Api(base_url=BASE)).respond(request, now_s=now_s)
 
 
 def message(response):

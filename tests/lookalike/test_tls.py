@@ -63,7 +63,7 @@ def test_what_comes_after_the_plaintext_in_one_piece_is_not_lost(authority, bund
     with pytest.raises(ssl.SSLWantReadError):
         client.tls.unwrap()
     assert channel.receive(client.outgoing.read()) == b"x" * 40_000
-    assert channel.over
+    assert channel.ended
 
 
 def test_a_record_may_come_in_pieces(authority, bundle):
@@ -72,13 +72,13 @@ def test_a_record_may_come_in_pieces(authority, bundle):
     client.tls.write(b"question")
     pieces = [bytes([byte]) for byte in client.outgoing.read()]
     assert b"".join(channel.receive(piece) for piece in pieces) == b"question"
-    assert not channel.over
+    assert not channel.ended
 
 
 def test_garbage_ends_a_channel_without_an_exception(authority):
     channel = Channel(authority.server_context())
     assert channel.receive(b"GET / HTTP/1.1\r\n\r\n") == b""
-    assert channel.over
+    assert channel.ended
 
 
 def test_a_goodbye_before_the_handshake_says_nothing(authority):

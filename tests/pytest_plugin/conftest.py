@@ -1,4 +1,4 @@
-"""Somebody's project, tests/data/shopclient, and what pytest says of tests that are added to it."""
+"""Somebody's project, tests/data/shopclient, and what pytest shows of tests added to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 
+import keptalive.causes.judge
 import keptalive.render.in_tests
 import keptalive.watching.api  # noqa: F401 - here once, rather than anew in each project
 
@@ -40,8 +41,8 @@ class Project:
         """In a process of its own."""
         return self._pytester.runpytest_subprocess(*LEAN, *options)
 
-    def told(self, result: pytest.RunResult) -> str:
-        """What was shown, the server's port apart."""
+    def shown(self, result: pytest.RunResult) -> str:
+        """What pytest printed, with SHOP in place of the server's address."""
         return re.sub(r"127\.0\.0\.1:\d+", "SHOP", result.stdout.str())
 
 
@@ -65,12 +66,13 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
 
 @pytest.fixture
 def refused() -> str:
-    """What is said of two prices that were asked for one by one, where one connection may be."""
+    """How two requests without a Session are refused where one connection is allowed."""
     return """\
 opened 2 connections to http://SHOP, at most 1 allowed
 1 × new-session:
   a new Session, or requests.get, began with an empty pool
   Sessions made at client.py:5.
-  Make one Session, keep it, and use it for every request to this host.
-1 × first-use: the first connection to this host
+  → Make one Session, keep it, and use it for every request to this
+    host.
+1 × first-use (necessary)
 """

@@ -16,12 +16,12 @@ PAGE = (ROOT / "docs" / "pytest.md").read_text()
 
 
 @pytest.mark.parametrize("options", [(), ("-n2", "--dist", "loadscope"), ("-n1",)], ids=len)
-def test_a_project_is_held_to_its_limits(project, options):
+def test_a_projects_limits_are_checked(project, options):
     shutil.copytree(ROOT / "tests/data/shopclient/tests", project.path / "tests")
     result = project.elsewhere(*options)
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["FAILED tests/test_shop.py::test_prices_come_one_by_one - *"])
-    assert "opened 3 connections to http://SHOP, at most 1 allowed\n" in project.told(result)
+    assert "opened 3 connections to http://SHOP, at most 1 allowed\n" in project.shown(result)
 
 
 def test_xdist_shows_a_marker_that_makes_no_sense_as_the_tests_failure(project):
@@ -49,13 +49,15 @@ BENCHMARKED = """
 """
 
 
-def test_a_benchmark_is_told_what_it_opened(project):
-    result = project.run(BENCHMARKED, "--benchmark-json=told.json")
+def test_a_benchmark_has_the_numbers_of_its_connections(project):
+    result = project.run(BENCHMARKED, "--benchmark-json=numbers.json")
     result.assert_outcomes(passed=3)
-    benchmarks = json.loads((project.path / "told.json").read_text())["benchmarks"]
+    benchmarks = json.loads((project.path / "numbers.json").read_text())["benchmarks"]
     assert {b["name"]: b["extra_info"] for b in benchmarks} == {
-        "test_marked": {"connections": {"opened": 1, "reused": 5, "reopened": 0}},
-        "test_with_the_fixture": {"connections": {"opened": 0, "reused": 6, "reopened": 0}},
+        "test_marked": {"connections": {"opened": 1, "perfect": 1, "reused": 5, "reopened": 0}},
+        "test_with_the_fixture": {
+            "connections": {"opened": 0, "perfect": 0, "reused": 6, "reopened": 0}
+        },
         "test_unwatched": {},
     }
 
@@ -95,7 +97,7 @@ def test_what_the_page_shows_is_what_its_examples_print(project):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
             result = project.again("--connections")
-    shown = result.stdout.str().replace(address, "api.github.com:443")
+    shown = result.stdout.str().replace(address, "api.github.com")
     assert failure in shown
     assert summary in shown
     result.assert_outcomes(passed=1, failed=1)

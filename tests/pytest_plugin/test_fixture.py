@@ -15,6 +15,7 @@ def test_the_fixture_counts_what_the_test_opens_and_reuses(project):
                 session.get(url)
                 session.get(url)
             assert (connections.opened, connections.reused, connections.reopened) == (4, 1, 1)
+            assert connections.perfect == 1
             causes = {"close-announced": 1, "first-use": 1, "new-session": 2}
             assert dict(connections.causes) == causes
             assert list(connections.causes)[-1] == "first-use"
@@ -70,13 +71,13 @@ def test_a_refusal_names_the_causes_and_the_cures_and_points_at_the_test(project
     )
     lines = "".join(f"E       {line}\n" for line in refused.splitlines())
     first = lines.replace("E       opened", "E       AssertionError: opened")
-    shown = project.told(result)
+    shown = project.shown(result)
     assert f">       connections.assert_opened(at_most=1)\n{first}\ntest_it.py:8: Assert" in shown
     assert max(map(len, lines.splitlines())) <= 80
     assert "pytest_plugin" not in shown
 
 
-def test_a_plain_assertion_tells_the_causes_too(project):
+def test_a_plain_assertion_shows_the_causes_too(project):
     result = project.run(
         """
         def test_it(url, connections):
@@ -85,8 +86,8 @@ def test_a_plain_assertion_tells_the_causes_too(project):
         """,
     )
     assert (
-        "where 2 = Connections(opened=2, reused=0, reopened=0, "
-        "causes={'new-session': 1, 'first-use': 1}).opened" in project.told(result)
+        "where 2 = Connections(opened=2, perfect=1, reused=0, reopened=0, "
+        "causes={'new-session': 1, 'first-use': 1}).opened" in project.shown(result)
     )
 
 
@@ -120,7 +121,7 @@ def test_exactly_refuses_fewer_too(project):
     result.assert_outcomes(passed=1)
 
 
-def test_numbers_that_make_no_sense_are_told_in_a_line(project):
+def test_numbers_that_make_no_sense_are_refused_in_a_line(project):
     result = project.run(
         """
         def test_it(connections):
@@ -130,7 +131,7 @@ def test_numbers_that_make_no_sense_are_told_in_a_line(project):
     result.stdout.fnmatch_lines(
         ["E * assert_opened: at_most is a whole number, zero or more, not -1"]
     )
-    assert "pytest_plugin" not in project.told(result)
+    assert "pytest_plugin" not in project.shown(result)
 
 
 def test_two_watches_of_a_test_are_independent(project):

@@ -75,7 +75,7 @@ def test_no_warning_says_that_it_was_imported_before_pytest(tmp_path):
     files = {
         "METADATA": "Metadata-Version: 2.1\nName: keptalive\nVersion: 0.1.0\n",
         "entry_points.txt": "[pytest11]\nkeptalive = keptalive.pytest_plugin\n",
-        "RECORD": "keptalive/__init__.py,,\nkeptalive/pytest_plugin.py,,\n",
+        "RECORD": "keptalive/__init__.py,,\nkeptalive/pytest_plugin/__init__.py,,\n",
     }
     (tmp_path / "keptalive-0.1.0.dist-info").mkdir()
     for name, text in files.items():

@@ -1,4 +1,4 @@
-"""The marker `connections`: whom it holds to what, and how it refuses."""
+"""The marker `connections`: which tests it limits, and how it refuses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def test_the_marker_refuses_without_the_fixture(project, refused):
         """,
     )
     result.assert_outcomes(failed=1)
-    shown = project.told(result)
+    shown = project.shown(result)
     assert f"{' test_it ':_^80}\n{refused}\ntest_it.py:6: marked connections(at_most=1)\n=" in shown
     assert "pytest_plugin" not in shown
 
 
-def test_the_closest_marker_holds(project):
+def test_the_nearest_marker_wins(project):
     result = project.run(
         """
         pytestmark = pytest.mark.connections(at_most=0)
@@ -75,10 +75,10 @@ def test_what_fixtures_open_is_not_the_tests(project):
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        ("", "say at_most=N or exactly=N, one of them"),
-        ("1", "what is 1? say at_most=N or exactly=N, and per_host=True or not"),
-        ("most=1", "what is most? say at_most=N or exactly=N, and per_host=True or not"),
-        ("at_most=1, exactly=1", "say at_most=N or exactly=N, one of them"),
+        ("", "use at_most=N or exactly=N, one of them"),
+        ("1", "unknown argument 1; use at_most=N or exactly=N"),
+        ("most=1", "unknown argument most; use at_most=N or exactly=N"),
+        ("at_most=1, exactly=1", "use at_most=N or exactly=N, one of them"),
         ("at_most=-1", "at_most is a whole number, zero or more, not -1"),
         ("exactly='1'", "exactly is a whole number, zero or more, not '1'"),
         ("at_most=True", "at_most is a whole number, zero or more, not True"),
@@ -92,7 +92,7 @@ def test_a_marker_that_makes_no_sense_is_a_usage_error(project, arguments, wrong
     assert line == result.stderr.str().strip()
 
 
-def test_a_marker_that_conftest_sets_is_looked_at_too(project):
+def test_a_marker_that_conftest_sets_is_checked_too(project):
     with (project.path / "conftest.py").open("a") as conftest:
         conftest.write(
             "\ndef pytest_collection_modifyitems(items):"
@@ -102,9 +102,12 @@ def test_a_marker_that_conftest_sets_is_looked_at_too(project):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_what_other_plugins_do_around_the_call_is_not_the_tests(project):
-    with (project.path / "conftest.py").open("a") as conftest:
-        conftest.write(
+@pytest.mark.parametrize("plugin", ["conftest", "early"])
+def test_what_other_plugins_do_around_the_call_is_not_the_tests(project, monkeypatch, plugin):
+    monkeypatch.syspath_prepend(project.path)
+    with (project.path / f"{plugin}.py").open("a") as module:
+        module.write(
+            "\nimport pytest"
             "\n@pytest.hookimpl(wrapper=True)"
             "\ndef pytest_runtest_call(item):"
             "\n    item.funcargs['shop'].prices(['tea'])"
@@ -115,7 +118,8 @@ def test_what_other_plugins_do_around_the_call_is_not_the_tests(project):
         @pytest.mark.connections(at_most=0)
         def test_it(shop):
             pass
-        """
+        """,
+        *(["-p", "early"] if plugin == "early" else []),
     )
     result.assert_outcomes(passed=1)
 
@@ -132,11 +136,11 @@ def test_a_late_marker_that_makes_no_sense_fails_the_test_in_a_line(project):
         """,
     )
     result.assert_outcomes(failed=1)
-    wrong = "test_it.py::test_it: the marker connections(at_most=None): say at_most=N or exactly=N"
-    assert f"{' test_it ':_^80}\n{wrong}, one of them\n=" in project.told(result)
+    wrong = "test_it.py::test_it: the marker connections(at_most=None): use at_most=N or exactly=N"
+    assert f"{' test_it ':_^80}\n{wrong}, one of them\n=" in project.shown(result)
 
 
-def test_the_marker_is_taught(project):
+def test_the_marker_is_documented(project):
     result = project.again("--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.connections(at_most=N, exactly=N, per_host=False)*"])
 
@@ -144,7 +148,7 @@ def test_the_marker_is_taught(project):
 # -- Tests that do not pass ----------------------------------------------------------------------
 
 
-def test_a_failure_of_the_tests_own_stays_and_the_connections_are_told_beneath(project, refused):
+def test_a_failure_of_the_tests_own_stays_and_the_connections_are_shown_beneath(project, refused):
     result = project.run(
         """
         @pytest.mark.connections(at_most=1)
@@ -154,7 +158,7 @@ def test_a_failure_of_the_tests_own_stays_and_the_connections_are_told_beneath(p
         """,
     )
     result.assert_outcomes(failed=1)
-    shown = project.told(result)
+    shown = project.shown(result)
     assert "E       AssertionError: assert 'http://SHOP' == 'closed'" in shown
     assert f"{' connections ':-^80}\n{refused}=" in shown
 
@@ -168,8 +172,8 @@ def test_a_failure_within_the_limit_is_left_alone(project):
             raise KeyError("tea")
         """,
     )
-    assert "connections -" not in project.told(result)
-    assert "pytest_plugin" not in project.told(result)
+    assert "connections -" not in project.shown(result)
+    assert "pytest_plugin" not in project.shown(result)
 
 
 def test_a_test_that_is_run_again_begins_anew(project):
@@ -194,8 +198,8 @@ def test_a_test_that_is_run_again_begins_anew(project):
                 raise KeyError("tea")
         """
     )
-    assert "KeyError" in project.told(result)
-    assert "opened" not in project.told(result)
+    assert "KeyError" in project.shown(result)
+    assert "opened" not in project.shown(result)
 
 
 def test_skips_and_expected_failures_stay_what_they_are(project):
@@ -231,7 +235,7 @@ def test_skips_and_expected_failures_stay_what_they_are(project):
     result.assert_outcomes(skipped=2, xfailed=2, failed=2)
 
 
-def test_unittests_are_held_to_the_marker_and_have_the_fixture(project):
+def test_the_marker_and_the_fixture_work_in_unittests(project):
     result = project.run(
         """
         import unittest
@@ -266,7 +270,7 @@ def test_unittests_are_held_to_the_marker_and_have_the_fixture(project):
         """,
     )
     result.assert_outcomes(passed=1, failed=2, skipped=1, xfailed=1)
-    shown = project.told(result)
+    shown = project.shown(result)
     assert f"{' TestShop.test_beyond ':_^80}\nopened 4 connections to http://SHOP, at most" in shown
     assert "E       AssertionError: closed\n" in shown
     assert f"{' connections ':-^80}\nopened 4 connections to http://SHOP, at most 3 a" in shown

@@ -30,13 +30,13 @@ SHOPPING = """
         pass
 """
 
-HEADINGS = "opened  reused  dearest cause  test"
+HEADINGS = "opened  enough  cause        test"
 ROWS = [
-    "     3       0  new-session    test_it.py::test_one_by_one",
-    "     2       0  new-session    test_it.py::test_leaves_it_to_its_fixtures",
-    "     1       1  first-use      test_it.py::test_keeps_its_connection",
+    "     3       1  new-session  test_it.py::test_one_by_one",
+    "     2       1  new-session  test_it.py::test_leaves_it_to_its_fixtures",
+    "     1       1  first-use    test_it.py::test_keeps_its_connection",
 ]
-TOTAL = "6 connections opened, 3 responses on a kept one, by 4 tests."
+TOTAL = "4 tests: 6 connections opened, 3 would be enough; 3 responses on a kept one."
 
 
 def summary(result: pytest.RunResult) -> list[str]:
@@ -45,13 +45,13 @@ def summary(result: pytest.RunResult) -> list[str]:
     return lines[lines.index(f"{' connections ':=^80}") + 1 : -1]
 
 
-def test_the_tests_that_opened_most_come_first_with_their_dearest_cause(project):
+def test_the_tests_that_opened_most_come_first_with_their_most_expensive_cause(project):
     result = project.run(SHOPPING, "--connections")
     assert [HEADINGS, *ROWS, TOTAL] == summary(result)
     result.assert_outcomes(passed=5)
 
 
-def test_workers_of_xdist_tell_the_same(project):
+def test_workers_of_xdist_show_the_same(project):
     project.run(SHOPPING, "--collect-only")
     result = project.elsewhere("--connections", "-n2", "--dist", "loadscope", "-W", "error")
     assert [HEADINGS, *ROWS, TOTAL] == summary(result)
@@ -66,23 +66,27 @@ def test_as_many_as_are_asked_for_are_shown(project, option, rows):
 def test_what_is_no_number_is_a_usage_error(project):
     result = project.again("--connections", "tests")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'tests' is no number: write --connections=10"])
+    result.stderr.fnmatch_lines(["*'tests' is not a number; use --connections=10"])
 
 
-def test_where_nothing_was_asked_it_says_so(project):
+def test_where_no_request_was_sent_it_says_so(project):
     result = project.run("def test_it(): pass", "--connections")
-    assert summary(result) == ["No test got an answer through requests or urllib3."]
+    assert summary(result) == ["No test got a response through requests or urllib3."]
 
 
-def test_unasked_for_nothing_is_shown(project):
-    assert " connections " not in project.told(project.run(SHOPPING))
+def test_without_the_option_nothing_is_shown(project):
+    assert " connections " not in project.shown(project.run(SHOPPING))
 
 
 def test_long_names_lose_their_beginning_at_80_columns(project):
     name = f"test_{'very_' * 20}long"
     result = project.run(f"def {name}(shop):\n    shop.prices(BASKET)\n", "--connections")
     row = summary(result)[1]
-    assert (len(row), row[:32], row[-10:]) == (80, "     1       1  first-use      …", "_very_long")
+    assert (len(row), row[:32], row[-10:]) == (
+        80,
+        "     1       1  first-use  …ry_v",
+        "_very_long",
+    )
 
 
 def test_colours_are_pytests(project):
@@ -91,7 +95,7 @@ def test_colours_are_pytests(project):
     assert ("\x1b" in plain, f"\x1b[1m{TOTAL}\x1b[0m" in coloured) == (False, True)
 
 
-def test_junits_xml_has_the_numbers_of_each_test_that_asked(project):
+def test_junits_xml_has_the_numbers_of_each_test_with_requests(project):
     project.run(SHOPPING, "--connections", "--junit-xml=junit.xml", "-W", "error")
     found = {
         case.get("name"): [(p.get("name"), p.get("value")) for p in case.iter("property")]
@@ -99,6 +103,7 @@ def test_junits_xml_has_the_numbers_of_each_test_that_asked(project):
     }
     assert found["test_keeps_its_connection"] == [
         ("connections_opened", "1"),
+        ("connections_perfect", "1"),
         ("connections_reused", "1"),
         ("connections_reopened", "0"),
         ("connections_cause", "first-use"),

@@ -7,10 +7,16 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from tests.runs import run, usual
+from tests.runs import run, trace, usual
 
 from keptalive.bench.gate import Limit, judge
-from keptalive.compare.findings import Findings, Source, differences, warnings
+from keptalive.compare.findings import (
+    Findings,
+    Source,
+    causes_of_more,
+    differences,
+    warnings,
+)
 from keptalive.compare.verdicts import Guard, compare
 from keptalive.records.run import Run
 from keptalive.render import github_actions as github
@@ -40,17 +46,18 @@ def findings(
         differences=differences(baseline, candidate),
         warnings=warnings((HERE, baseline), (there, candidate), absolute=absolute),
         labels={**baseline.labels, **candidate.labels},
+        causes=causes_of_more(baseline, candidate),
     )
 
 
 def shown(found: Findings, width: int = 80) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(comparison.screen(found))
+    Console(file=out, width=width).print(comparison.screen(found, width=width))
     return out.getvalue()
 
 
 WORSE = findings(run(), run(usual(opened=2, reopened=1), environment={"urllib3": "2.8.0"}))
-FAILED = findings(run(), run(usual(errors=1, first_error="ReadTimeout")))
+FAILED = findings(run(), run(usual(errors={"ReadTimeout": 1})))
 LONG = [
     replace(
         t, scenario="idle-timeout=60", strategy={"session": "tuned"}.get(t.strategy, t.strategy)
@@ -65,7 +72,7 @@ def test_the_verdict_stands_in_a_sentence_before_the_numbers() -> None:
         "baseline 3f2a91c (2026-11-20), candidate b.json (2026-11-24)",
         "same plan, urllib3 2.7.0 → 2.8.0",
         "",
-        "REGRESSION: Session opens 1 more connection a trial (reopened).",
+        "REGRESSION: Session opens 1 more connection a run (reopened).",
     ]
 
 
@@ -96,26 +103,26 @@ def test_everything_fits_80_columns(found: Findings) -> None:
 
 def test_a_table_has_both_sides_the_change_its_interval_and_a_verdict() -> None:
     rows = [
-        line.split() for line in shown(WORSE).splitlines() if "opened" in line or "time" in line
+        line.split() for line in shown(WORSE).splitlines() if "opened" in line or "time vs" in line
     ]
     assert ["Session", "opened", "1", "2", "+1", "worse"] in rows
-    (time,) = (row for row in rows if row[0].startswith("time/fresh"))
-    assert time[:4] == ["time/fresh", "0.249", "0.249", "+0.0"]
+    (time,) = (row for row in rows if row[0] == "time")
+    assert time[:6] == ["time", "vs", "get", "0.249", "0.249", "+0.0"]
     assert time[-1] == "same"
 
 
 def test_what_is_not_comparable_says_why() -> None:
     said = " ".join(shown(FAILED).split())
-    assert "NOT COMPARABLE: what is guarded could not be compared" in said
+    assert "NOT COMPARABLE: something that is guarded cannot be compared" in said
     assert "Session: not comparable: candidate: 8 of 32 requests failed (ReadTimeout)." in said
 
 
-def test_a_limit_that_is_broken_is_told_with_the_limit() -> None:
+def test_a_broken_limit_is_named_with_what_broke_it() -> None:
     found = findings(run(), run(), Limit(max_opened=0), Limit(min_reuse=0.8), Limit(min_speedup=9))
     assert sentences.verdict(found) == [
         (
             "GATE, where the server keeps connections: "
-            "Session opened 1 connection in a trial, max_opened is 0."
+            "Session opened 1 connection in a run, max_opened is 0."
         ),
         (
             "GATE, where the server keeps connections: "
@@ -129,7 +136,7 @@ def test_a_limit_that_is_broken_is_told_with_the_limit() -> None:
     ]
 
 
-def test_a_limit_that_could_not_be_judged_is_told_and_is_not_fine() -> None:
+def test_a_limit_that_could_not_be_judged_is_named_and_is_not_fine() -> None:
     limits = Limit(min_speedup=2), Limit(max_opened=1, scenario="as-is", strategy="tuned")
     only_counts = Guard(measures=frozenset({"opened"}))
     found = findings(run(usual(3)), run(usual(3)), *limits, guard=only_counts)
@@ -138,24 +145,24 @@ def test_a_limit_that_could_not_be_judged_is_told_and_is_not_fine() -> None:
     assert sentences.verdict(found) == [
         (
             "GATE not judged, where the server keeps connections: Session: min_speedup is 2, "
-            "but there are too few rounds (3); 6 are the least."
+            "but it has only 3 rounds; at least 6 are needed."
         ),
         "GATE not judged: tuned: max_opened is 1, but the result has no such trial.",
     ]
 
 
-def test_a_gate_that_holds_is_told() -> None:
+def test_a_gate_that_holds_is_reported() -> None:
     found = findings(run(), run(), Limit(max_opened=1, min_reuse=0.5), Limit(min_speedup=2))
-    told = ["No regression.", "The plan's gate holds: 3 limits."]
-    assert sentences.verdict(found) == told
-    assert all(line in shown(found) for line in told)
+    expected = ["No regression.", "The plan's gate holds: 3 limits."]
+    assert sentences.verdict(found) == expected
+    assert all(line in shown(found) for line in expected)
     assert "holds: 3 limits." in markdown.comparison(found)
 
 
 def test_a_server_as_it_is_needs_no_where() -> None:
     there = run([replace(t, scenario="as-is") for t in usual()])
     (line,) = sentences.verdict(findings(there, there, Limit(max_opened=0)))
-    assert line == "GATE: Session opened 1 connection in a trial, max_opened is 0."
+    assert line == "GATE: Session opened 1 connection in a run, max_opened is 0."
 
 
 def test_the_headline_names_all_that_is_wrong() -> None:
@@ -173,21 +180,21 @@ def test_the_headline_names_all_that_is_wrong() -> None:
     assert sentences.headline(WORSE) == "keptalive compare: a regression"
 
 
-def test_a_report_only_tells_everything_and_is_fine() -> None:
+def test_with_fail_on_nothing_everything_is_reported_and_nothing_fails() -> None:
     nothing = Guard(measures=frozenset())
     found = findings(run(), run(usual(opened=2)), Limit(max_opened=1), guard=nothing)
     assert found.outcome == "fine"
     assert sentences.verdict(found) == [
         (
             "GATE, where the server keeps connections: "
-            "Session opened 2 connections in a trial, max_opened is 1."
+            "Session opened 2 connections in a run, max_opened is 1."
         ),
-        "Nothing fails for it: this is a report only (--fail-on nothing).",
-        "Worse, but not guarded: Session opens 1 more connection a trial.",
+        "Nothing fails for it: --fail-on nothing makes a report only.",
+        "Worse, but not guarded: Session opens 1 more connection a run.",
     ]
 
 
-def test_a_gate_that_differs_is_told() -> None:
+def test_a_gate_that_differs_is_named() -> None:
     limits = [{"scenario": None, "strategy": "session", "max_opened": 1, "min_reuse": None}]
     limited = run(plan={"gate": limits})
     said = "plan's gate: not the same"
@@ -197,31 +204,28 @@ def test_a_gate_that_differs_is_told() -> None:
         "strategy = session, max_opened = 1",
         "none",
     )
-    older = run()
-    older = replace(older, plan={k: v for k, v in older.plan.items() if k != "gate"})
-    assert sentences.surroundings(findings(older, run(plan={"gate": []}))).startswith("same plan")
 
 
 def test_nothing_is_called_the_same_that_is_not_shown() -> None:
     noisy = usual()
     noisy[3::4] = [replace(t, seconds=t.seconds * 1.5) for t in noisy[3::4]]
     said = sentences.verdict(findings(run(), run(noisy)))
-    assert said == ["No regression is shown; 1 of 1 times vary too much to tell (~)."]
+    assert said == ["No regression; 1 of 1 timings inconclusive (~)."]
     assert sentences.verdict(findings(run(), run())) == ["No regression."]
 
 
-def test_what_is_worse_but_not_guarded_and_what_is_better_is_told_all_the_same() -> None:
+def test_what_is_worse_but_not_guarded_and_what_is_better_is_reported_too() -> None:
     only_time = Guard(measures=frozenset({"time"}))
     found = findings(run(), run(usual(opened=2)), guard=only_time)
     assert sentences.verdict(found) == [
         "No regression.",
-        "Worse, but not guarded: Session opens 1 more connection a trial.",
+        "Worse, but not guarded: Session opens 1 more connection a run.",
     ]
     better = findings(run(usual(opened=3, slower=2.0)), run())
     assert sentences.verdict(better) == [
         "No regression.",
         (
-            "Better: Session opens 2 fewer connections a trial, takes 50 % less long against "
+            "Better: Session opens 2 fewer connections a run, takes 50 % less time relative to "
             "requests.get."
         ),
     ]
@@ -229,13 +233,50 @@ def test_what_is_worse_but_not_guarded_and_what_is_better_is_told_all_the_same()
 
 def test_seconds_from_two_machines_are_warned_of() -> None:
     text = " ".join(shown(findings(run(), run(), absolute=True, machine="Darwin")).split())
-    assert "! The machines differ (Linux, 2 CPUs; Darwin): seconds tell little." in text
+    assert "! The machines differ (Linux, 2 CPUs; Darwin): seconds say little." in text
     assert "machines differ" not in shown(findings(run(), run(), machine="Darwin"))
 
 
-def test_a_run_that_was_interrupted_is_told() -> None:
+def test_a_run_that_was_interrupted_is_a_warning() -> None:
     text = " ".join(shown(findings(run(), run(ended="interrupted"))).split())
     assert "! The candidate did not come to its own end (interrupted): fewer rounds." in text
+
+
+def test_the_causes_of_a_connection_more_are_named() -> None:
+    before = run(traces=(trace("session", first_use=1, retry=1),))
+    after = run(usual(opened=2), traces=(trace("session", first_use=1, request_limit=1),))
+    expected = "REGRESSION: Session opens 1 more connection a run (request-limit)."
+    assert sentences.verdict(findings(before, after)) == [expected]
+    reopened = run(usual(opened=2, reopened=1), traces=after.traces)
+    assert sentences.verdict(findings(before, reopened)) == [expected]
+    assert "(request-limit)" not in sentences.verdict(findings(run(), after))[0]
+
+
+def test_fewer_connections_have_no_causes() -> None:
+    more = run(usual(opened=2), traces=(trace("session", first_use=1, idle_timeout=1),))
+    fewer = run(traces=(trace("session", first_use=1, retry=1),))
+    assert sentences.verdict(findings(more, fewer)) == [
+        "No regression.",
+        "Better: Session opens 1 fewer connection a run.",
+    ]
+
+
+def test_another_server_is_named_at_the_top_however_long_its_url_is() -> None:
+    urls = [f"https://build-{number}.ci.example.com:8443/api/v3" for number in (1, 2)]
+    at_two = findings(*(run(plan={"target": url}) for url in urls))
+    top = " ".join(shown(at_two).split("\n\n")[0].split())
+    assert f"plan's target {urls[0]} → {urls[1]}" in top
+    assert sentences.verdict(at_two) == ["No regression."]
+
+
+@pytest.mark.parametrize("width", [60, 50])
+def test_a_narrow_terminal_leaves_columns_out_rather_than_cut_figures_off(width: int) -> None:
+    text = shown(WORSE, width)
+    assert "…" not in text
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "worse" in text
+    assert "baseline 3f2a91c" in text
+    assert "  baseline" not in text
 
 
 def test_a_long_value_of_the_plan_is_named_not_shown() -> None:
@@ -262,7 +303,7 @@ def test_a_label_with_markup_of_its_own_breaks_no_table() -> None:
 
 def test_a_secret_is_hidden_before_it_is_escaped() -> None:
     token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
-    text = markdown.comparison(findings(run(), run(usual(errors=1, first_error=token))))
+    text = markdown.comparison(findings(run(), run(usual(errors={token: 1}))))
     assert "requests failed (\\[hidden\\])" in text
     assert "abcdefghijklm" not in text + markdown.no_comparison(f"There is no result {token}")
 

@@ -33,13 +33,13 @@ def test_github_action_benchmark_finds_every_field_of_the_type_it_declares() -> 
 
 def test_counts_are_entries_of_their_own_and_smaller_is_better_in_all() -> None:
     entries = {e["name"]: (e["value"], e["unit"]) for e in github_action_benchmark(RUN)}
-    assert entries["Session [keep-alive] opened"] == (2.0, "connections/trial")
-    assert entries["Session [keep-alive] reopened"] == (1.0, "connections/trial")
-    assert entries["Session [keep-alive] attempts"] == (4.0, "requests/trial")
-    ratio, unit = entries["Session [keep-alive] time against requests.get"]
+    assert entries["Session [keep-alive] opened"] == (2.0, "connections/run")
+    assert entries["Session [keep-alive] reopened"] == (1.0, "connections/run")
+    assert entries["Session [keep-alive] attempts"] == (4.0, "requests/run")
+    ratio, unit = entries["Session [keep-alive] time relative to requests.get"]
     assert (ratio, unit) == (pytest.approx(0.25, rel=0.02), "ratio")
     assert entries["Session [keep-alive] time"] == (pytest.approx(25, rel=0.02), "ms/request")
-    assert "requests.get [keep-alive] time against requests.get" not in entries
+    assert "requests.get [keep-alive] time relative to requests.get" not in entries
 
 
 # https://bencher.dev/bmf.json, as published: objects in an object, numbers, "value" required
@@ -71,7 +71,7 @@ def test_bencher_gets_counts_nanoseconds_and_bounds_around_the_value() -> None:
     measures = bencher(RUN)["session[keep-alive]"]
     assert measures["opened"] == {"value": 2.0}
     assert measures["latency"]["value"] == pytest.approx(25e6, rel=0.02)
-    for timed in ("latency", "time-against-fresh"):
+    for timed in ("latency", "time-relative-to-fresh"):
         metric = measures[timed]
         assert metric["lower_value"] <= metric["value"] <= metric["upper_value"]
 
@@ -80,3 +80,11 @@ def test_bencher_gets_counts_nanoseconds_and_bounds_around_the_value() -> None:
 def test_too_few_rounds_leave_bounds_out_instead_of_making_them_up(name: str) -> None:
     text = json.dumps(EXPORTS[name](run(usual(3))))
     assert not re.search("null|NaN|range|lower", text)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_counts_that_are_unknown_are_left_out(name: str) -> None:
+    unknown = run(usual(reused=None, unanswered=None, reopened=None))
+    text = json.dumps(EXPORTS[name](unknown))
+    assert "null" not in text
+    assert "opened" in text

@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from tests.runs import LABELS, trace
 
+from keptalive.bench.titles import full_title, short_title
 from keptalive.lookalike.behaviour import SCENARIOS
-from keptalive.records.run import Counts, Interval, Run, StrategySummary, Trial, Witnesses
+from keptalive.records.counts import HostCounts
+from keptalive.records.run import About, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.render.terminal import bench as terminal
 
 
@@ -18,14 +21,15 @@ def row(strategy: str, speedup: Interval | None, opened: int) -> StrategySummary
         scenario="idle-timeout=60",
         strategy=strategy,
         rounds=7,
-        counts=Counts(requests=140, attempts=140, opened=opened, reused=140 - opened),
+        requests=140,
+        counts=HostCounts(requests=140, opened=opened, reused=140 - opened),
         perfect=7,
         seconds_per_request=Interval(median=0.0813, low=0.08, high=0.09),
         p95_s=0.0947,
         first_request_s=Interval(median=0.0805),
         later_request_s=None,
         cpu_seconds_per_request=0.0202,
-        speedup_vs_fresh=speedup,
+        speedup=speedup,
     )
 
 
@@ -34,7 +38,7 @@ TRIAL = Trial(
     strategy="fresh",
     round=1,
     warm_up=False,
-    counts=Counts(requests=20, attempts=20, opened=20),
+    counts=HostCounts(requests=20, opened=20),
     witnesses=Witnesses(pool_log=20, sockets=20, server=20),
     seconds=1.6,
     cpu_seconds=0.4,
@@ -43,8 +47,7 @@ TRIAL = Trial(
 RUN = Run(
     plan={},
     environment={},
-    labels={"fresh": "requests.get", "session": "Session", "tuned": "tuned Session"},
-    settings={},
+    strategies={name: About(label=label, settings="defaults") for name, label in LABELS.items()},
     trials=(TRIAL,),
     summary=(
         row("fresh", None, 140),
@@ -73,18 +76,19 @@ def test_nothing_is_cut_off(width: int) -> None:
 
 def test_the_verdict_says_only_what_is_shown() -> None:
     expected = (
-        "Against requests.get:\nThe server drops idle connections: "
-        "Session not shown to be faster, tuned Session 12.3 times as fast."
+        "Speed vs requests.get:\nThe server drops idle connections: "
+        "Session no clear difference, tuned Session 12.3 times as fast."
     )
     assert terminal.verdict(RUN) == expected
 
 
-def test_opened_stands_against_what_perfect_reuse_would_open() -> None:
-    assert "140 requests each way, perfect reuse would open 7" in shown(RUN, 80)
+def test_the_title_says_how_many_requests_and_connections_a_run_needs() -> None:
+    assert "7 runs of 20 requests; 1 connection a run is enough" in shown(RUN, 80)
 
 
 def test_the_witnesses_have_the_last_word() -> None:
-    assert "Every count agrees: pool log 20 = sockets 20 = server 20." in shown(RUN, 100)
+    counted = "All counts agree (warm-up included): 20 by pool log = client sockets = server."
+    assert counted in shown(RUN, 100)
     liar = replace(RUN, disagreements=("The witnesses disagree: pool log 1, sockets 2.",))
     assert "INVALID: The witnesses disagree: pool log 1, sockets 2." in shown(liar, 100)
 
@@ -92,7 +96,19 @@ def test_the_witnesses_have_the_last_word() -> None:
 def test_a_server_that_is_not_ours_is_no_witness() -> None:
     alone = replace(TRIAL, witnesses=Witnesses(pool_log=20, sockets=20))
     said = terminal.witnesses_line(replace(RUN, trials=(alone,)))
-    assert said == "Every count agrees: pool log 20 = sockets 20 (the server is not ours to ask)."
+    assert said == (
+        "All counts agree (warm-up included): 20 by pool log = client sockets; "
+        "no server-side count for your own server."
+    )
+
+
+def test_a_strategy_without_a_log_has_connections_and_no_share_of_reuse() -> None:
+    counts = HostCounts(requests=140, opened=7, reused=None, unanswered=None)
+    rows = (*RUN.summary[:2], replace(RUN.summary[2], counts=counts))
+    line = next(
+        line for line in shown(replace(RUN, summary=rows), 80).splitlines() if "12.3×" in line
+    )
+    assert [cell.strip() for cell in line.split("│")][2:4] == ["7", "–"]
 
 
 PHASES = {"ca_bundle": 0.1399, "connect": 0.0008, "tls": 0.2051, "wait": 0.1021, "rest": 0.0032}
@@ -105,7 +121,9 @@ def test_every_phase_has_its_column_however_long_the_title_is(name: str) -> None
     scenario = f"{name}=2" if kind and kind.number_means else name
     rows = [replace(one, scenario=scenario, phases=PHASES) for one in RUN.summary]
     out = io.StringIO()
-    Console(file=out, width=80).print(terminal.phases_table(replace(RUN, summary=tuple(rows))))
+    Console(file=out, width=80).print(
+        terminal.phases_table(replace(RUN, summary=tuple(rows)), width=80)
+    )
     lines = out.getvalue().splitlines()
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines]
     header, *body = [row for row in cells if len(row) == 6]
@@ -114,5 +132,65 @@ def test_every_phase_has_its_column_however_long_the_title_is(name: str) -> None
     assert [row for row in body if row[1]] == [
         [label, *CELLS[1]] for label in ("requests.get", "Session", "tuned Session")
     ]
-    assert " ".join(titles) == terminal.short_title(scenario)
+    assert " ".join(titles) == short_title(scenario)
     assert all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("name", [*SCENARIOS, "as-is"])
+def test_every_scenario_has_a_title_of_its_own(name: str) -> None:
+    titles = [full_title(other) for other in (*SCENARIOS, "as-is")]
+    assert full_title(name) not in ("", name)
+    assert titles.count(full_title(name)) == 1
+
+
+def test_a_scenario_of_another_version_is_shown_by_its_name() -> None:
+    rows = tuple(replace(row, scenario="half-open=3") for row in RUN.summary)
+    assert "half-open" in shown(replace(RUN, summary=rows), 80)
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (100, ["opened", "reused", "a request", "first", "p95", "CPU", "requests.get"]),
+        (80, ["opened", "reused", "a request", "CPU", "requests.get"]),
+        (60, ["opened", "reused", "requests.get"]),
+        (50, ["opened", "requests.get"]),
+    ],
+)
+def test_a_narrow_terminal_leaves_out_the_least_important_columns(
+    width: int, columns: list[str]
+) -> None:
+    text = shown(RUN, width)
+    header = next(line for line in text.splitlines() if "opened" in line)
+    assert [cell.strip() for cell in header.strip("│").split("│")[1:]] == columns
+    assert "…" not in text
+    assert "12.3× [11.9, 13.0]" in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+TRACED = replace(
+    RUN,
+    traces=(
+        trace("fresh", "idle-timeout=60", first_use=1, new_session=19),
+        trace("session", "idle-timeout=60", idle_timeout=19, first_use=1),
+    ),
+)
+
+
+def test_under_a_table_one_line_says_why_connections_were_opened() -> None:
+    lines = shown(TRACED, 80).splitlines()
+    (place,) = (n for n, line in enumerate(lines) if line.startswith("In one traced run:"))
+    assert lines[place - 1].startswith("╰")
+    said = " ".join(" ".join(lines[place : place + 3]).split())
+    assert said.startswith(
+        "In one traced run: requests.get opened 20: 1 × first-use, 19 × new-session; "
+        "Session opened 20: 19 × idle-timeout, 1 × first-use."
+    )
+    assert "traced" not in shown(RUN, 80)
+
+
+def test_a_count_and_its_cause_stand_on_one_line() -> None:
+    for width in range(50, 101):
+        lines = shown(TRACED, width).splitlines()
+        assert all(len(line) <= width for line in lines)
+        assert not [line for line in lines if line.rstrip().endswith(("×", "-")) or line[:1] == "×"]

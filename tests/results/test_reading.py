@@ -1,4 +1,4 @@
-"""Result files come back as they were, old ones too; whatever else a file is, it is told."""
+"""Result files come back as they were; whatever else a file is gets one line that says so."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import pytest
-from tests.runs import run
+from tests.runs import run, trace, usual
 
 from keptalive import results
 from keptalive.errors import UsageError
 from keptalive.records.run import Run
 
-DATA = Path(__file__).parents[1] / "data" / "results"
-OLD_FILES = sorted(DATA.glob("*.json"))
+NEXT = "Next: name a result that keptalive bench made."
+OTHER = (
+    f"this keptalive reads {results.SCHEMA}. "
+    "Next: read it with the keptalive that made it, or run keptalive bench again."
+)
 
 
 def as_json(made: Run) -> dict:
     return json.loads(json.dumps(results.document(made)))
+
+
+@cache
+def _usual_text() -> str:
+    return json.dumps(results.document(run()))
+
+
+def usual_result() -> dict:
+    """The result of a usual run; to write one asks the machine and git, which takes a while."""
+    return json.loads(_usual_text())
 
 
 def refusal(path: Path) -> str:
@@ -36,166 +50,203 @@ def refusal(path: Path) -> str:
 def of(tmp_path: Path):
     """The sentence with which a file of these contents is refused."""
 
-    def told(contents: str | bytes) -> str:
+    def said_of(contents: str | bytes) -> str:
         path = tmp_path / "file.json"
         path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
         return refusal(path)
 
-    return told
+    return said_of
 
 
 def test_what_was_saved_is_read_back_as_it_was(tmp_path: Path) -> None:
-    made = run(ended="budget")
+    made = run(ended="budget", traces=(trace("session", first_use=1),))
     saved = results.read(results.save(results.document(made), tmp_path))
-    assert saved.schema == results.SCHEMA
     assert as_json(made)["keptalive"] == as_json(saved.run)["keptalive"]
     assert (saved.run.trials, saved.run.summary) == (made.trials, made.summary)
+    assert (saved.run.strategies, saved.run.traces) == (made.strategies, made.traces)
 
 
-@pytest.mark.parametrize("path", OLD_FILES, ids=lambda path: path.stem)
-def test_files_of_every_schema_so_far_are_read(path: Path) -> None:
-    saved = results.read(path)
-    assert saved.commit is not None
-    assert len(saved.run.trials) == 2 * 3 * 7
-    assert [row.rounds for row in saved.run.summary] == [6] * 6
-    assert all(trial.phases for trial in saved.run.trials) == ("before-phases" not in path.stem)
-    assert saved.schema == int(path.stem.split("-")[1])
-
-
-def test_there_is_a_file_of_each_schema() -> None:
-    schemas = {results.read(path).schema for path in OLD_FILES}
-    assert schemas == set(range(1, results.SCHEMA + 1))
+def test_counts_that_are_unknown_come_back_unknown(tmp_path: Path) -> None:
+    made = run(usual(reused=None, reopened=None, unanswered=None, in_flight=None))
+    saved = results.read(results.save(results.document(made), tmp_path))
+    assert saved.run.trials == made.trials
+    assert saved.run.trials[1].counts.attempts is None
 
 
 def test_outside_of_a_repository_there_is_no_commit(tmp_path: Path) -> None:
-    contents = {**results.document(run()), "commit_info": {"id": "unversioned"}}
+    contents = {**usual_result(), "commit_info": {"id": "unversioned"}}
     assert results.read(results.save(contents, tmp_path)).commit is None
 
 
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
-        ("", "FILE is not a result: it is empty."),
-        (" \n", "FILE is not a result: it is empty."),
+        ("", f"FILE is not a result: it is empty. {NEXT}"),
+        (" \n", f"FILE is not a result: it is empty. {NEXT}"),
         (b"\x89PNG\xff\x00", "The result FILE cannot be read: it is not text."),
-        ("hello", "FILE is not a result: it is not JSON (line 1: Expecting value)."),
+        ("hello", f"FILE is not a result: it is not JSON (line 1: Expecting value). {NEXT}"),
         (
             "[1, 2]",
-            "FILE is other JSON, not a result of keptalive. Next: keptalive bench makes one.",
+            f"FILE is other JSON, not a result of keptalive. {NEXT}",
         ),
         (
             '{"machine_info": {}, "benchmarks": []}',
             (
                 "FILE is a pytest-benchmark file without keptalive's part, not a result of "
-                "keptalive. Next: keptalive bench makes one."
+                f"keptalive. {NEXT}"
             ),
         ),
         (
             '{"keptalive": 7}',
-            "FILE is other JSON, not a result of keptalive. Next: keptalive bench makes one.",
+            f"FILE is other JSON, not a result of keptalive. {NEXT}",
         ),
-        ('{"keptalive": {"schema": "2"}}', "The result FILE is damaged: its schema is '2'."),
+        ('{"keptalive": {"schema": "1"}}', f"The result FILE has schema '1'; {OTHER}"),
+        ('{"keptalive": {"schema": true}}', f"The result FILE has schema True; {OTHER}"),
         (
             '{"keptalive": {"schema": 99}}',
-            (
-                f"The result FILE has schema 99; this keptalive reads up to {results.SCHEMA}. "
-                "Next: a newer keptalive."
-            ),
+            f"The result FILE has schema 99; {OTHER}",
         ),
-        ('{"keptalive": {"schema": 1}}', "The result FILE is damaged: there is no 'trials'."),
+        (
+            '{"keptalive": {"schema": 1}}',
+            f"The result FILE is damaged: there is no plan. {NEXT}",
+        ),
         (
             "[" * 100_000,
-            (
-                "The result FILE is damaged: it is nested too deeply. "
-                "Next: name a result that keptalive bench made."
-            ),
+            (f"The result FILE is damaged: it is nested too deeply. {NEXT}"),
         ),
         (
             '{"a": NaN}',
-            (
-                "The result FILE is damaged: it has NaN, which is no number of JSON's. "
-                "Next: name a result that keptalive bench made."
-            ),
+            (f"The result FILE is damaged: it has NaN, which is no number of JSON's. {NEXT}"),
         ),
         (
             '{"a": 1, "b": {"a": 2, "\\u0061": 3}}',
-            (
-                "The result FILE is damaged: it has 'a' twice in one object. "
-                "Next: name a result that keptalive bench made."
-            ),
+            (f"The result FILE is damaged: it has 'a' twice in one object. {NEXT}"),
         ),
         (
             f'{{"a": {"9" * 5000}}}',
-            (
-                "The result FILE is damaged: it has a number of 5000 digits. "
-                "Next: name a result that keptalive bench made."
-            ),
+            (f"The result FILE is damaged: it has a number of 5000 digits. {NEXT}"),
         ),
         (
             '{"a": 1e999}',
-            (
-                "The result FILE is damaged: it has a number too large: 1e999. "
-                "Next: name a result that keptalive bench made."
-            ),
+            (f"The result FILE is damaged: it has a number too large: 1e999. {NEXT}"),
         ),
     ],
 )
-def test_what_is_no_result_is_told_in_a_line(of, contents: str | bytes, said: str) -> None:
+def test_what_is_no_result_is_refused_in_a_line(of, contents: str | bytes, said: str) -> None:
     assert said == of(contents)
 
 
 @pytest.mark.parametrize("depth", [300, 600, 900, 1500, 100_000])
-def test_json_of_any_depth_is_told_in_a_line(of, depth: int) -> None:
+def test_json_of_any_depth_is_refused_in_a_line(of, depth: int) -> None:
     said = of("[" * depth + "]" * depth)
     assert said.startswith(("FILE is other JSON", "The result FILE is damaged: it is nested too"))
 
 
-def test_a_file_that_was_cut_off_anywhere_is_told_in_a_line(of) -> None:
-    whole = json.dumps(results.document(run()), indent=1)
+def test_a_file_that_was_cut_off_anywhere_is_refused_in_a_line(of) -> None:
+    whole = json.dumps(usual_result(), indent=1)
     for end in range(2, len(whole), 97):
         said = of(whole[:end])
         assert said.startswith("The result FILE is cut off in line "), (end, said)
 
 
-def test_a_folder_a_device_and_nothing_are_told_in_a_line(tmp_path: Path) -> None:
-    named = "Next: name a result that keptalive bench made."
+def test_a_folder_a_device_and_nothing_are_refused_in_a_line(tmp_path: Path) -> None:
     assert refusal(tmp_path) == "The result FILE cannot be read: Is a directory."
-    assert refusal(Path(os.devnull)) == f"The result FILE is a device, not a file. {named}"
-    assert refusal(tmp_path / "none") == f"There is no result FILE. {named}"
+    assert refusal(Path(os.devnull)) == f"The result FILE is a device, not a file. {NEXT}"
+    assert refusal(tmp_path / "none") == f"There is no result FILE. {NEXT}"
+
+
+MISSING = object()
+
+
+def put(contents: dict, path: str, value: object) -> None:
+    """Put a value at this path, or take away what is there."""
+    *parents, last = path.split(".")
+    for key in parents:
+        contents = contents[int(key) if key.lstrip("-").isdigit() else key]
+    if value is MISSING:
+        del contents[last]
+    else:
+        contents[last] = value
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("path", "value", "said"),
     [
-        ("seconds", 0),
-        ("seconds", -1),
-        ("seconds", "fast"),
-        ("seconds", None),
-        ("seconds", 1e999),
-        ("requests", 0),
-        ("opened", -1),
-        ("opened", 10**400),
-        ("seconds", 5e-324),
-        ("seconds", 1e308),
-        ("opened", 1.5),
-        ("opened", True),
-        ("witnesses", {"pool_log": 1}),
-        ("witnesses", None),
-        ("request_seconds", 7),
-        ("strategy", "never named"),
-        ("phases", 3),
-        ("round", "first"),
-        ("first_error", ...),
+        ("trials.17.seconds", 0, "trials[17].seconds: 0.0 is out of range"),
+        ("trials.17.seconds", -1, "trials[17].seconds: -1.0 is out of range"),
+        ("trials.17.seconds", 5e-324, "trials[17].seconds: 5e-324 is out of range"),
+        ("trials.17.seconds", 1e308, "trials[17].seconds: 1e+308 is out of range"),
+        ("trials.17.seconds", "fast", "trials[17].seconds: expected a number, got text"),
+        ("trials.17.seconds", None, "trials[17].seconds: expected a number, got null"),
+        ("trials.17.cpu_seconds", -1, "trials[17].cpu_seconds: -1.0 is out of range"),
+        ("trials.17.counts.opened", -1, "trials[17].counts.opened: -1 is out of range"),
+        (
+            "trials.17.counts.opened",
+            10**39,
+            f"trials[17].counts.opened: {10**39} is out of range",
+        ),
+        (
+            "trials.17.counts.opened",
+            1.5,
+            "trials[17].counts.opened: expected a whole number or null, got a number",
+        ),
+        (
+            "trials.17.counts.opened",
+            True,
+            "trials[17].counts.opened: expected a whole number or null, got true or false",
+        ),
+        ("trials.17.witnesses", {"pool_log": 1}, "trials[17].witnesses: there is no sockets"),
+        ("trials.17.witnesses", None, "trials[17].witnesses: expected an object, got null"),
+        (
+            "trials.17.request_seconds",
+            7,
+            "trials[17].request_seconds: expected a list, got a whole",
+        ),
+        (
+            "trials.17.request_seconds",
+            [],
+            "trials[17].request_seconds (how many): 0 is out of range",
+        ),
+        ("trials.17.request_seconds", [-1.0], "trials[17].request_seconds: -1.0 is out of range"),
+        (
+            "trials.17.request_seconds",
+            ["x"],
+            "trials[17].request_seconds[0]: expected a number, got",
+        ),
+        ("trials.17.strategy", "never", "trials[17]: its strategy is none of the strategies"),
+        ("trials.17.phases", 3, "trials[17].phases: expected an object, got a whole number"),
+        ("trials.17.round", "first", "trials[17].round: expected a whole number, got text"),
+        ("trials.17.counts.errors", {"X": 0}, "trials[17].counts.errors.X: 0 is out of range"),
+        (
+            "trials.17.counts.errors",
+            ["X"],
+            "trials[17].counts.errors: expected an object, got a list",
+        ),
+        ("trials.17.cpu_seconds", MISSING, "trials[17]: there is no cpu_seconds"),
+        ("summary.1.rounds", 0, "summary[1].rounds: 0 is out of range"),
+        ("summary.1.speedup.low", -2.0, "summary[1].speedup: -2.0 is out of range"),
+        ("summary.1.strategy", "fresh", "summary: it is not that of the trials"),
+        ("disagreements", "abc", "disagreements: expected a list, got text"),
+        ("ended", 7, "ended: expected text, got a whole number"),
+        ("strategies.session.label", None, "strategies[...].label: expected text, got null"),
+        ("traces", [{}], "traces[0]: there is no scenario"),
     ],
 )
-def test_a_trial_with_a_value_that_none_has_is_told_in_a_line(of, key: str, value: object) -> None:
-    contents = as_json(run())
-    trial = contents["keptalive"]["trials"][-1]
-    if value is ...:
-        del trial[key]
-    else:
-        trial[key] = value
-    assert of(json.dumps(contents)).startswith("The result FILE is damaged: ")
+def test_a_damaged_part_is_named_with_what_is_wrong(
+    of, path: str, value: object, said: str
+) -> None:
+    contents = usual_result()
+    put(contents["keptalive"], path, value)
+    line = of(json.dumps(contents))
+    assert line.startswith(f"The result FILE is damaged: {said}")
+    assert line.endswith(f". {NEXT}")
+
+
+def test_a_date_that_is_no_text_is_refused(of) -> None:
+    contents = usual_result() | {"datetime": None}
+    assert of(json.dumps(contents)) == (
+        f"The result FILE is damaged: datetime: expected text, got null. {NEXT}"
+    )
 
 
 @pytest.mark.parametrize("key", ["plan", "environment", "strategies", "trials", "summary", "ended"])
@@ -203,7 +254,7 @@ def test_a_trial_with_a_value_that_none_has_is_told_in_a_line(of, key: str, valu
 def test_a_part_that_is_something_else_is_refused_or_makes_no_difference(
     tmp_path: Path, key: str, value: object
 ) -> None:
-    contents = as_json(run())
+    contents = usual_result()
     contents["keptalive"][key] = value
     path = tmp_path / "file.json"
     path.write_text(json.dumps(contents))
@@ -213,20 +264,6 @@ def test_a_part_that_is_something_else_is_refused_or_makes_no_difference(
         assert results.read(path)
     else:
         assert refusal(path).startswith("The result FILE is damaged: ")
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "said"),
-    [
-        ("datetime", None, "its datetime is no text"),
-        ("disagreements", "abc", "its disagreements are no list of texts"),
-        ("ended", 7, "its ended is no text"),
-    ],
-)
-def test_a_text_that_is_none_is_told_in_a_line(of, key: str, value: object, said: str) -> None:
-    contents = as_json(run())
-    (contents if key in contents else contents["keptalive"])[key] = value
-    assert of(json.dumps(contents)) == f"The result FILE is damaged: {said}."
 
 
 HOSTILE = "3\n::error::hi \x1b]0;gone\x07 \u202e ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -269,7 +306,7 @@ def test_no_text_of_a_file_is_obeyed_by_a_terminal_or_a_ci(tmp_path: Path) -> No
 
 
 def test_nor_is_what_a_damaged_file_is_quoted_with(of) -> None:
-    contents = as_json(run())
+    contents = usual_result()
     contents["keptalive"]["trials"][0]["witnesses"] = {HOSTILE: 1}
     said = of(json.dumps(contents))
     assert said.isprintable()

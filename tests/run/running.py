@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from keptalive.run.launch import Ran, run
+import pytest
+
+from keptalive.run.collect import Ran
+from keptalive.run.launch import run
 
 PROGRAMS = Path(__file__).parents[1] / "data" / "programs"
 PYTHONS = [
@@ -20,6 +24,12 @@ PYTHONS = [
 ]
 
 
+def quickly(names: Iterable[str], *quick: str) -> list[object]:
+    """All these for `make test-all`, some for `make test`: parameters of a test."""
+    complete = pytest.mark.complete
+    return [name if name in quick else pytest.param(name, marks=complete) for name in names]
+
+
 def watched(*command: object, watcher: str = "counting.start", module: bool = False) -> Ran:
     return run([str(word) for word in command], module=module, watcher=watcher)
 
@@ -29,11 +39,11 @@ def code(text: str, **options: str) -> Ran:
 
 
 def connects(ran: Ran) -> list[int]:
-    return [report["report"]["connects"] for report in ran.reports]
+    return [sum(host.connects for host in record.hosts) for record in ran.records]
 
 
 def ended(ran: Ran) -> list[str]:
-    return [report["ended"] for report in ran.reports]
+    return [one.ended for one in ran.processes]
 
 
 def whole(ran: Ran) -> bool:

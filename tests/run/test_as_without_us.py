@@ -42,7 +42,7 @@ def test_a_program_sees_what_it_would_see_without_us(how, tmp_path, monkeypatch)
     seen = subprocess.run([*driver, *arguments], input=b"typed", capture_output=True, check=False)
     assert json.loads(seen.stdout) == json.loads(plain.stdout)
     assert (seen.returncode, seen.stderr) == (plain.returncode, plain.stderr) == (7, b"to stderr\n")
-    assert len(json.loads(result.read_text())["reports"]) == 1
+    assert len(json.loads(result.read_text())["processes"]) == 1
 
 
 def test_a_module_runs_by_its_name(capfd):

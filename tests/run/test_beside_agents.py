@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from keptalive.run.launch import Ran
+from keptalive.run.collect import Ran
 
-from .running import PYTHONS, connects, watched, whole
+from .running import PYTHONS, connects, quickly, watched, whole
 
 # How agents run the sitecustomize behind them. Each text is what the real one does at that place.
 HEAD = """
@@ -65,6 +65,7 @@ finally:
 """,
     "OpenTelemetry": "",  # it does not
 }
+REAL = ("New Relic", "ddtrace", "OpenTelemetry")
 TAIL = "print('agent ends', here == os.path.dirname(__file__))\n"
 BEHIND = "print('behind', __name__, __file__)\nleft_by_behind = 1\n"
 STATE = """
@@ -105,7 +106,7 @@ def alone(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("chain", quickly(CHAINS, *REAL))
 def test_an_agent_runs_once_where_ours_stands_first(chain, agent, capfd):
     agent(HEAD + CHAINS[chain] + TAIL)
     Path("state.py").write_text(STATE)
@@ -117,7 +118,7 @@ def test_an_agent_runs_once_where_ours_stands_first(chain, agent, capfd):
     assert (ran.exit_code, connects(ran), whole(ran)) == (0, [1], True)
 
 
-@pytest.mark.parametrize("chain", [name for name in CHAINS if name != "OpenTelemetry"])
+@pytest.mark.parametrize("chain", quickly([*CHAINS][:-1], *REAL))
 def test_an_agent_that_chains_runs_once_where_it_stands_first(chain, agent, capfd):
     agent(HEAD + CHAINS[chain] + TAIL)
     expected = alone(theirs_first())
@@ -127,6 +128,7 @@ def test_an_agent_that_chains_runs_once_where_it_stands_first(chain, agent, capf
     assert (ran.exit_code, connects(ran), whole(ran)) == (0, [1], True)
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("chain", ["New Relic", "exec_module", "ddtrace"])
 @pytest.mark.parametrize("python", PYTHONS, ids=str)
 def test_an_agent_chains_in_every_python_that_we_support(python, chain, agent, capfd):
@@ -149,7 +151,7 @@ def said_unwatched(ran: Ran) -> bool:
 def test_a_program_that_an_agent_in_front_keeps_from_being_watched_is_said(agent, capfd):
     agent(HEAD + TAIL)
     ran = watched(*theirs_first())
-    assert (ran.exit_code, ran.reports, said_unwatched(ran)) == (0, (), True)
+    assert (ran.exit_code, ran.processes, said_unwatched(ran)) == (0, (), True)
     assert capfd.readouterr().err == ""
 
 
@@ -198,6 +200,7 @@ def test_a_launcher_whose_exec_fails_finds_its_path_as_it_was(agent, capfd):
     assert capfd.readouterr().out.endswith("True\n")
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("python", PYTHONS, ids=str)
 def test_outside_of_virtual_environments_an_agent_in_front_keeps_nobody_from_being_watched(
     python, agent, tmp_path, capfd
@@ -235,6 +238,7 @@ def test_a_program_that_asks_for_a_sitecustomize_finds_none_where_there_is_none(
         assert capfd.readouterr().out == "sitecustomize\n"
 
 
+@pytest.mark.complete
 @pytest.mark.parametrize("agents", ["New Relic,ddtrace", "ddtrace,New Relic"])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_two_agents_and_ours_each_run_once_in_any_order(

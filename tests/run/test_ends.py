@@ -41,7 +41,7 @@ def test_calls_in_exit_handlers_and_late_threads_count():
 def test_a_killed_process_leaves_what_was_noted_and_is_said_to_be_killed(number):
     ran = code(f"import calls, os; calls.connect(); os.kill(os.getpid(), {int(number)})")
     assert (ran.exit_code, ended(ran), connects(ran)) == (128 + number, [None], [1])
-    who = f"process {ran.reports[0]['pid']} (-c, Python {ran.reports[0]['python']})"
+    who = f"process {ran.processes[0].pid} (-c, Python {ran.processes[0].python})"
     said = (
         f"{who} was killed before the end, or could not report it: "
         "what came after the last new connection is not counted"
@@ -58,7 +58,7 @@ def test_a_killed_process_leaves_what_was_noted_and_is_said_to_be_killed(number)
 )
 def test_processes_that_were_killed_before_they_noted_anything_are_counted(before, count, said):
     ran = code(f"import os\n{before}\nos.kill(os.getpid(), 9)")
-    assert (ran.exit_code, ran.reports, ran.processes_without_report) == (137, (), count)
+    assert (ran.exit_code, ran.processes, ran.processes_without_report) == (137, (), count)
     (warning,) = ran.warnings
     assert warning.startswith(said)
 
@@ -74,7 +74,7 @@ def test_exec_reports_for_both_programs():
         "os.execlp(sys.executable, 'python', '-c', 'import calls; calls.connect()')"
     )
     assert (ended(ran), connects(ran)) == (["exec", "exit"], [2, 1])
-    assert len({report["pid"] for report in ran.reports}) == 1
+    assert len({one.pid for one in ran.processes}) == 1
 
 
 def test_an_exec_that_fails_changes_nothing():

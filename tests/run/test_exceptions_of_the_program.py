@@ -9,7 +9,7 @@ import pytest
 
 from keptalive.run.inject._keptalive_faults import is_ours
 
-from .running import code, connects, ended, watched
+from .running import code, connects, ended, quickly, watched
 
 HANDLER = """
 import calls, os, signal, subprocess, sys
@@ -46,7 +46,9 @@ def struck(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("raises", RAISES)
+@pytest.mark.parametrize(
+    "raises", quickly(RAISES, "a built-in exception", "an OSError that subprocess raises for it")
+)
 def test_what_strikes_while_a_note_is_taken_arrives(raises, struck, capfd):
     text = """
         import http.client
@@ -60,7 +62,9 @@ def test_what_strikes_while_a_note_is_taken_arrives(raises, struck, capfd):
     assert (ran.exit_code, ended(ran), connects(ran)) == (0, ["exit"], [1])
 
 
-@pytest.mark.parametrize("raises", RAISES)
+@pytest.mark.parametrize(
+    "raises", quickly(RAISES, "an exception of its own", "a built-in exception")
+)
 def test_what_strikes_before_an_exec_arrives(raises, struck, capfd):
     text = """
         try: os.execv("/bin/true", ["true"])
@@ -72,14 +76,23 @@ def test_what_strikes_before_an_exec_arrives(raises, struck, capfd):
     assert (ran.exit_code, ended(ran)) == (0, ["exit"])
 
 
-@pytest.mark.parametrize("raises", RAISES)
+@pytest.mark.parametrize(
+    "raises", quickly(RAISES, "an OSError that subprocess raises for it", "KeyboardInterrupt")
+)
 def test_what_strikes_at_the_very_end_keeps_the_exit_code(raises, struck, capfd):
     for end, exit_code in (("os._exit(4)", 4), ("sys.exit(3)", 3)):
         assert struck("report", raises, end).exit_code == exit_code
     assert NAMES[raises] in capfd.readouterr().err  # as of any function that is called at exit
 
 
-@pytest.mark.parametrize("raises", [name for name in RAISES if name != "SystemExit"])
+@pytest.mark.parametrize(
+    "raises",
+    quickly(
+        [name for name in RAISES if name != "SystemExit"],
+        "an exception of its own",
+        "a built-in exception",
+    ),
+)
 def test_what_strikes_after_a_fork_is_printed_by_python_and_the_child_is_said_to_be_unwatched(
     raises, struck, capfd
 ):
@@ -89,7 +102,7 @@ def test_what_strikes_after_a_fork_is_printed_by_python_and_the_child_is_said_to
     assert NAMES[raises] in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("raises", RAISES)
+@pytest.mark.parametrize("raises", quickly(RAISES, "a built-in exception", "SystemExit"))
 def test_what_strikes_while_we_start_arrives_in_the_agent_that_handles_it(
     raises, tmp_path, monkeypatch, capfd
 ):
@@ -134,7 +147,10 @@ import MODULE
 
 @pytest.mark.parametrize("module", ["requests", "urllib3"])
 @pytest.mark.parametrize(
-    "raises", ["an exception of its own", "a built-in exception", "SystemExit"]
+    "raises",
+    quickly(
+        ["an exception of its own", "a built-in exception", "SystemExit"], "a built-in exception"
+    ),
 )
 def test_what_strikes_while_requests_is_imported_arrives_and_the_next_import_is_watched(
     raises, module, monkeypatch, capfd
@@ -143,7 +159,7 @@ def test_what_strikes_while_requests_is_imported_arrives_and_the_next_import_is_
     text = IMPORTS.replace("RAISES", RAISES[raises]).replace("MODULE", module)
     ran = code(
         f"{text}\nimport {module}\n"
-        "from keptalive.watching import watch\n"
+        "from keptalive.watching import api as watch\n"
         "print(watch._WATCHING._observer is not None)",
         watcher="keptalive.run.process_watcher.begin",
     )
@@ -167,7 +183,7 @@ def test_a_broken_requests_is_no_trouble_to_a_program_that_uses_urllib3_only(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
     ran = code("import urllib3; print('fine')", watcher="keptalive.run.process_watcher.begin")
     assert capfd.readouterr() == ("fine\n", "")
-    assert "not watched" in ran.reports[0]["report"]["warnings"][0]
+    assert "not watched" in ran.records[0].warnings[0]
 
 
 def caught(function: object) -> BaseException:

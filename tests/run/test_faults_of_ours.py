@@ -23,7 +23,7 @@ from .running import code, connects
 def test_a_fault_of_the_watcher_is_a_warning_and_no_more(watcher, said, capfd):
     ran = code("print('fine')", watcher=watcher)
     assert capfd.readouterr() == ("fine\n", "")
-    assert (ran.exit_code, ran.reports, ran.processes_without_report) == (0, (), 1)
+    assert (ran.exit_code, ran.processes, ran.processes_without_report) == (0, (), 1)
     (warning,) = ran.warnings
     assert said in warning
 

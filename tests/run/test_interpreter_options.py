@@ -10,7 +10,7 @@ import pytest
 
 from keptalive.run.command import ignores_path, python_of
 
-from .running import watched
+from .running import quickly, watched
 
 PROGRAM = '''
 """Its docstring."""
@@ -64,19 +64,19 @@ def alike(serve, monkeypatch, capfd):
         ran = watched(*command, watcher="keptalive.run.process_watcher.begin")
         assert capfd.readouterr() == expected
         assert (ran.exit_code, ran.warnings) == (alone.returncode, ())
-        return [sum(host["opened"] for host in one["report"]["hosts"]) for one in ran.reports]
+        return [sum(host.opened for host in record.hosts) for record in ran.records]
 
     return run
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("options", quickly(OPTIONS, OPTIONS[0], "-i"))
 def test_an_option_does_what_it_does_without_us(options, alike):
     if options == "-P" and sys.version_info < (3, 11):
         pytest.skip("Python 3.10 does not have it")
     assert alike(*options.split()) == [2, 1]
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("variable", quickly(VARIABLES, "PYTHONWARNINGS=error"))
 def test_a_variable_does_what_it_does_without_us(variable, alike, monkeypatch):
     monkeypatch.setenv(*variable.split("="))
     assert alike() == [2, 1]
@@ -92,15 +92,19 @@ def test_an_interactive_python_is_what_it_is_without_us(variable, monkeypatch, c
     ran = watched(sys.executable, "-i")
     assert capfd.readouterr() == plain
     assert ("startup ran" in plain.out) is bool(variable)
-    assert (ran.exit_code, len(ran.reports), ran.warnings) == (expected.returncode, 1, ())
+    assert (ran.exit_code, len(ran.processes), ran.warnings) == (expected.returncode, 1, ())
 
 
 @pytest.mark.parametrize(
-    "options", ["-E", "-I", "-S", "-uE", "-W ignore -I", "-Wignore -X dev -S", "-V", "--help"]
+    "options",
+    quickly(
+        ["-E", "-I", "-S", "-uE", "-W ignore -I", "-Wignore -X dev -S", "-V", "--help"],
+        *("-I", "-W ignore -I", "-V"),
+    ),
 )
 def test_a_python_that_ignores_our_path_is_said_not_to_be_watched(options, capfd):
     ran = watched(sys.executable, *options.split(), "-c", "")
-    assert (ran.exit_code, ran.reports, ran.processes_without_report) == (0, (), 0)
+    assert (ran.exit_code, ran.processes, ran.processes_without_report) == (0, (), 0)
     assert ran.warnings == ("no Python process was watched (-E, -I and -S ignore PYTHONPATH)",)
 
 
@@ -114,7 +118,7 @@ def test_a_child_of_a_python_that_ignores_our_path_is_watched_and_the_parent_is_
     text = "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])"
     ran = watched(sys.executable, "-I", "-c", text)
     (warning,) = ran.warnings
-    assert len(ran.reports) == 1
+    assert len(ran.processes) == 1
     assert warning.startswith("process ")
     assert warning.endswith(" was not watched (-E, -I and -S ignore PYTHONPATH)")
 

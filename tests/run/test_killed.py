@@ -6,14 +6,15 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from keptalive.lookalike.process import Lookalike
-from keptalive.run.launch import Ran, run
+from keptalive.records.process import ProcessRecord
+from keptalive.run.collect import Ran
+from keptalive.run.launch import run
 
-SCENARIO = "close-announced"
+SCENARIO, KEEPS = "close-announced", "keep-alive"
 ASKS = """
 import os, sys
 import requests
@@ -45,7 +46,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def lookalike() -> Iterator[Lookalike]:
-    with Lookalike.start([SCENARIO]) as started:
+    with Lookalike.start([SCENARIO, KEEPS]) as started:
         yield started
 
 
@@ -66,8 +67,8 @@ def asked(lookalike, tmp_path, monkeypatch):
     return ask
 
 
-def opened(report: dict[str, Any]) -> int:
-    return sum(host["opened"] for host in report["report"]["hosts"])
+def opened(record: ProcessRecord) -> int:
+    return sum(host.opened for host in record.hosts)
 
 
 @pytest.mark.parametrize("how", DIES)
@@ -75,10 +76,30 @@ def test_a_killed_program_tells_of_all_connections_that_it_opened(how, asked):
     dies, number = DIES[how]
     ran, accepted = asked(ASKS + dies)
     assert (ran.exit_code, accepted) == (128 + number, 3)
-    (report,) = ran.reports
-    assert (report["ended"], opened(report), report["report"]["left_open"]) == (None, 3, 0)
+    (record,) = ran.records
+    assert (ran.processes[0].ended, opened(record), record.left_open) == (None, 3, 0)
     (warning,) = ran.warnings
     assert "was killed before the end" in warning
+
+
+HOLDS = """
+import os, sys
+import requests
+
+sessions = [requests.Session() for _ in range(3)]
+for session in sessions:
+    session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_program_had_open_is_not_called_left_open(lookalike, tmp_path, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
+    monkeypatch.delenv("PYTHONPATH")
+    (tmp_path / "program.py").write_text(HOLDS)
+    command = [sys.executable, "program.py", lookalike.url(KEEPS)]
+    (record,) = run(command, watcher="keptalive.run.process_watcher.begin").records
+    assert (opened(record), record.left_open, record.left_at) == (3, 0, ())
 
 
 THREADS = """
@@ -86,7 +107,7 @@ import os, sys, threading
 import requests
 
 def ask():
-    for _ in range(10):
+    for _ in range(3):
         with requests.Session() as session:
             session.get(sys.argv[1] + "/user", headers={"Authorization": "Bearer lookalike-token"})
 
@@ -98,16 +119,16 @@ for thread in threads: thread.join()
 
 def test_notes_that_threads_take_at_once_are_no_trouble(asked):
     ran, accepted = asked(THREADS)
-    assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())
+    assert ([opened(record) for record in ran.records], ran.warnings) == ([accepted], ())
     ran, accepted = asked(THREADS + "os.kill(os.getpid(), 9)")
-    (report,) = ran.reports
-    assert 0 < opened(report) <= accepted == 80
+    (record,) = ran.records
+    assert 0 < opened(record) <= accepted == 24
 
 
 def test_workers_that_a_pool_terminates_tell_of_all_connections_that_they_opened(asked):
     ran, accepted = asked(POOL)
     assert (ran.exit_code, accepted) == (0, 4)
-    assert sum(map(opened, ran.reports)) == 4
+    assert sum(map(opened, ran.records)) == 4
 
 
 HELD = """
@@ -146,7 +167,7 @@ def test_of_a_worker_that_its_pool_terminates_is_said_how_to_let_it_end(worker, 
 
 def test_a_program_that_ends_by_itself_was_not_killed(asked):
     ran, accepted = asked(ASKS)
-    assert ([opened(report) for report in ran.reports], ran.warnings) == ([accepted], ())
+    assert ([opened(record) for record in ran.records], ran.warnings) == ([accepted], ())
 
 
 ENDS_ITSELF = """

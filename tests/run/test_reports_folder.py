@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from keptalive.run.folder import left_in, seal
+from keptalive.records.counts import HostCounts
+from keptalive.records.plain import as_plain
+from keptalive.records.process import ProcessRecord
+from keptalive.run.collect import Ran, collected
+from keptalive.run.folder import seal
+from keptalive.run.process import Ended
+from keptalive.run.process_reports import ProcessReport, left_in
 
 from .running import code, connects, whole
 
@@ -38,7 +47,7 @@ def _a_temporary_folder_to_clear(tmp_path, monkeypatch):
 def test_a_folder_that_the_program_deletes_is_said(text, capfd, tmp_path):
     ran = code(FOLDER + text)
     (tmp_path / "temporary").mkdir(exist_ok=True)  # pytest itself needs it now
-    assert (ran.reports, capfd.readouterr()) == ((), ("", ""))
+    assert (ran.processes, capfd.readouterr()) == ((), ("", ""))
     (warning,) = ran.warnings
     assert warning.startswith(f"{SAID}there is no report (")
     assert warning.endswith("). Next: set TMPDIR to a folder that nothing clears")
@@ -51,84 +60,119 @@ def test_what_comes_after_the_folder_was_cleared_is_reported():
     assert warning.startswith(f"{SAID}reports are missing (")
 
 
-PLANT = """
-import calls, os
-calls.connect(2)
-folder = os.environ["KEPTALIVE_REPORTS"]
-def plant(name, text=b""):
-    with open(os.path.join(folder, name), "wb") as file: file.write(text)
-"""
+COUNTS = HostCounts(host="http.client", connects=2)
+RECORD = ProcessRecord(process=7, started_ns=1, seconds=2.0, hosts=(COUNTS,))
+ENDED = Ended(exit_code=0, seconds=2.0, pid=7, python="python", ignores_path=False)
+
+
+def a_report(**changes: object) -> str:
+    whole = {"pid": 7, "parent": 1, "program": "x", "python": "3", "libraries": {}, "ended": None}
+    return json.dumps({**whole, "warnings": [], "report": as_plain(RECORD), **changes})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of a run, as processes find it."""
+    (tmp_path / "run").mkdir()
+    seal(tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def beside(folder):
+    """What is collected from a folder with the report of a process, when this was put beside it."""
+
+    def put(make: Callable[[Path], object]) -> Ran:
+        (folder / "7-1.started").touch()
+        (folder / "7-1.json").write_text(a_report(ended="exit"))
+        make(folder)
+        return collected(folder, ENDED, frozenset())
+
+    return put
+
+
 GARBAGE = {
-    "another's file": "plant('notes.txt', b'hello')",
-    "a report without a process": "plant('report.json', b'{}')",
-    "a start without a process": "plant('garbage.started')",
-    "a process that cannot be": "plant('99999999999999-1.started')",
-    "an unwatched one without a process": "plant('x.unwatched', b'why')",
-    "a folder": "os.mkdir(os.path.join(folder, 'x.json'))",
-    "a dot file": "plant('.nfs0001')",
-}
-UNREADABLE = {
-    "half a report": 'b\'{"pid": 1, "par\'',
-    "nothing": "b''",
-    "bytes": "bytes(range(256))",
-    "a list": "b'[]'",
-    "another's object": "b'{\"a\": 1}'",
-    "a report of words": (
-        'b\'{"pid": 1, "parent": 1, "program": "x", "python": "3", "warnings": [], "report": "x"}\''
-    ),
-    "a warning that is none": (
-        'b\'{"pid": 1, "parent": 1, "program": "x", "python": "3", "warnings": [1], "report": {}}\''
-    ),
-    "too deep": "b'[' * 100_000",
+    "another's file": lambda folder: (folder / "notes.txt").write_text("hello"),
+    "a report without a process": lambda folder: (folder / "report.json").write_text("{}"),
+    "a start without a process": lambda folder: (folder / "garbage.started").touch(),
+    "a process that cannot be": lambda folder: (folder / "99999999999999-1.started").touch(),
+    "an unwatched one without a process": lambda folder: (folder / "x.unwatched").touch(),
+    "a folder": lambda folder: (folder / "x.json").mkdir(),
+    "a dot file": lambda folder: (folder / ".nfs0001").touch(),
 }
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-def test_a_file_that_is_not_ours_is_counted_and_no_trouble(garbage):
-    ran = code(f"{PLANT}{GARBAGE[garbage]}")
+def test_a_file_that_is_not_ours_is_counted_and_no_trouble(garbage, beside):
+    ran = beside(GARBAGE[garbage])
     assert (connects(ran), ran.processes_without_report) == ([2], 0)
     assert ran.warnings == (
         "1 file in the folder with the reports not written by keptalive, ignored",
     )
 
 
+UNREADABLE = {
+    "half a report": b'{"pid": 1, "par',
+    "nothing": b"",
+    "bytes": bytes(range(256)),
+    "a list": b"[]",
+    "another's object": b'{"a": 1}',
+    "a report of words": a_report(report="x").encode(),
+    "a warning that is none": a_report(warnings=[1]).encode(),
+    "a record without what it must have": a_report(report={}).encode(),
+    "a count that is a word": a_report(
+        report={**as_plain(RECORD), "hosts": [{"opened": "x"}]}
+    ).encode(),
+    "too deep": b"[" * 100_000,
+}
+
+
 @pytest.mark.parametrize("contents", UNREADABLE)
-def test_a_report_that_cannot_be_read_is_counted_and_no_trouble(contents):
-    ran = code(f"{PLANT}plant('77-1a.json', {UNREADABLE[contents]})\nplant('77-1a.started')")
+def test_a_report_that_cannot_be_read_is_counted_and_no_trouble(contents, beside):
+    def put(folder: Path) -> None:
+        (folder / "77-1a.json").write_bytes(UNREADABLE[contents])
+        (folder / "77-1a.started").touch()
+
+    ran = beside(put)
     assert (connects(ran), ran.processes_without_report) == ([2], 1)
     assert ran.warnings == (
         "1 report was cut short or cannot be read, and not counted. Next: is the disk full?",
     )
 
 
-@pytest.mark.parametrize(
-    "make", ["os.mkfifo(path)", "os.symlink('/dev/zero', path)", "os.mkdir(path)"]
-)
-def test_a_report_that_is_no_file_is_counted_and_not_waited_for(make):
-    ran = code(f"{PLANT}path = os.path.join(folder, '77-1a.json')\n{make}")
+NO_FILE = {
+    "a pipe": os.mkfifo,
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a folder": Path.mkdir,
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILE)
+def test_a_report_that_is_no_file_is_counted_and_not_waited_for(kind, beside):
+    ran = beside(lambda folder: NO_FILE[kind](folder / "77-1a.json"))
     assert (connects(ran), ran.processes_without_report) == ([2], 1)
     assert "1 report was cut short or cannot be read" in ran.warnings[0]
 
 
-def test_a_reason_that_cannot_be_read_is_one_line(capfd):
-    long, strange = r"b'first' * 100 + b'\nsecond'", r"b'\xff'"
-    ran = code(f"{PLANT}plant('77.unwatched', {long})\nplant('78.unwatched', {strange})")
-    assert ran.warnings == (
+def test_a_reason_that_cannot_be_read_is_one_line(beside):
+    def put(folder: Path) -> None:
+        (folder / "77.unwatched").write_bytes(b"first" * 100 + b"\nsecond")
+        (folder / "78.unwatched").write_bytes(b"\xff")
+
+    assert beside(put).warnings == (
         f"process 77 was not watched: {'first' * 60}",
         "process 78 was not watched: the reason cannot be read",
     )
 
 
-def a_report(**changes: object) -> str:
-    whole = {"pid": 7, "parent": 1, "program": "x", "python": "3", "ended": None, "warnings": []}
-    return json.dumps({**whole, "report": {"connects": 1}, **changes})
+def test_what_the_program_puts_into_the_folder_while_it_runs_is_no_trouble():
+    plant = "import calls, os\ncalls.connect(2)\nfolder = os.environ['KEPTALIVE_REPORTS']\n"
+    ran = code(f"{plant}os.mkfifo(os.path.join(folder, '77-1a.json'))")
+    assert (connects(ran), ran.processes_without_report) == ([2], 1)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "run").mkdir()
-    seal(tmp_path / "run")
-    return tmp_path / "run"
+def test_a_whole_report_can_be_read():
+    assert msgspec.json.decode(a_report(), type=ProcessReport).report == RECORD
 
 
 def test_of_a_process_whose_last_report_is_cut_short_the_one_before_is_reported(folder):
@@ -136,7 +180,7 @@ def test_of_a_process_whose_last_report_is_cut_short_the_one_before_is_reported(
     (folder / "7-1.interim").write_text(a_report())
     (folder / "7-1.json").write_text(a_report(ended="exit")[:-9])
     left = left_in(folder)
-    assert left.latest["7-1"]["report"] == {"connects": 1}
+    assert left.latest["7-1"].report == RECORD
     assert (left.silent, left.unreadable, left.foreign) == ((), 1, 0)
 
 

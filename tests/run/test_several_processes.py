@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from .running import PROGRAMS, PYTHONS, code, connects, ended, watched, whole
+from .running import PROGRAMS, PYTHONS, code, connects, ended, quickly, watched, whole
+
+METHODS = ("fork", "spawn", "forkserver")
 
 
 def test_a_fork_reports_its_own_share_only():
@@ -29,14 +31,19 @@ def test_a_fork_reports_its_own_share_only():
 def test_a_fork_warns_of_no_thread_of_ours(capfd):
     for python in [sys.executable, *PYTHONS]:
         text = "import os; os.fork() and os.wait(); os.fork() and os.wait()"
-        assert len(watched(python, "-W", "error", "-c", text).reports) == 4
+        assert len(watched(python, "-W", "error", "-c", text).processes) == 4
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("kind", ["pool", "process"])
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_workers_of_multiprocessing_report(method, kind, capfd):
-    ran = watched(PROGRAMS / "workers.py", method, kind)
+@pytest.mark.parametrize(
+    "words",
+    quickly(
+        [f"{method} {kind}" for method in METHODS for kind in ("pool", "process")],
+        *("spawn pool", "fork process"),
+    ),
+)
+def test_workers_of_multiprocessing_report(words, capfd):
+    ran = watched(PROGRAMS / "workers.py", *words.split())
     assert (ran.exit_code, sum(connects(ran))) == (0, 4)
     assert whole(ran)
     assert capfd.readouterr() == ("", "")
@@ -68,7 +75,7 @@ def test_children_report_whoever_starts_them(tmp_path):
 
 def test_a_fork_that_becomes_another_program_at_once_is_no_process_without_report():
     ran = code("import subprocess; subprocess.run(['true'], preexec_fn=lambda: None)")
-    assert len(ran.reports) == 1
+    assert len(ran.processes) == 1
     assert whole(ran)
 
 
@@ -79,6 +86,7 @@ def test_pytest_runs_as_ever_and_reports(capfd):
     assert (ran.exit_code, connects(ran)) == (0, [1])
 
 
+@pytest.mark.complete
 def test_workers_of_gunicorn_report():
     pytest.importorskip("gunicorn", reason="gunicorn is not installed: pip install gunicorn")
     with socket.socket() as free:
@@ -97,8 +105,8 @@ def test_workers_of_gunicorn_report():
                 time.sleep(0.05)
         serving.stderr.read()
     ran = json.loads(Path("ran.json").read_text())
-    assert sum(report["report"]["connects"] for report in ran["reports"]) == 1
-    assert (serving.returncode, len(ran["reports"]), ran["processes_without_report"]) == (0, 3, 0)
+    assert sum(host["connects"] for one in ran["processes"] for host in one["report"]["hosts"]) == 1
+    assert (serving.returncode, len(ran["processes"]), ran["processes_without_report"]) == (0, 3, 0)
 
 
 def test_a_process_that_outlives_the_program_is_said():
@@ -108,5 +116,5 @@ def test_a_process_that_outlives_the_program_is_said():
         "import time; time.sleep(5)'], stdout=subprocess.PIPE)\n"
         "child.stdout.readline()"
     )
-    assert (len(ran.reports), ran.processes_without_report) == (1, 1)
+    assert (len(ran.processes), ran.processes_without_report) == (1, 1)
     assert ran.warnings == ("1 process still runs: what it does from now on is not seen",)

@@ -26,7 +26,7 @@ def test_a_signal_to_us_goes_to_the_program(arguments, number, exit_code, how):
         running.stdout.read()
     ran = json.loads(Path("ran.json").read_text())
     assert (running.returncode, ran["exit_code"]) == (exit_code, exit_code)
-    assert [report["ended"] for report in ran["reports"]] == [how]
+    assert [one["ended"] for one in ran["processes"]] == [how]
 
 
 def test_ctrl_c_interrupts_the_program_once():
@@ -38,7 +38,8 @@ def test_ctrl_c_interrupts_the_program_once():
     assert running.returncode == 4
     assert shown.count(b"interrupted once") == 1
     assert b"Traceback" not in shown
-    assert json.loads(Path("ran.json").read_text())["reports"][0]["report"] == {"connects": 1}
+    (process,) = json.loads(Path("ran.json").read_text())["processes"]
+    assert [host["connects"] for host in process["report"]["hosts"]] == [1]
 
 
 def test_an_ignored_signal_stays_ignored(capfd):

@@ -107,7 +107,7 @@ def test_a_child_does_not_wait_for_the_thread_that_loaded_a_bundle_at_the_fork(
 LOCKS: dict[str, Callable[[TunedSession, str], Any]] = {
     "cookies": lambda session, _: session.cookies._cookies_lock,
     "pools": lambda session, url: session.get_adapter(url).poolmanager.pools.lock,
-    "places": lambda session, url: only_pool(session, url)._places._lock,
+    "places": lambda session, url: only_pool(session, url)._slots._lock,
     "trust": lambda session, url: session.get_adapter(url)._trust._lock,
 }
 
@@ -225,7 +225,7 @@ def test_a_response_that_a_child_closes_can_still_be_read_by_the_parent(
 def test_a_child_closes_a_response_of_its_parents_without_the_parents_locks() -> None:
     with Server() as server, tuned_session(threads=1) as session:
         held = session.get(server.url, stream=True)
-        lock = only_pool(session, server.url)._places._lock
+        lock = only_pool(session, server.url)._slots._lock
         finish = elsewhere(lock.acquire, lock.release)
         try:
             assert in_a_child(lambda: (held.close(), session.get(server.url).text)[1]) == "ok"

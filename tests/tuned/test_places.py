@@ -105,7 +105,7 @@ def until_it_waits(session: requests.Session, url: str) -> None:
     pools = session.get_adapter(url).poolmanager.pools  # type: ignore[attr-defined]
     (key,) = pools.keys()
     end = time.monotonic() + PATIENCE_S
-    while not pools[key]._places._changed._waiters:
+    while not pools[key]._slots._changed._waiters:
         assert time.monotonic() < end
         threading.Event().wait(0.001)
 
@@ -119,7 +119,7 @@ def test_with_all_responses_held_the_next_request_fails_after_the_connect_timeou
         assert 0.1 <= time.monotonic() - began < 1
         assert str(caught.value) == (
             "All 3 connections to 127.0.0.1 stayed in use for 0.1 s. Read or close streamed "
-            "responses, or allow for more threads."
+            "responses, or raise threads=."
         )
         assert [len(response.content) for response in held] == [len(BIG)] * 3
         assert session.get(server.url).ok

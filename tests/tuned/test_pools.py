@@ -239,8 +239,8 @@ def test_one_thread_too_many_gets_an_error_until_a_response_is_read() -> None:
             session.get(server.url)
         assert type(caught.value) is requests.ConnectionError
         assert str(caught.value) == (
-            "All 1 connections to 127.0.0.1 stayed in use for 0.04 s. Read or close streamed "
-            "responses, or allow for more threads."
+            "The only connection to 127.0.0.1 stayed in use for 0.04 s. Read or close streamed "
+            "responses, or raise threads=."
         )
         assert caught.value.request.url == server.url
         assert unread.text == "ok"
@@ -510,11 +510,11 @@ def test_a_body_may_come_from_the_same_session() -> None:
         assert target.bodies == [b"ok"]
 
 
-def test_pools_are_fitted_once() -> None:
+def test_a_tuned_class_of_pools_is_not_tuned_again() -> None:
     limits, others = TunedAdapter(max_idle=5), TunedAdapter(max_idle=7)
-    made = pools.fitted(pools.HTTPConnectionPool, limits)
+    made = pools.tuned_class(pools.HTTPConnectionPool, limits)
     assert made.limits is limits
-    assert pools.fitted(made, others) is made
+    assert pools.tuned_class(made, others) is made
 
 
 def test_what_a_hook_raises_does_not_take_the_place_along() -> None:
@@ -549,7 +549,7 @@ def test_who_waits_for_a_place_goes_on_when_the_session_is_closed() -> None:
             assert asked.wait(PATIENCE_S)
             second = threads.submit(session.get, server.url)
             pool = next(iter(session.get_adapter(server.url).poolmanager.pools._container.values()))
-            while not pool._places._changed._waiters:  # until it waits
+            while not pool._slots._changed._waiters:  # until it waits
                 threading.Event().wait(0.001)
             session.close()
             assert second.result(PATIENCE_S / 2).text == "ok"

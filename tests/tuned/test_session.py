@@ -420,7 +420,7 @@ def test_not_every_origin_is_kept_for_good() -> None:
     with environment(), tuned_session() as session:
         for number in range(ORIGINS_KEPT + 10):
             session.merge_environment_settings(f"http://h{number}.test/", {}, None, None, None)
-        assert session._known_environment().proxies.cache_info().currsize == ORIGINS_KEPT
+        assert session._cached_environment().proxies.cache_info().currsize == ORIGINS_KEPT
 
 
 def test_the_neutral_environment_of_these_tests_is_neutral() -> None:

@@ -63,7 +63,7 @@ def test_requests_on_greenlets_end_as_without_a_watch_and_every_one_is_counted(w
     assert json.loads(report.read_text())["warnings"] == []
 
 
-def test_a_response_that_another_greenlet_still_reads_is_not_taken_for_unread():
+def test_a_response_that_another_greenlet_holds_unread_keeps_its_connection_from_the_pool():
     greenlet = pytest.importorskip("greenlet")
     with Server(answers()) as server, requests.Session() as session, watch() as watched:
         session.trust_env = False
@@ -81,7 +81,7 @@ def test_a_response_that_another_greenlet_still_reads_is_not_taken_for_unread():
         reader.switch()
     [host] = watched.report()["hosts"]
     causes = {cause["cause"]: cause["count"] for cause in host["causes"]}
-    assert causes == {"first-use": 1, "concurrency": 1}
+    assert causes == {"first-use": 1, "unread-body": 1}
 
 
 def test_a_request_in_a_copied_context_is_one_of_its_own():

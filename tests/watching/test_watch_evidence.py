@@ -37,7 +37,7 @@ def test_a_response_that_was_left_unread_is_told_by_where_it_was_asked_for(serve
         held = [session.get(server.url, stream=True)]
         asked = line() - 1
         held.append(session.get(server.url))
-    assert evidence(watched, "unread-body") == f"Asked for with stream=True at {HERE}:{asked}."
+    assert evidence(watched, "unread-body") == f"Requested with stream=True at {HERE}:{asked}."
 
 
 def test_so_is_one_of_a_pool_manager(serve):
@@ -46,7 +46,7 @@ def test_so_is_one_of_a_pool_manager(serve):
         held = [pools.request("GET", server.url, preload_content=False)]
         asked = line() - 1
         held.append(pools.request("GET", server.url))
-    assert evidence(watched, "unread-body") == f"Asked for with stream=True at {HERE}:{asked}."
+    assert evidence(watched, "unread-body") == f"Requested with stream=True at {HERE}:{asked}."
 
 
 def test_a_response_that_was_closed_unread_is_told_by_where_it_was_asked_for(serve):
@@ -59,7 +59,7 @@ def test_a_response_that_was_closed_unread_is_told_by_where_it_was_asked_for(ser
         session.get(server.url, stream=True).close()
         asked = line() - 1
         session.get(server.url)
-    assert evidence(watched, "abandoned-body") == f"Asked for with stream=True at {HERE}:{asked}."
+    assert evidence(watched, "abandoned-body") == f"Requested with stream=True at {HERE}:{asked}."
 
 
 def test_an_idle_time_is_told_by_where_the_program_came_back(serve):
@@ -76,8 +76,8 @@ def test_an_idle_time_is_told_by_where_the_program_came_back(serve):
         session.get(server.url)
         asked = line() - 1
     assert evidence(watched, "idle-timeout") == (
-        f"Your program waits 7.1 s between requests ({HERE}:{asked}). The socket showed FIN. "
-        "The server says Keep-Alive: timeout=5."
+        f"Idle 7.1 s before each ({HERE}:{asked}). The server had closed it (FIN). "
+        "The server announces Keep-Alive: timeout=5."
     )
 
 

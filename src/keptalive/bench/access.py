@@ -1,4 +1,4 @@
-"""What every strategy is given: whom to be, whom to trust, how long to wait.
+"""What every strategy is given: a login, a CA bundle, timeouts.
 
 A token's value never leaves this object by ``repr`` or ``str``; only the request's own header
 carries it.
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
+from requests.structures import CaseInsensitiveDict
 
 TIMEOUT_S = (10.0, 30.0)  # connect, read: requests itself would wait for ever
 
@@ -44,6 +45,15 @@ class Access:
     headers: tuple[tuple[str, str], ...] = ()
     verify: str | bool = True
     timeout_s: tuple[float, float] = TIMEOUT_S
+
+    @property
+    def authorization(self) -> str | None:
+        """The value of the Authorization header, for clients other than requests; None without."""
+        request = requests.PreparedRequest()
+        request.headers = CaseInsensitiveDict()
+        if self.auth is None:
+            return None
+        return str(self.auth(request).headers["Authorization"])
 
     def applied_to(self, session: requests.Session) -> requests.Session:
         """The session, with authentication, headers and trust set once."""

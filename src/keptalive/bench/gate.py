@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from keptalive.bench.summary import MINIMUM_ROUNDS, yardstick
+from keptalive.bench.summary import (
+    MINIMUM_ROUNDS,
+    failures_in_words,
+    reference_strategy,
+    rounds_in_words,
+)
+from keptalive.records.counts import HostCounts
 from keptalive.records.run import Run, StrategySummary
 
 
@@ -16,9 +22,9 @@ from keptalive.records.run import Run, StrategySummary
 class Limit:
     """One ``[gate]`` of a plan; what is None is not limited.
 
-    Without ``scenario`` it holds in every one, without ``strategy`` for all but the yardstick.
+    Without ``scenario`` it holds in every one, without ``strategy`` for all but the reference.
     ``max_opened`` is connections in any one trial, ``min_reuse`` the share of attempts that went
-    over a kept connection, ``min_speedup`` times as fast as the yardstick.
+    over a kept connection, ``min_speedup`` times as fast as the reference.
     """
 
     scenario: str | None = None
@@ -122,7 +128,7 @@ def _judged(limit: Limit, run: Run) -> Iterator[Breach | Unjudged]:
 
 
 def _holds_for(limit: Limit, row: StrategySummary, run: Run) -> bool:
-    if limit.strategy is None and row.strategy == yardstick(run.labels):
+    if limit.strategy is None and row.strategy == reference_strategy(run.strategies):
         return False
     return limit.scenario in (None, row.scenario) and limit.strategy in (None, row.strategy)
 
@@ -133,35 +139,46 @@ _Found = float | str | None
 
 
 def _max_opened(allowed: float, row: StrategySummary, run: Run) -> _Found:
-    opened = max(
+    opened = [
         trial.counts.opened
         for trial in run.trials
         if (trial.scenario, trial.strategy, trial.warm_up) == (row.scenario, row.strategy, False)
-    )
-    return opened if opened > allowed else _failures(row)
+    ]
+    most = max((count for count in opened if count is not None), default=0)
+    if most > allowed:
+        return most
+    return "its connections are not counted" if None in opened else _failures(row)
 
 
 def _min_reuse(allowed: float, row: StrategySummary, _: Run) -> _Found:
-    reuse = row.counts.reused / row.counts.attempts if row.counts.attempts else 0.0
+    reuse = reuse_of(row.counts)
+    if reuse is None:
+        return _failures(row) or "reuse is not counted without a log of its connections"
     return _failures(row) or (reuse if reuse < allowed else None)
 
 
 def _min_speedup(allowed: float, row: StrategySummary, _: Run) -> _Found:
-    speedup = row.speedup_vs_fresh
+    speedup = row.speedup
     if speedup is None:
         return "it is timed against nothing"
     if speedup.high is None:
-        return f"there are too few rounds ({row.rounds}); {MINIMUM_ROUNDS} are the least"
+        return f"it has only {rounds_in_words(row.rounds)}; at least {MINIMUM_ROUNDS} are needed"
     return _failures(row) or (speedup.median if speedup.high < allowed else None)
 
 
 _FINDERS = {"max_opened": _max_opened, "min_reuse": _min_reuse, "min_speedup": _min_speedup}
 
 
+def reuse_of(counts: HostCounts) -> float | None:
+    """The share of tries that went over a kept connection; None if it is unknown."""
+    if counts.attempts is None or counts.reused is None:
+        return None
+    return counts.reused / counts.attempts if counts.attempts else 0.0
+
+
 def _failures(row: StrategySummary) -> str | None:
     """Requests that failed open and reuse no connection, and take any time."""
-    errors = row.counts.errors
-    return f"{errors} of {row.counts.requests} requests failed" if errors else None
+    return failures_in_words(row.counts.errors, row.requests) if row.failed else None
 
 
 def _perfect_reuse(row: StrategySummary) -> float:

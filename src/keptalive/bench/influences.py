@@ -1,4 +1,4 @@
-"""What the environment would do to a run: set aside towards the look-alike, told otherwise.
+"""What the environment would do to a run: set aside for the look-alike, else reported.
 
 requests lets ``REQUESTS_CA_BUNDLE`` beat ``session.verify``, sends requests through proxies named
 in the environment, and takes credentials from ~/.netrc (``Session.merge_environment_settings``,
@@ -54,7 +54,9 @@ def notes(environment: Mapping[str, str], url: str, *, authenticated: bool) -> l
         value = environment[name] if name in BUNDLES else "a proxy"
         said.append(f"{name} is set and honoured, as requests does: {value}.")
     if not authenticated and get_netrc_auth(url):
-        said.append("~/.netrc has credentials for this host: requests sends them, from each way.")
+        said.append(
+            "~/.netrc has credentials for this host: requests sends them, with each method."
+        )
     return said
 
 

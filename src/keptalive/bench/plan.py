@@ -15,7 +15,7 @@ from typing import Any
 
 from keptalive.bench.gate import Limit
 from keptalive.bench.plan_checks import AS_IS, CHECKS, LOOKALIKE, MOST, checked
-from keptalive.bench.summary import yardstick
+from keptalive.bench.summary import reference_strategy
 from keptalive.bounded import MIB, text_of
 from keptalive.errors import UsageError
 
@@ -30,7 +30,7 @@ LARGEST = MIB  # ten thousand requests, each of a hundred characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is asked of whom, how often, and for how long.
+    """Which requests go where, how often, and for how long.
 
     ``rounds`` and ``budget_s`` are None where not set: without both, the run goes on until its
     intervals are narrow or `DEFAULT_BUDGET_S` is used up; ``rounds`` alone is exact.
@@ -43,7 +43,7 @@ class Plan:
         "/user/repos?per_page=30&page=2",
         "/user",
     )
-    repeats: int = 5
+    repeats: int = 2
     strategies: tuple[str, ...] = ("fresh", "session", "tuned")
     rounds: int | None = None
     budget_s: float | None = None
@@ -123,8 +123,8 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
     changed = replace(plan, **checked(CHECKS, values, source))
     if (many := len(changed.requests) * changed.repeats) > MOST:
         raise UsageError(
-            f"{source or 'The command'}: {many} requests in a trial; at most {MOST} can be made. "
-            "Next: fewer repeats."
+            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be "
+            "made. Next: fewer repeats."
         )
     for limit in changed.gate:
         if (fault := _idle(limit, changed)) is not None:
@@ -136,11 +136,11 @@ def _idle(limit: Limit, plan: Plan) -> str | None:
     """Why this limit would never be looked at; None if it will be."""
     if limit.strategy is not None and limit.strategy not in plan.strategies:
         return f"the plan has no strategy {limit.strategy}"
-    if limit.min_speedup is not None and limit.strategy == yardstick(plan.strategies):
+    if limit.min_speedup is not None and limit.strategy == reference_strategy(plan.strategies):
         return f"min_speedup is against {limit.strategy}, so not for it"
     if limit.strategy is None and len(plan.strategies) == 1:
         only = plan.strategies[0]
-        return f'only a limit with strategy = "{only}" is for {only}, the yardstick'
+        return f'only a limit with strategy = "{only}" is for {only}, the reference'
     if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
         return f"the plan has no scenario {limit.scenario}"
     if plan.target != LOOKALIKE and limit.scenario not in (None, AS_IS):

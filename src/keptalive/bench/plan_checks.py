@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from keptalive.bench.gate import Limit
-from keptalive.bench.strategies import STRATEGIES
+from keptalive.bench.strategies import NAMED, STRATEGIES
 from keptalive.errors import UsageError
 from keptalive.lookalike.behaviour import parse_scenario
 from keptalive.redaction import redact
@@ -68,6 +68,14 @@ def _path(value: Any) -> str:
     return value
 
 
+def _strategy(value: Any) -> str:
+    """Whether it can be imported is not looked at: a result's plan is checked too."""
+    if not isinstance(value, str) or not (value in STRATEGIES or NAMED.fullmatch(value)):
+        known = ", ".join(f'"{name}"' for name in STRATEGIES)
+        raise ValueError(f'one of {known}, or "package.module:Class" for one of your own')
+    return value
+
+
 def _scenario(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError('scenarios such as "keep-alive" or "idle-timeout=60"')  # noqa: TRY004
@@ -108,7 +116,7 @@ def _reuse(value: Any) -> float:
 
 LIMIT_CHECKS: dict[str, Check] = {
     "scenario": lambda value: value if value == AS_IS else _scenario(value),
-    "strategy": _one_of(*STRATEGIES),
+    "strategy": _strategy,
     "max_opened": _number(0, whole=True),
     "min_reuse": _reuse,
     "min_speedup": _number(0),
@@ -136,7 +144,7 @@ CHECKS: dict[str, Check] = {
     "target": _target,
     "requests": _list_of(_path),
     "repeats": _number(1, whole=True),
-    "strategies": _list_of(_one_of(*STRATEGIES), distinct=True),
+    "strategies": _list_of(_strategy, distinct=True),
     "rounds": _number(1, whole=True),
     "budget_s": _number(0.1),
     "scenarios": _list_of(_scenario, distinct=True),

@@ -1,7 +1,7 @@
-"""The first witness: urllib3's pool log, live, told as events.
+"""The first witness: urllib3's pool log, live, as events.
 
-A live handler reads a record's format string and arguments, never the formatted text: both have
-stood since urllib3 1.23. Which lines matter is a table; every other line is passed over.
+A live handler reads a record's format string and arguments, never the formatted text: both are
+the same in urllib3 1.26 and 2.x. Which lines matter is a table; every other line is passed over.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ LINES: dict[str, Callable[[int, Arguments], PoolEvent]] = {
 
 
 def event_of(record: logging.LogRecord) -> PoolEvent | None:
-    """The event that a record of urllib3's pool tells of; None if it is another line."""
+    """The event that a record of urllib3's pool stands for; None if it is another line."""
     build = LINES.get(str(record.msg))
     if build is None:
         return None
@@ -74,25 +74,25 @@ def event_of(record: logging.LogRecord) -> PoolEvent | None:
 
 
 class _Listener(logging.Handler):
-    def __init__(self, hear: Callable[[PoolEvent], None]) -> None:
+    def __init__(self, take: Callable[[PoolEvent], None]) -> None:
         super().__init__(level=logging.DEBUG)
-        self._hear = hear
+        self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
         event = event_of(record)
         if event is not None:
-            self._hear(event)
+            self._take(event)
 
 
 @contextmanager
-def listening(hear: Callable[[PoolEvent], None]) -> Iterator[None]:
-    """Hand every event of urllib3's pools, of all threads, to ``hear`` as it happens.
+def listening(take: Callable[[PoolEvent], None]) -> Iterator[None]:
+    """Hand every event of urllib3's pools, of all threads, to ``take`` as it happens.
 
-    The logger speaks at DEBUG meanwhile, and to ``hear`` alone: nothing of it reaches a terminal.
-    Its level, handlers and propagation are as before afterwards.
+    Meanwhile the logger is at DEBUG and ``take`` alone gets its records: nothing of it reaches a
+    terminal. Its level, handlers and propagation are as before afterwards.
     """
     logger = logging.getLogger(LOGGER)
-    listener = _Listener(hear)
+    listener = _Listener(take)
     before = logger.level, logger.propagate, logger.disabled
     logger.setLevel(logging.DEBUG)
     logger.propagate, logger.disabled = False, False

@@ -1,29 +1,29 @@
 """plan -> trials -> run: every strategy in every round, in random order, a fresh client each.
 
-What the numbers mean is decided in ``analysis``; where the requests go, in ``targets``; how one
-trial is made, in ``trying``.
+What the numbers mean is decided in ``summary``; where the requests go, in ``targets``; how one
+trial is made, in ``trial``; why connections were opened, in ``tracing``.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from keptalive import interruption
 from keptalive.bench.machine import environment
 from keptalive.bench.plan import DEFAULT_BUDGET_S, Plan
 from keptalive.bench.stopping import Limits, seconds_left, why_stop
-from keptalive.bench.strategies import STRATEGIES, Strategy
-from keptalive.bench.summary import summarise, yardstick
+from keptalive.bench.strategies import strategies_named
+from keptalive.bench.strategy import Strategy
+from keptalive.bench.summary import reference_strategy, summarise
 from keptalive.bench.targets import Target
-from keptalive.bench.trial import Answers, DisagreementError, try_once
+from keptalive.bench.tracing import traced
+from keptalive.bench.trial import Answers, DisagreementError, Step, run_trial
 from keptalive.errors import TargetError
 from keptalive.interruption import Interrupted
-from keptalive.records.run import Run, StrategySummary, Trial
-
-Step = tuple[str, type[Strategy]]
+from keptalive.records.run import About, Run, StrategySummary, Trace, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Progress:
     trials_a_round: int
     elapsed_s: float
     seconds_left: float | None
+    traced: bool = False
 
 
 def limits_of(plan: Plan) -> Limits:
@@ -48,22 +49,25 @@ def limits_of(plan: Plan) -> Limits:
 class Bench:
     """One run of a plan against a target that is ready.
 
-    ``strategies`` are the plan's unless given; the others are timed against the `yardstick` among
-    them. ``progress`` is told after each trial. ``shuffle``
-    puts a round's steps into random order, in place.
+    Attributes:
+        strategies: by name; the plan's unless given. The others are timed against the
+            `reference_strategy` among them.
+        progress: is called after each trial.
+        shuffle: puts a list into random order, in place.
     """
 
     plan: Plan
     target: Target
-    strategies: Sequence[type[Strategy]] = ()
+    strategies: Mapping[str, type[Strategy]] = field(default_factory=dict)
     progress: Callable[[Progress], None] = lambda _: None
-    shuffle: Callable[[list[Step]], None] = random.shuffle
+    shuffle: Callable[[list[str]], None] = random.shuffle
     _trials: list[Trial] = field(default_factory=list)
+    _traces: list[Trace] = field(default_factory=list)
     _round_seconds: list[float] = field(default_factory=list)
     _began: float = 0.0
 
     def __post_init__(self) -> None:
-        self.strategies = self.strategies or [STRATEGIES[name] for name in self.plan.strategies]
+        self.strategies = self.strategies or strategies_named(self.plan.strategies)
 
     def run(self) -> Run:
         """Run it to its end, or until a signal or the target stops it; keep what was measured."""
@@ -81,50 +85,83 @@ class Bench:
         return Run(
             plan=self.plan.as_dict(),
             environment={"target": self.target.label, **environment(), **self.target.facts()},
-            labels={way.name: way.label for way in self.strategies},
-            settings={way.name: way.settings() for way in self.strategies},
+            strategies={
+                name: About(
+                    label=strategy.label,
+                    settings=strategy.settings(),
+                    thread_safe=strategy.thread_safe,
+                )
+                for name, strategy in self.strategies.items()
+            },
             trials=tuple(self._trials),
             summary=self._summary(),
             ended=ended,
             stopped_by=stopped_by,
             seconds=self._elapsed_s(),
             disagreements=disagreements,
+            traces=tuple(self._traces),
         )
 
     def _all_rounds(self) -> str:
         limits = limits_of(self.plan)
         answers = Answers(bodies=self.plan.compare == "body")
-        while True:
+        reason = None
+        while reason is None:
             began = time.perf_counter()
             self._round(len(self._round_seconds), limits, answers)
             self._round_seconds.append(time.perf_counter() - began)
             reason = why_stop(limits, self._summary(), self._round_seconds, self._elapsed_s())
-            if reason is not None:
-                return reason
+        self._traced_round(limits, answers)
+        return reason
+
+    def _steps(self, *, shuffled: bool = False) -> Iterator[Step]:
+        """One for each strategy in each scenario.
+
+        Those of a scenario follow one another, since they are compared: what slows the machine
+        for some seconds slows them all.
+        """
+        for scenario in self._ordered(self.target.scenarios, shuffled):
+            for name in self._ordered(self.strategies, shuffled):
+                yield Step(scenario=scenario, name=name, strategy=self.strategies[name])
+
+    def _ordered(self, names: Iterable[str], shuffled: bool) -> list[str]:
+        listed = list(names)
+        if shuffled:
+            self.shuffle(listed)
+        return listed
 
     def _round(self, number: int, limits: Limits, answers: Answers) -> None:
         """One trial of each strategy in each scenario; the warm-up round alone is in order."""
-        steps = [(scenario, way) for scenario in self.target.scenarios for way in self.strategies]
-        if number:
-            self.shuffle(steps)
-        for place, (scenario, way) in enumerate(steps, start=1):
+        for place, step in enumerate(self._steps(shuffled=number > 0), start=1):
             with interruption.allowed():
-                trial = try_once(way, scenario, number, self.plan, self.target, answers)
-            self._trials.append(trial)
-            elapsed_s = self._elapsed_s()
-            self.progress(
-                Progress(
-                    round=number,
-                    trial=place,
-                    trials_a_round=len(steps),
-                    elapsed_s=elapsed_s,
-                    seconds_left=seconds_left(limits, self._round_seconds, elapsed_s),
-                )
+                self._trials.append(run_trial(step, number, self.plan, self.target, answers))
+            self._report_progress(limits, number, place)
+
+    def _traced_round(self, limits: Limits, answers: Answers) -> None:
+        number = len(self._round_seconds)
+        for place, step in enumerate(self._steps(), start=1):
+            with interruption.allowed():
+                trace = traced(step, number, self.plan, self.target, answers)
+            self._traces += [] if trace is None else [trace]
+            self._report_progress(limits, number, place, traced=True)
+
+    def _report_progress(
+        self, limits: Limits, number: int, trial: int, *, traced: bool = False
+    ) -> None:
+        elapsed_s = self._elapsed_s()
+        self.progress(
+            Progress(
+                round=number,
+                trial=trial,
+                trials_a_round=len(self.target.scenarios) * len(self.strategies),
+                elapsed_s=elapsed_s,
+                seconds_left=seconds_left(limits, self._round_seconds, elapsed_s),
+                traced=traced,
             )
+        )
 
     def _summary(self) -> tuple[StrategySummary, ...]:
-        reference = yardstick(way.name for way in self.strategies)
-        return summarise(self._trials, reference=reference)
+        return summarise(self._trials, reference=reference_strategy(self.strategies))
 
     def _elapsed_s(self) -> float:
         return time.perf_counter() - self._began

@@ -25,6 +25,9 @@ class Limits:
     budget_s: float | None
 
 
+TRACED_ROUNDS = 1  # after the counted ones: why connections were opened
+
+
 def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: float) -> float | None:
     """How long it can still take; None without a budget before the first round has ended.
 
@@ -36,7 +39,7 @@ def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: floa
     left = []
     if limits.rounds is not None and round_seconds:
         typical = statistics.median(round_seconds)
-        left.append(typical * (limits.rounds + 1) - elapsed_s)
+        left.append(typical * (1 + limits.rounds + TRACED_ROUNDS) - elapsed_s)
     if limits.budget_s is not None:
         left.append(limits.budget_s - elapsed_s)
     return max(0.0, min(left)) if left else None
@@ -48,10 +51,10 @@ def why_stop(
     round_seconds: Sequence[float],
     elapsed_s: float,
 ) -> str | None:
-    """Why no further round is needed, "rounds", "narrow" or "budget"; None to go on.
+    """Why no further round is counted, "rounds", "narrow" or "budget"; None to go on.
 
     The warm-up round is the first of ``round_seconds``. At least one round is counted. Another
-    one begins only if it will end within the budget, going by a typical one.
+    one begins only if it and the traced one will end within the budget, going by a typical one.
     """
     counted = len(round_seconds) - 1
     if counted < 1:
@@ -61,6 +64,7 @@ def why_stop(
     if limits.rounds is None and counted >= ROUNDS_BEFORE_NARROW and all_narrow(summary, NARROW):
         return "narrow"
     typical = statistics.median(round_seconds)
-    if limits.budget_s is not None and elapsed_s + typical > limits.budget_s:
+    to_come = (1 + TRACED_ROUNDS) * typical
+    if limits.budget_s is not None and elapsed_s + to_come > limits.budget_s:
         return "budget"
     return None

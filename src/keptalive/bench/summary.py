@@ -7,10 +7,10 @@ whatever slowed one of them slowed the other, and their ratio stays.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from keptalive.counting import add
-from keptalive.records.run import Counts, Interval, StrategySummary, Trial
+from keptalive.records.counts import total
+from keptalive.records.run import Interval, StrategySummary, Trial
 from keptalive.stats.intervals import is_narrow, median_interval, percentile
 
 PHASES = ("blocked", "ca_bundle", "dns", "connect", "tls", "send", "wait", "receive", "rest")
@@ -18,8 +18,8 @@ REFERENCE = "fresh"
 MINIMUM_ROUNDS = 6  # fewer have no 95 % interval for a median
 
 
-def yardstick(strategies: Iterable[str]) -> str:
-    """Against which of these strategies the others are timed: fresh, or the first without it."""
+def reference_strategy(strategies: Iterable[str]) -> str:
+    """With which of these strategies the others are compared: fresh, or the first without it."""
     names = list(strategies)
     return REFERENCE if REFERENCE in names else names[0]
 
@@ -29,7 +29,7 @@ def summarise(
 ) -> tuple[StrategySummary, ...]:
     """One summary for each scenario and strategy, in the order of their first trials.
 
-    Warm-up trials are left out. Only ``reference`` has no speed-up, being the yardstick itself.
+    Warm-up trials are left out. ``reference`` has no speed-up: the others' are against it.
     """
     counted = [trial for trial in trials if not trial.warm_up]
     keys = dict.fromkeys((trial.scenario, trial.strategy) for trial in counted)
@@ -54,32 +54,31 @@ def _summary(
     trials: Sequence[Trial], scenario: str, strategy: str, reference: str
 ) -> StrategySummary:
     mine = [t for t in trials if (t.scenario, t.strategy) == (scenario, strategy)]
-    counts = Counts()
-    for trial in mine:
-        counts = add(counts, trial.counts)
+    counts = total(trial.counts for trial in mine)
     later = [statistics.mean(t.request_seconds[1:]) for t in mine if len(t.request_seconds) > 1]
     speedup = speedups(trials, scenario=scenario, strategy=strategy, reference=reference)
     return StrategySummary(
         scenario=scenario,
         strategy=strategy,
         rounds=len(mine),
+        requests=sum(trial.requests for trial in mine),
         counts=counts,
-        perfect=len(mine),  # a trial is one thread asking one host: one connection would do
+        perfect=len(mine),  # a trial is one thread and one host: one connection is enough
         seconds_per_request=median_interval([seconds_per_request(t) for t in mine]),
         p95_s=percentile([s for t in mine for s in t.request_seconds], 0.95),
         first_request_s=median_interval([t.request_seconds[0] for t in mine]),
         later_request_s=median_interval(later) if later else None,
-        cpu_seconds_per_request=statistics.median(t.cpu_seconds / t.counts.requests for t in mine),
-        speedup_vs_fresh=(median_interval(speedup) if speedup and strategy != reference else None),
+        cpu_seconds_per_request=statistics.median(t.cpu_seconds / t.requests for t in mine),
+        speedup=(median_interval(speedup) if speedup and strategy != reference else None),
         phases=phases_of(mine),
-        warnings=_warnings(mine),
+        warnings=_warnings(mine, counts.errors),
     )
 
 
 def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:
     """The median seconds that a request spent in each phase; None where no trial had it."""
     return {
-        phase: statistics.median(t.phases.get(phase, 0.0) / t.counts.requests for t in trials)
+        phase: statistics.median(t.phases.get(phase, 0.0) / t.requests for t in trials)
         if any(phase in t.phases for t in trials)
         else None
         for phase in PHASES
@@ -88,7 +87,7 @@ def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:
 
 def seconds_per_request(trial: Trial) -> float:
     """The trial's wall time, making and closing the client included, shared among its requests."""
-    return trial.seconds / trial.counts.requests
+    return trial.seconds / trial.requests
 
 
 def speedups(
@@ -110,24 +109,31 @@ def ratios(trials: Iterable[Trial], others: Iterable[Trial]) -> list[float]:
 
 def all_narrow(summary: Iterable[StrategySummary], width: float) -> bool:
     """Whether every speed-up's interval is narrower than this share of its value."""
-    intervals: list[Interval] = [
-        row.speedup_vs_fresh for row in summary if row.speedup_vs_fresh is not None
-    ]
+    intervals: list[Interval] = [row.speedup for row in summary if row.speedup is not None]
     return bool(intervals) and all(is_narrow(interval, width) for interval in intervals)
 
 
-def _warnings(trials: Sequence[Trial]) -> tuple[str, ...]:
+def _warnings(trials: Sequence[Trial], errors: Mapping[str, int]) -> tuple[str, ...]:
     warnings = []
-    errors = sum(trial.counts.errors for trial in trials)
-    requests = sum(trial.counts.requests for trial in trials)
     if errors:
-        first = next((t.first_error for t in trials if t.first_error), "for no known reason")
+        requests = sum(trial.requests for trial in trials)
         warnings.append(
-            f"{errors} of {requests} requests failed ({first}): its times are those of failures too"
+            f"{failures_in_words(errors, requests)}: its times are those of failures too"
         )
     if len(trials) < MINIMUM_ROUNDS:
         warnings.append(
-            f"too few rounds for a 95 % interval ({len(trials)}): "
-            f"{MINIMUM_ROUNDS} are the least (--rounds {MINIMUM_ROUNDS}, or a larger --budget)"
+            f"only {rounds_in_words(len(trials))}; at least {MINIMUM_ROUNDS} are needed for an "
+            f"interval (--rounds {MINIMUM_ROUNDS}, or a larger --budget)"
         )
     return tuple(warnings)
+
+
+def failures_in_words(errors: Mapping[str, int], requests: int) -> str:
+    """How many of so many requests failed, and how most of them did."""
+    most = max(errors, key=errors.__getitem__)
+    return f"{sum(errors.values())} of {requests} requests failed ({most})"
+
+
+def rounds_in_words(rounds: int) -> str:
+    """So many rounds, in words."""
+    return f"{rounds} round{'' if rounds == 1 else 's'}"

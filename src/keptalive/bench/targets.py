@@ -1,12 +1,13 @@
 """Where the requests go: the look-alike, GitHub, or a server of one's own.
 
-A target gives the base URL and the access for each scenario, answers as the third witness if the
-server is ours, and says when to stop asking.
+A target gives the base URL and the access for each scenario, counts as the third witness if the
+server is ours, and says when to stop.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
-import requests
 from requests.utils import get_netrc_auth
 
 from keptalive import interruption
@@ -27,6 +27,7 @@ from keptalive.bench.github.token import MAKE_ONE, Token, find_token
 from keptalive.bench.influences import BUNDLES, influences, neutral, notes
 from keptalive.bench.plan import Plan
 from keptalive.bench.plan_checks import AS_IS, GITHUB, LOOKALIKE
+from keptalive.bench.strategy import Answer
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.errors import TargetError, UsageError
 from keptalive.lookalike.behaviour import parse_scenario, when_idle
@@ -39,11 +40,11 @@ GITHUB_HEADERS = (
     ("X-GitHub-Api-Version", "2022-11-28"),
 )
 _LARGEST_BUNDLE = 16 * 1024 * 1024  # bytes that are looked through; certifi's has 0.3 million
-PAUSE_FACTOR = 1.2  # a program that asks a little too seldom for the server's idle timeout
+PAUSE_FACTOR = 1.2  # a program that waits a little longer than the server's idle timeout
 
 
 class Target(ABC):
-    """A server to ask, and what is known of it."""
+    """A server, and what is known of it."""
 
     label: str
     scenarios: tuple[str, ...]
@@ -65,8 +66,12 @@ class Target(ABC):
     def pause(self, scenario: str) -> None:  # noqa: B027
         """What happens between two requests: by default they follow one another at once."""
 
-    def check(self, response: requests.Response) -> None:  # noqa: B027
-        """Whether to go on after this response.
+    def clock(self) -> float:
+        """Seconds, as they pass for the server: with every pause that nobody waited for."""
+        return time.monotonic()
+
+    def check(self, answer: Answer) -> None:  # noqa: B027
+        """Whether to go on after this answer.
 
         Raises:
             TargetError: the server asks for fewer requests, or leads elsewhere.
@@ -79,6 +84,7 @@ class LookalikeTarget(Target):
     def __init__(self, lookalike: Lookalike, plan: Plan) -> None:
         self._lookalike = lookalike
         self._rtt_ms = plan.rtt_ms
+        self._skipped_s = 0.0
         self.label = "look-alike of api.github.com"
         self.scenarios = plan.scenarios
         self.access = Access(
@@ -105,6 +111,10 @@ class LookalikeTarget(Target):
         seconds = idle_seconds(scenario)
         if seconds is not None:
             self._lookalike.skip(scenario, seconds=seconds * PAUSE_FACTOR)
+            self._skipped_s += seconds * PAUSE_FACTOR
+
+    def clock(self) -> float:
+        return super().clock() + self._skipped_s
 
 
 def idle_seconds(scenario: str) -> float | None:
@@ -134,11 +144,11 @@ class LiveTarget(Target):
             certificates = _certificates_in(next(named, certifi.where()))
         return {"tls": None, "rtt_ms": None, "ca_certificates": certificates}
 
-    def check(self, response: requests.Response) -> None:
-        if (sentence := asks_to_stop(response)) is not None:
+    def check(self, answer: Answer) -> None:
+        if (sentence := asks_to_stop(answer)) is not None:
             raise TargetError(sentence)
-        if response.history:
-            same_origin(self._url, response.url)
+        if answer.redirected_to is not None:
+            same_origin(self._url, answer.redirected_to)
 
 
 def _certificates_in(bundle: str) -> int | None:
@@ -220,8 +230,8 @@ def _within_allowance(plan: Plan, allowance: Allowance) -> Plan:
         return plan
     bounded = plan if plan.rounds is not None else replace(plan, rounds=MINIMUM_ROUNDS)
     if (planned := planned_requests(bounded)) > allowance.remaining // 2:
-        each = planned_requests(replace(plan, rounds=1)) // 2
-        fits = allowance.remaining // 2 // each - 1
+        each = planned_requests(replace(plan, rounds=1)) // (1 + _BESIDE)
+        fits = allowance.remaining // 2 // each - _BESIDE
         advice = f"--rounds {fits}" if fits > 0 else "fewer repeats in a plan, or wait"
         raise TargetError(
             f"This would make {planned} requests, and {allowance.remaining} remain: keptalive "
@@ -230,16 +240,20 @@ def _within_allowance(plan: Plan, allowance: Allowance) -> Plan:
     return bounded
 
 
-def planned_requests(plan: Plan) -> int:
-    """How many requests the plan makes of a live target, the warm-up round included.
+_BESIDE = 2  # rounds that are made beside the counted ones: the warm-up, and the traced one
 
-    Zero rounds set means as many as the budget allows: then only a round's number is known.
+
+def planned_requests(plan: Plan) -> int:
+    """The most requests that the plan sends to a live target, warm-up and trace included.
+
+    Without a number of rounds, those of a single one: how many the budget allows is not known.
     """
-    return len(plan.strategies) * len(plan.targets) * ((plan.rounds or 0) + 1)
+    rounds = 1 if plan.rounds is None else plan.rounds + _BESIDE
+    return len(plan.strategies) * len(plan.targets) * rounds
 
 
 def _announcement(planned: int, allowance: Allowance, plan: Plan) -> str:
     if plan.rounds is None:
-        return f"The server names no rate limit: {planned} requests a round, one after another."
+        return f"No rate limit announced: {planned} requests a round, one after another."
     remain = "" if allowance.remaining is None else f", of {allowance.remaining} that remain"
     return f"It will make {planned} requests{remain}, one after another."

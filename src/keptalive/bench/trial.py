@@ -11,25 +11,30 @@ import hashlib
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 
-import requests
-from urllib3.exceptions import HTTPError
-
 from keptalive.bench import pool_log, sockets, witnesses
 from keptalive.bench.plan import Plan
-from keptalive.bench.strategies import Strategy
+from keptalive.bench.strategy import Answer, Request, Strategy
 from keptalive.bench.targets import Target
 from keptalive.counting import count
+from keptalive.errors import UsageError
+from keptalive.records.counts import HostCounts
 from keptalive.records.pool_events import CallBegan, CallEnded, Event
 from keptalive.records.run import Trial, Witnesses
-from keptalive.redaction import redact
+from keptalive.redaction import redact, shown
 from keptalive.watching.phases import timed_call, timing
 
 
 class DisagreementError(Exception):
     """Witnesses or answers differ: whatever was measured is no result."""
+
+
+class StrategyError(UsageError):
+    """A strategy raised what is not among its errors: its own mistake."""
 
 
 class Stopwatch:
@@ -57,8 +62,8 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, as far as another strategy's must be the same."""
+class Fingerprint:
+    """An answer, as far as another strategy's must be the same."""
 
     status: int
     size: int
@@ -69,7 +74,7 @@ class Answer:
 
 
 class Answers:
-    """The first answer to each request of a scenario, against which all later ones are held.
+    """The first answer to each request of a scenario, with which all later ones are compared.
 
     Args:
         bodies: whether bodies must be the same too, or the status alone.
@@ -77,120 +82,155 @@ class Answers:
 
     def __init__(self, *, bodies: bool) -> None:
         self._bodies = bodies
-        self._first: dict[tuple[str, int], tuple[str, Answer]] = {}
+        self._first: dict[tuple[str, int], tuple[str, Fingerprint]] = {}
 
-    def compare(
-        self, scenario: str, place: int, path: str, label: str, response: requests.Response
-    ) -> None:
-        """Hold this response to the request at this place against the first one.
+    def compare(self, scenario: str, place: int, path: str, label: str, answer: Answer) -> None:
+        """Compare this answer to the request at this place with the first one.
 
         Raises:
             DisagreementError: they differ.
         """
-        body = response.content if self._bodies else b""
-        answer = Answer(response.status_code, len(body), hashlib.sha256(body).digest())
-        first_label, first = self._first.setdefault((scenario, place), (label, answer))
-        if answer != first:
-            bodies_alone = answer.status == first.status
+        body = answer.body if self._bodies else b""
+        found = Fingerprint(answer.status, len(body), hashlib.sha256(body).digest())
+        first_label, first = self._first.setdefault((scenario, place), (label, found))
+        if found != first:
+            bodies_alone = found.status == first.status
             advice = ' If this body changes by itself: compare = "status" in the plan.'
             raise DisagreementError(
                 f"The answers to {redact(path)} differ: {first_label} got {first}, {label} "
-                f"{'other bytes: ' if answer.size == first.size else ''}{answer}."
+                f"{'other bytes: ' if found.size == first.size else ''}{found}."
                 f"{advice if bodies_alone else ''}"
             )
 
 
-@dataclass(slots=True)
-class Attempt:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A strategy in a scenario, once: what a round is made of."""
+
+    scenario: str
+    name: str
+    strategy: type[Strategy]
+
+
+@dataclass(slots=True, kw_only=True)
+class TrialRecorder:
     """What is gathered during a trial, before it is a record."""
 
+    step: Step
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     events: list[Event] = field(default_factory=list)
     laps: list[float] = field(default_factory=list)
     phases: Counter[str] = field(default_factory=Counter)
-    errors: list[str] = field(default_factory=list)
 
-    def call(self, client: Strategy, url: str) -> requests.Response | None:
-        """Make one call; None if it failed."""
+    def call(self, client: Strategy, request: Request) -> Answer | None:
+        """Make one call; None if it failed.
+
+        Raises:
+            StrategyError: the strategy made a mistake.
+        """
         thread = threading.get_ident()
         self.events.append(CallBegan(thread=thread))
-        response = None
+        answer, failure = None, ""
         try:
             with timed_call() as seconds, self.stopwatch:
-                response = client.get(url)
-        except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
-            self.errors.append(type(error).__name__)
+                answer = client.send(request)
+        except self.step.strategy.errors as error:
+            failure = type(error).__name__
+        except Exception as error:
+            raise self._mistake("send()", error) from error
         self.laps.append(self.stopwatch.lap_s)
         self.phases.update(seconds)
-        self.events.append(CallEnded(thread=thread, failed=response is None))
-        return response
+        self.events.append(CallEnded(thread=thread, failed=answer is None, error=failure))
+        return answer
+
+    @contextmanager
+    def outside_calls(self, what: str) -> Iterator[None]:
+        """Make or close a client in this block, on the stopwatch.
+
+        Raises:
+            StrategyError: the strategy made a mistake.
+        """
+        try:
+            with self.stopwatch:
+                yield
+        except Exception as error:
+            raise self._mistake(what, error) from error
+
+    def _mistake(self, what: str, error: Exception) -> StrategyError:
+        said = " ".join(shown(str(error)).split())[:200]
+        return StrategyError(
+            f"The strategy {self.step.name} failed in {what}: {type(error).__name__}: {said}\n"
+            "Next: mend it; what counts as a failed request stands in its `errors`."
+        )
+
+    def counts(self) -> HostCounts:
+        """What urllib3's log amounts to; without it, the number of calls."""
+        if self.step.strategy.built_on_urllib3:
+            return count(self.events)
+        unknown = ("connects", "opened", "opened_unanswered", "reopened", "reused", "unanswered")
+        return HostCounts(
+            requests=len(self.laps),
+            errors=count(self.events).errors,
+            **dict.fromkeys((*unknown, "in_flight", "most_at_once")),  # type: ignore[arg-type]
+        )
 
 
-def try_once(
-    way: type[Strategy], scenario: str, round_number: int, plan: Plan, target: Target, seen: Answers
-) -> Trial:
+def run_trial(step: Step, round_number: int, plan: Plan, target: Target, answers: Answers) -> Trial:
     """Run one trial; round 0 is the warm-up.
 
     Raises:
         DisagreementError: the witnesses or the answers differ.
         TargetError: the server asks to stop.
+        StrategyError: the strategy made a mistake.
     """
-    attempt = Attempt()
-    accepted_before = target.accepted(scenario)
+    recorder = TrialRecorder(step=step)
+    strategy = step.strategy
+    accepted_before = target.accepted(step.scenario)
     gc.collect()  # so that no trial pays for another's garbage
-    with (
-        pool_log.listening(attempt.events.append),
-        sockets.watching() as witness,
-        timing(),
-    ):
-        _make_all_calls(way, scenario, plan, target, seen, attempt)
-    accepted = target.accepted(scenario)
-    server = None
-    if accepted is not None and accepted_before is not None:
-        server = accepted - accepted_before
-    counts = count(attempt.events)
-    said = Witnesses(pool_log=counts.opened, sockets=witness.connected, server=server)
+    with ExitStack() as stack:
+        if strategy.built_on_urllib3:
+            stack.enter_context(pool_log.listening(recorder.events.append))
+            stack.enter_context(timing())
+        witness = stack.enter_context(sockets.watching())
+        _make_all_calls(recorder, plan, target, answers)
+    accepted = target.accepted(step.scenario)
+    counts = recorder.counts()
+    said = Witnesses(
+        pool_log=counts.opened if strategy.built_on_urllib3 else None,
+        sockets=witness.connected if strategy.connects_in_python else None,
+        server=None if accepted is None or accepted_before is None else accepted - accepted_before,
+    )
     if (difference := witnesses.disagreement(counts, said)) is not None:
         raise DisagreementError(
-            f"The witnesses disagree ({way.label}, {scenario}, round {round_number}): {difference}."
+            f"The counts disagree ({strategy.label}, {step.scenario}, round {round_number}): "
+            f"{difference}."
         )
     return Trial(
-        scenario=scenario,
-        strategy=way.name,
+        scenario=step.scenario,
+        strategy=step.name,
         round=round_number,
         warm_up=round_number == 0,
         counts=witnesses.settled(counts, said),
         witnesses=said,
-        seconds=attempt.stopwatch.seconds,
-        cpu_seconds=attempt.stopwatch.cpu_seconds,
-        request_seconds=tuple(attempt.laps),
-        phases=dict(attempt.phases),
-        first_error=attempt.errors[0] if attempt.errors else None,
+        seconds=recorder.stopwatch.seconds,
+        cpu_seconds=recorder.stopwatch.cpu_seconds,
+        request_seconds=tuple(recorder.laps),
+        phases=dict(recorder.phases) if strategy.built_on_urllib3 else {},
     )
 
 
-def _make_all_calls(
-    way: type[Strategy],
-    scenario: str,
-    plan: Plan,
-    target: Target,
-    seen: Answers,
-    attempt: Attempt,
-) -> None:
-    with attempt.stopwatch:
-        client = way(target.access)
+def _make_all_calls(recorder: TrialRecorder, plan: Plan, target: Target, answers: Answers) -> None:
+    step = recorder.step
+    with recorder.outside_calls("making it"):
+        client = step.strategy(target.access)
     try:
         for place, path in enumerate(plan.targets):
             if place:
-                target.pause(scenario)
-            response = attempt.call(client, target.url(scenario) + path)
-            if response is not None:
-                target.check(response)
-                seen.compare(scenario, place, path, way.label, response)
-                # A response kept until after the next call would keep its closed Session's
-                # connection open, since urllib3 2.x closes a pool when nothing holds it any more
-                with attempt.stopwatch:
-                    del response
+                target.pause(step.scenario)
+            answer = recorder.call(client, Request(url=target.url(step.scenario) + path))
+            if answer is not None:
+                target.check(answer)
+                answers.compare(step.scenario, place, path, step.strategy.label, answer)
     finally:
-        with attempt.stopwatch:
+        with recorder.outside_calls("close()"):
             client.close()

@@ -1,188 +1,183 @@
-"""Why each connection was opened: openings in, causes out.
-
-Openings are judged in the order in which they happened, each by the first rule that fits. Some
-patterns show only in all of them together: a server's idle timeout in the times that connections
-survived and did not, its request limit in a count that recurs. Nothing is guessed: where the
-evidence does not say, the cause is `unknown` or the plain `server-closed`.
-"""
+"""The report: records of processes in, everything that was found out about them out. No I/O."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal, NamedTuple
 
-from keptalive.records.evidence import Ended, How, Opening, Traffic
-
-# An idle time below this tells nothing: a server that closes after each response looks the same
-SHORTEST_IDLE_S = 0.5
-_TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
-CLEAN = (How.FIN, How.TLS_CLOSE)  # the server's doing, in good order
-JITTER_S = 0.1  # two waits of the same length differ by less
-
-
-@dataclass(slots=True)
-class Known:
-    """What the openings before this one have shown."""
-
-    hosts: set[str] = field(default_factory=set)
-    # (owner, host) -> the settings of its pools -> how often it had been closed by then
-    pools: dict[tuple[int, str], dict[tuple[str, str | None], int]] = field(default_factory=dict)
-
-    def add(self, opening: Opening) -> None:
-        """Remember this one for those after it."""
-        self.hosts.add(opening.host)
-        pools = self.pools.setdefault((opening.owner, opening.host), {})
-        pools[opening.tls, opening.proxy] = opening.closings
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """What all of a host's openings show together."""
-
-    longest_survived_s: float = 0.0
-    request_limit: int | None = None
-
-
-def judged(openings: Iterable[Opening], traffic: Mapping[str, Traffic]) -> list[str]:
-    """The cause of each opening, in their order: a name of the contract's table."""
-    openings = list(openings)
-    patterns = {
-        host: pattern_of([o for o in openings if o.host == host], traffic.get(host, Traffic()))
-        for host in {opening.host for opening in openings}
-    }
-    known = Known()
-    causes = []
-    for opening in openings:
-        causes.append(cause_of(opening, known, patterns[opening.host]))
-        if opening.answered:  # what came to nothing owes nobody anything
-            known.add(opening)
-    return causes
-
-
-def pattern_of(openings: Sequence[Opening], traffic: Traffic) -> Pattern:
-    """What these openings of one host show together."""
-    survived = traffic.longest_survived_s
-    at_once = [
-        opening.ended.served
-        for opening in openings
-        if opening.ended is not None
-        and opening.ended.how in CLEAN
-        and opening.ended.idle_s is not None
-        and not _too_long_idle(opening.ended, survived)
-    ]
-    limit, times = max(Counter(at_once).items(), default=(0, 0))
-    constant = times >= 2 and times == len(at_once) and limit >= traffic.most_served
-    return Pattern(longest_survived_s=survived, request_limit=limit if constant else None)
-
-
-def announced_timeout_s(ends: Sequence[Ended]) -> float | None:
-    """What ``Keep-Alive: timeout=`` promised, the least of them; None where nothing did."""
-    found = (_TIMEOUT.search(ended.keep_alive or "") for ended in ends)
-    return min((float(match[1]) for match in found if match), default=None)
-
-
-def _too_long_idle(ended: Ended, longest_survived_s: float) -> bool:
-    idle_s, announced_s = ended.idle_s or 0.0, announced_timeout_s([ended])
-    if announced_s is not None and idle_s >= announced_s - JITTER_S:
-        return True
-    return idle_s >= SHORTEST_IDLE_S and idle_s > longest_survived_s + JITTER_S
-
-
-def cause_of(opening: Opening, known: Known, pattern: Pattern) -> str:
-    """The cause of one opening: that of the first rule that applies."""
-    for cause, applies in RULES:
-        if applies(opening, known, pattern):
-            return cause
-    return "unknown"
-
-
-Rule = Callable[[Opening, Known, Pattern], bool]
-
-
-def _ended(test: Callable[[Ended, Pattern], bool]) -> Rule:
-    def rule(opening: Opening, _known: Known, pattern: Pattern) -> bool:
-        return opening.ended is not None and test(opening.ended, pattern)
-
-    return rule
-
-
-def _how(*hows: How) -> Rule:
-    return _ended(lambda ended, _pattern: ended.how in hows)
-
-
-def _closed_here(test: Callable[[Ended], bool]) -> Rule:
-    return _ended(lambda ended, _pattern: ended.how is How.CLOSED_HERE and test(ended))
-
-
-def _new_pool(test: Callable[[Opening, Known], bool]) -> Rule:
-    return lambda opening, known, _pattern: opening.pool_is_new and test(opening, known)
-
-
-def _same_pool_before(opening: Opening, known: Known) -> int | None:
-    pools = known.pools.get((opening.owner, opening.host), {})
-    return pools.get((opening.tls, opening.proxy))
-
-
-def _differs(test: Callable[[Opening, str, str | None], bool]) -> Rule:
-    def rule(opening: Opening, known: Known, _pattern: Pattern) -> bool:
-        pools = known.pools.get((opening.owner, opening.host), {})
-        return opening.pool_is_new and any(test(opening, tls, proxy) for tls, proxy in pools)
-
-    return rule
-
-
-def _was_closed(opening: Opening, known: Known) -> bool:
-    before = _same_pool_before(opening, known)
-    return before is not None and opening.closings > before
-
-
-# In this order: what befell the request itself, then why its owner had no pool, then why the pool
-# had no connection, then how the one that it had was found
-RULES: Sequence[tuple[str, Rule]] = (
-    ("retry", lambda opening, _known, _pattern: opening.retry),
-    (
-        "redirect",
-        _new_pool(lambda opening, known: opening.redirected and opening.host not in known.hosts),
-    ),
-    ("first-use", _new_pool(lambda opening, known: opening.host not in known.hosts)),
-    ("session-closed", _new_pool(_was_closed)),
-    (
-        "pool-evicted",
-        _new_pool(lambda opening, known: _same_pool_before(opening, known) is not None),
-    ),
-    ("proxy-differs", _differs(lambda opening, _tls, proxy: proxy != opening.proxy)),
-    ("tls-settings-differ", _differs(lambda opening, tls, _proxy: tls != opening.tls)),
-    ("new-session", _new_pool(lambda _opening, _known: True)),
-    ("close-requested", _closed_here(lambda ended: ended.requested)),
-    ("close-announced", _closed_here(lambda ended: ended.announced)),
-    ("http-1.0", _closed_here(lambda ended: ended.unframed)),
-    ("failed-request", _ended(lambda ended, _pattern: ended.error is not None)),
-    ("abandoned-body", _closed_here(lambda ended: ended.unread)),
-    ("server-reset", _how(How.RESET)),
-    ("timeout-408", _how(How.TIMEOUT_408)),
-    ("stray-bytes", _how(How.STRAY_BYTES)),
-    ("tls-message", _how(How.TLS_MESSAGE)),
-    ("idle-timeout", _how(How.REPLACED)),
-    # first: a connection that reaches a limit never comes to be idle
-    (
-        "request-limit",
-        _ended(lambda ended, pattern: ended.how in CLEAN and ended.served == pattern.request_limit),
-    ),
-    (
-        "idle-timeout",
-        _ended(
-            lambda ended, pattern: (
-                ended.how in CLEAN and _too_long_idle(ended, pattern.longest_survived_s)
-            )
-        ),
-    ),
-    ("server-closed", _how(*CLEAN)),
-    ("unread-body", lambda opening, _known, _pattern: opening.unread > 0),
-    (
-        "pool-too-small",
-        lambda opening, _known, _pattern: opening.busy > 0 and opening.discarded,
-    ),
-    ("concurrency", lambda opening, _known, _pattern: opening.busy > 0),
+from keptalive.causes.findings import findings_of
+from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_change
+from keptalive.causes.merging import Merged, columns_of, each_once, merge
+from keptalive.causes.patterns import Pattern, pattern_of
+from keptalive.causes.rules import Judged, judge
+from keptalive.causes.sentences import many
+from keptalive.records.connection import Connection, ConnectionEnd
+from keptalive.records.counts import HostCounts, total
+from keptalive.records.process import CONNECTIONS_KEPT, ProcessRecord
+from keptalive.records.report import (
+    ConnectionReport,
+    EndReport,
+    ExchangeColumns,
+    Finding,
+    HostReport,
+    Report,
 )
+
+__all__ = ["nothing_to_change", "report"]
+
+Source = Literal["run", "watch", "log", "bench"]
+Route = tuple[str, str | None]
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def report(
+    records: Sequence[ProcessRecord],
+    *,
+    source: Source,
+    command: Sequence[str] = (),
+    environment: Mapping[str, Any] | None = None,
+    warnings: Iterable[str] = (),
+) -> Report:
+    """What was found out about one program: its processes on one time line, every cause judged.
+
+    Args:
+        records: one for each process.
+        source: who recorded them.
+        command: what was run.
+        environment: versions and settings, as plain data.
+        warnings: what is to be said beside what the processes themselves warn of.
+    """
+    merged = merge(records)
+    counts = counts_by_route(record.hosts for record in records)
+    routes = _judged(merged, counts)
+    ordered = sorted(
+        (one for route in routes.values() for one in route.judged),
+        key=lambda one: one.opening.connection.id,
+    )
+    listed = ordered[:CONNECTIONS_KEPT]
+    hosts, findings = _hosts(merged, counts, routes, {one.opening.connection.id for one in listed})
+    exchanges, places = _timeline(merged)
+    missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
+    said = [warning for record in records for warning in record.warnings]
+    return Report(
+        source=source,
+        command=tuple(command),
+        started_at=_iso(merged.started_ns),
+        seconds=merged.seconds,
+        environment=dict(environment or {}),
+        hosts=hosts,
+        connections=tuple(map(_listed, listed)),
+        exchanges=exchanges,
+        places=places,
+        findings=findings,
+        left_open=sum(record.left_open for record in records),
+        left_at=tuple(dict.fromkeys(place for record in records for place in record.left_at)),
+        warnings=each_once([*said, *warnings, *_missing(missing, merged.exchanges_missing)]),
+    )
+
+
+class _JudgedRoute(NamedTuple):
+    """All connections to a route with their causes, and what they show together."""
+
+    judged: list[Judged]
+    pattern: Pattern
+
+
+def _judged(
+    merged: Merged, counts: Mapping[Route, Sequence[HostCounts]]
+) -> dict[Route, _JudgedRoute]:
+    """The connections of each route, over all processes."""
+    processes = [_by_route(connections) for connections in merged.connections]
+    judged: dict[Route, _JudgedRoute] = {}
+    for route in dict.fromkeys([*counts, *(route for routes in processes for route in routes)]):
+        several = [routes.get(route, []) for routes in processes]
+        pattern = pattern_of([one for part in several for one in part], counts.get(route, ()))
+        causes = [one for part in several for one in judge(part, pattern)]
+        judged[route] = _JudgedRoute(causes, pattern)
+    return judged
+
+
+def _by_route(connections: Iterable[Connection]) -> dict[Route, list[Connection]]:
+    routes: dict[Route, list[Connection]] = {}
+    for connection in connections:
+        routes.setdefault((connection.host, connection.via), []).append(connection)
+    return routes
+
+
+def _hosts(
+    merged: Merged,
+    counts: Mapping[Route, Sequence[HostCounts]],
+    routes: Mapping[Route, _JudgedRoute],
+    listed: set[int],
+) -> tuple[tuple[HostReport, ...], tuple[Finding, ...]]:
+    """Each route's report, the most expensive first, and the findings of all in that order."""
+    until_s = {
+        one.id: end_s
+        for connections, end_s in zip(merged.connections, merged.ends_s, strict=True)
+        for one in connections
+    }
+    reports = []
+    for route, of_processes in counts.items():
+        judged, pattern = routes[route]
+        connections = [one.opening.connection for one in judged]
+        host = host_report(
+            of_processes,
+            judged,
+            pattern,
+            listed=listed,
+            lifetimes_s=[_lifetime_s(one, until_s[one.id]) for one in connections if one.served],
+        )
+        reports.append((host, findings_of(host, total(of_processes))))
+    reports.sort(key=lambda one: (-(one[0].seconds_opening or 0.0), one[0].host, one[0].via or ""))
+    return tuple(host for host, _ in reports), tuple(f for _, found in reports for f in found)
+
+
+def _lifetime_s(connection: Connection, until_s: float) -> float:
+    """From the attempt to the end; of one that is still open, to the end of the watch."""
+    ended_s = until_s if connection.ended_s is None else connection.ended_s
+    return max(0.0, ended_s - (connection.attempted_s or 0.0))
+
+
+def _listed(judged: Judged) -> ConnectionReport:
+    one = judged.opening.connection
+    return ConnectionReport(
+        id=one.id,
+        host=one.host,
+        via=one.via,
+        process=one.process,
+        thread=one.thread,
+        local_port=one.local_port,
+        attempted_s=one.attempted_s,
+        connected_s=one.connected_s,
+        ended_s=one.ended_s,
+        phases=dict(one.phases),
+        served=one.served,
+        cause=judged.cause,
+        end=_end(one.end),
+        where=one.facts.request_location,
+    )
+
+
+def _end(end: ConnectionEnd | None) -> EndReport | None:
+    return None if end is None else EndReport(how=end.how.value, idle_s=end.idle_s, error=end.error)
+
+
+def _timeline(merged: Merged) -> tuple[ExchangeColumns | None, tuple[str, ...]]:
+    return (None, ()) if merged.exchanges is None else columns_of(merged.exchanges)
+
+
+def _missing(connections: int, exchanges: int) -> Iterable[str]:
+    if connections:
+        are = f"{many(connections, 'connection')} {'is' if connections == 1 else 'are'}"
+        yield f"{are} counted but not listed: there were too many."
+    if exchanges:
+        are = f"{many(exchanges, 'request')} {'is' if exchanges == 1 else 'are'}"
+        yield f"{are} missing from the timeline: there were too many."
+
+
+def _iso(started_ns: int | None) -> str | None:
+    if started_ns is None:
+        return None
+    began = _EPOCH + timedelta(microseconds=started_ns // 1000)
+    return began.isoformat(timespec="milliseconds")

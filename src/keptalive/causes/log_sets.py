@@ -1,36 +1,36 @@
-"""The causes that a log leaves open: sets, each with its members, its words and its advice.
+"""The causes that a log leaves open: sets, each with its members, its words and its cure.
 
 A log has no response headers and no sockets. What it shows (a dropped connection, a new pool, no
-free connection) has several possible causes; a set is named for all that remain, so that nothing
-is claimed which the log does not tell.
+free connection) has several possible causes; a set has all that remain, so that nothing is claimed
+which the log does not show.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from keptalive.causes.catalogue import ROWS
-from keptalive.records.evidence import Traffic
+from keptalive.records.report import UNAVOIDABLE, Range
 
 FIRST, RETRY = "first-use", "retry"
-FIRST_HERE = "first"
-FIRSTS = (FIRST, FIRST_HERE)
-DROPPED, DROPPED_AT_ONCE = "dropped", "dropped at once"
-NEW_POOL, NEW_POOL_OR_RUN = "new pool", "new pool or run"
-BUSY, FULL, NEW = "busy", "busy, pool full", "new"
+FIRST_OR_REDIRECT = "first-or-redirect"
+FIRSTS = (FIRST, FIRST_OR_REDIRECT)
+DROPPED, DROPPED_AT_ONCE = "dropped", "dropped-at-once"
+NEW_POOL, NEW_POOL_OR_PROCESS = "new-pool", "new-pool-or-process"
+BUSY, FULL, NEW = "no-free-connection", "full-pool", "new-connection"
 
 
 class Remaining(NamedTuple):
-    """One set: the likeliest members first."""
+    """One set: the likeliest members first. ``{max_idle}`` in a cure is how to replace in time."""
 
     members: tuple[str, ...]
     means: str
-    advice: str
+    cure: str
 
 
 _CLOSED_AT_ONCE = ("close-announced", "http-1.0", "request-limit", "close-requested")
-_CLOSED_HERE = ("abandoned-body", "failed-request")
-_OF_THE_SERVER = ("server-closed", "server-reset", "timeout-408")
+_CLOSED_BY_CLIENT = ("abandoned-body", "failed-request")
+_CLOSED_BY_SERVER = ("server-closed", "server-reset", "timeout-408")
 _RARE = ("stray-bytes", "tls-message")
 _NEW_POOL = (
     "new-session",
@@ -39,88 +39,79 @@ _NEW_POOL = (
     "tls-settings-differ",
     "proxy-differs",
 )
-_BUSY = ("concurrency", "unread-body", "failed-request", "idle-timeout")  # by a Session's max_idle
-_KEEP = "Keep one Session for all requests; for more than 10 hosts: tuned_session(hosts=N)."
+_BUSY = ("concurrency", "unread-body", "failed-request", "max-idle")
+_KEEP = "Use one Session for all requests; for more than 10 hosts: tuned_session(hosts=N)."
 
 SETS: dict[str, Remaining] = {
-    FIRST_HERE: Remaining((FIRST, "redirect"), ROWS[FIRST].means, "Ask for the final address."),
+    FIRST_OR_REDIRECT: Remaining(
+        (FIRST, "redirect"),
+        "the first connection to this host, maybe because of a redirect",
+        "If a redirect led here, send requests to the final address.",
+    ),
     DROPPED: Remaining(
-        ("idle-timeout", *_OF_THE_SERVER, *_CLOSED_AT_ONCE, *_CLOSED_HERE, *_RARE),
-        'found closed: "Resetting dropped connection"',
-        "If the server closes unused ones: {max_idle}.",
+        ("idle-timeout", *_CLOSED_BY_SERVER, *_CLOSED_AT_ONCE, *_CLOSED_BY_CLIENT, *_RARE),
+        'the kept connection was closed ("Resetting dropped connection")',
+        "If the server closes idle connections: {max_idle}.",
     ),
     DROPPED_AT_ONCE: Remaining(
-        (*_CLOSED_AT_ONCE, *_CLOSED_HERE, *_OF_THE_SERVER, *_RARE),
-        'found closed at once: "Resetting dropped connection"',
-        'See the response before: "Connection: close", HTTP/1.0, or not read to its end?',
+        (*_CLOSED_AT_ONCE, *_CLOSED_BY_CLIENT, *_CLOSED_BY_SERVER, *_RARE),
+        'the kept connection was closed at once ("Resetting dropped connection")',
+        'Look at the response before: "Connection: close", HTTP/1.0, or not read fully?',
     ),
-    NEW_POOL: Remaining(
-        _NEW_POOL, "a new, empty pool, as a new Session or requests.get has it", _KEEP
-    ),
-    NEW_POOL_OR_RUN: Remaining(
-        (*_NEW_POOL, FIRST),
-        "a new, empty pool, as a new Session or requests.get has it",
-        _KEEP,
+    NEW_POOL: Remaining(_NEW_POOL, "an empty pool, as a new Session or requests.get has it", _KEEP),
+    NEW_POOL_OR_PROCESS: Remaining(
+        (*_NEW_POOL, FIRST), "an empty pool, as a new Session or a new process has it", _KEEP
     ),
     BUSY: Remaining(
         _BUSY,
         "the pool had no free connection",
-        "Owed if threads share it; else read each response to its end, as .content does.",
+        "Normal if several threads share it; otherwise read each response fully.",
     ),
     NEW: Remaining(
         (*_NEW_POOL, *_BUSY, FIRST),
-        "opened beside, or instead of, those that there were",
+        "a new connection, by a pool that was empty or had no free one",
         _KEEP,
     ),
     FULL: Remaining(
         ("pool-too-small", *_BUSY),
-        "the pool had no free connection",
+        "the pool had no free connection, after it had been full",
         "tuned_session(threads=N), or HTTPAdapter(pool_maxsize=N), for N threads.",
+    ),
+}
+# Of the causes that a log shows with certainty
+_CURES = {
+    FIRST: "Nothing; this one is necessary.",
+    RETRY: (
+        "Find out why the first try failed. If the server had closed an idle connection: "
+        "{max_idle}."
     ),
 }
 
 
-def name_of(kind: str) -> str:
-    """The cause as a report has it: one name, or "dropped: idle-timeout, ... or tls-message"."""
-    if kind not in SETS:
-        return kind
-    *members, last = SETS[kind].members
-    return f"{kind}: {', '.join(members)} or {last}"
-
-
-def kind_of(cause: str) -> str:
-    """The kind of what a report names."""
-    return cause.partition(":")[0]
-
-
 def members_of(cause: str) -> tuple[str, ...]:
-    """The causes that one of a report may be: itself, if it is no set."""
-    kind = kind_of(cause)
-    return SETS[kind].members if kind in SETS else (cause,)
+    """The causes that this one of a log's may be: itself, if it is no set."""
+    return SETS[cause].members if cause in SETS else (cause,)
 
 
-def likeliest(cause: str, *, longest: int) -> str:
-    """A set's members in a line of at most so many characters: "May be x, y or 3 others."."""
-    *named, last = members_of(cause)
-    line = f"May be {', '.join(named)} or {last}."
-    others = 1
-    while named and len(line) > longest:
-        named.pop()
-        others += 1
-        line = f"May be {', '.join(named)} or {others} others."
-    return line
-
-
-def means(cause: str) -> str:
-    """A cause, or a set of them, in words."""
-    kind = kind_of(cause)
-    if kind in SETS:
-        return SETS[kind].means
-    return ROWS[cause].means if cause in ROWS else cause
-
-
-def advice(kind: str, *, max_idle: str) -> str:
+def cure(cause: str, *, max_idle: str) -> str:
     """What to change; ``max_idle`` is how to replace a connection in time."""
-    if kind in SETS:
-        return SETS[kind].advice.format(max_idle=max_idle)
-    return ROWS[kind].cure((), Traffic())
+    text = SETS[cause].cure if cause in SETS else _CURES[cause]
+    return text.format(max_idle=max_idle)
+
+
+def perfect(causes: Mapping[str, int], opened: int) -> Range:
+    """How many connections perfect reuse would have opened, as far as a log shows.
+
+    The least if no more than those with an unavoidable cause had to be opened; the most if all had
+    to be that may have one.
+
+    Args:
+        causes: how many connections have each cause, or set of causes.
+        opened: their sum.
+    """
+    certain = sum(causes.get(cause, 0) for cause in UNAVOIDABLE)
+    possible = sum(
+        count for cause, count in causes.items() if not {*members_of(cause)}.isdisjoint(UNAVOIDABLE)
+    )
+    least = min(max(certain, 1), opened)
+    return Range(least=least, most=min(max(possible, least), opened))

@@ -1,20 +1,14 @@
-"""What is worth a warning though it opens no connection: secrets on the way, hidden failures.
-
-Names of headers and hosts only; no value of a header comes by here.
-"""
+"""What is a secret, and who can read it on the way. No value of a header is kept or shown here."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
-
-from keptalive.records.evidence import Traffic
+import ipaddress
+from collections.abc import Mapping
 
 # Headers whose value lets somebody else in. requests takes only the first from a request that a
 # redirect leads to another host (requests.Session.rebuild_auth)
 SECRETS = ("Authorization", "Cookie", "Private-Token", "X-Api-Key", "X-Auth-Token")
-SHORTEST_LOSS_S = 0.05  # an address that refuses at once costs nothing
-_LOOPBACK = ("//127.", "//localhost:", "//[::1]:")
 
 
 def secrets_in(
@@ -49,44 +43,32 @@ def _password_of(credential: str) -> str:
         return ""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address, an IPv6 one in brackets or not, is this machine's own.
+
+    Names are not looked up: ``localhost`` and what ends in ``.localhost`` are (RFC 6761).
+    """
+    name = host.strip("[]").partition("%")[0].rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    # To connect to the unspecified address is to connect to this machine
+    return mapped.is_loopback or mapped.is_unspecified
+
+
 def is_elsewhere(host: str) -> bool:
     """Whether this ``scheme://host:port`` is on another machine, as far as its name tells."""
-    return not any(mark in host for mark in _LOOPBACK)
+    scheme, found, rest = host.partition("://")
+    if not found:
+        return not scheme.startswith("unix:")
+    name, _, port = rest.rpartition(":")
+    return not is_loopback(name if name and not port.endswith("]") else rest)
 
 
 def is_exposed(host: str) -> bool:
     """Whether what is sent there can be read on the way."""
     return host.startswith("http:") and is_elsewhere(host)
-
-
-def sentences(host: str, traffic: Traffic) -> Iterable[str]:
-    """The warnings that a host's traffic calls for."""
-    if traffic.exposed:
-        yield f"Credentials were sent over plain http to {host}.{_times(traffic.exposed)}"
-    for (header, origin), count in traffic.sent_on.items():
-        yield f"A redirect from {origin} took {header} along to {host}.{_times(count)}"
-    if traffic.unverified:
-        yield (
-            f"{host} was not verified (verify=False): whoever is in between reads it all."
-            f"{_times(traffic.unverified)}"
-        )
-    if traffic.retried:
-        yield (
-            f"Retries hid {_many(traffic.retried, 'failure')} at {host}: "
-            f"{_many(traffic.requests, 'request')}, {traffic.attempts} on the wire."
-        )
-    for address, (count, seconds, error) in traffic.in_vain.items():
-        if seconds / count < SHORTEST_LOSS_S:
-            continue
-        yield (
-            f"{host} is tried at {address} in vain ({error}) before another address answers: "
-            f"{seconds:.1f} s lost.{_times(count)}"
-        )
-
-
-def _times(count: int) -> str:
-    return f" ({count} times)" if count > 1 else ""
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -14,6 +14,8 @@ from keptalive.bench import runner as benching
 from keptalive.bench.gate import Gate, judge
 from keptalive.bench.influences import refuse_overwritten_urllib3
 from keptalive.bench.plan import Plan, gate_of, read_plan, with_values
+from keptalive.bench.strategies import strategies_named
+from keptalive.bench.strategy import Strategy
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.bench.targets import Target, prepared
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
@@ -25,20 +27,23 @@ from keptalive.render import sentences
 from keptalive.render.terminal import bench as terminal
 
 _BUDGET_HELP = (
-    "Seconds it may take, installation aside; a warm-up and one round are always made, however "
-    f"long they take. Fewer than {MINIMUM_ROUNDS} rounds give no verdict."
+    "Seconds it may take. A warm-up, one counted round and one traced round are always made, "
+    f"however long they take. Fewer than {MINIMUM_ROUNDS} rounds give no verdict."
 )
 
 
 def bench(
     plan: Annotated[
-        Path | None, typer.Argument(help="A TOML file; without one: the look-alike, 20 ms away.")
+        Path | None,
+        typer.Argument(
+            help="A TOML file; without one: a test server that imitates api.github.com, 20 ms away."
+        ),
     ] = None,
     target: Annotated[
         str | None, typer.Option(help="lookalike, github, or the base URL of your own server.")
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(help="Exactly so many rounds, instead of as many as needed.")
+        int | None, typer.Option(help="Exactly this many rounds, instead of as many as needed.")
     ] = None,
     budget: Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")] = None,
     folder: Annotated[Path, typer.Option("--results", help="Where the result file goes.")] = Path(
@@ -48,10 +53,11 @@ def bench(
         bool, typer.Option("--json", help="Print the result file instead of tables.")
     ] = False,
 ) -> None:
-    """Make the same authenticated requests with requests.get, a Session and a tuned Session.
+    """Send the same authenticated requests with requests.get, a Session and a tuned Session.
 
-    Prints what each costs and how many connections it opened, counted three times over, and saves
-    the result. The token comes from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
+    Prints what each costs, how many connections it opened (counted in three ways) and why, and
+    saves the result. A plan may name a method of your own, as package.module:Class. The token comes
+    from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
 
     Exit codes: 0 fine; 1 the counts disagree, or a limit of the plan's [gate] is broken; 2 wrong
     usage, or a limit that could not be judged; 3 the target failed; 128 + N after signal N: 130
@@ -61,6 +67,7 @@ def bench(
     options = {"target": target, "rounds": rounds, "budget_s": budget}
     given = {key: value for key, value in options.items() if value is not None}
     chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
+    strategies = strategies_named(chosen.strategies)
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Screen(stderr=as_json)
     # a signal ends the measuring, and nothing else until the result is saved
@@ -70,7 +77,7 @@ def bench(
             narrator.print(_headline(followed, ready))
             for note in ready.notes:
                 narrator.print(redact(note), style="dim")
-            run = _with_progress(followed, ready)
+            run = _with_progress(followed, ready, strategies)
         contents = results.document(run)
         saved, problem = _saved(run, contents, folder)
     if as_json:
@@ -83,7 +90,8 @@ def bench(
     if problem is not None:
         raise problem
     narrator.print(saved, style="dim", soft_wrap=True)
-    _leave(run, _gate_told(run, narrator))
+    narrator.print("Your own program: keptalive run SCRIPT", style="dim")
+    _leave(run, _print_gate(run, narrator))
 
 
 def _headline(plan: Plan, target: Target) -> object:
@@ -96,11 +104,11 @@ def _headline(plan: Plan, target: Target) -> object:
     if known["ca_certificates"]:
         facts.append(f"{known['ca_certificates']} CA certificates")
     kind = "" if plan.auth == "none" else "authenticated "
-    rounds = f"{len(plan.targets)} {kind}requests a trial, each way, interleaved in rounds"
-    return terminal.headline(rounds, facts)
+    requests = f"{len(plan.targets)} {kind}requests a run, with each method in random order"
+    return terminal.headline(requests, facts)
 
 
-def _with_progress(plan: Plan, target: Target) -> Run:
+def _with_progress(plan: Plan, target: Target, strategies: Mapping[str, type[Strategy]]) -> Run:
     console = Screen(stderr=True)
     # It moves between trials only: a thread that redraws would run on the trials' time
     left = TextColumn("{task.fields[left]}", markup=False)
@@ -121,14 +129,21 @@ def _with_progress(plan: Plan, target: Target) -> Run:
             left = progress.seconds_left
             bar.update(
                 task,
-                description=f"round {progress.round}" if progress.round else "warm-up",
+                description=_round_in_words(progress),
                 completed=progress.elapsed_s,
                 total=None if left is None else progress.elapsed_s + left,
                 left="" if left is None else f"at most {left:.0f} s left",
                 refresh=True,
             )
 
-        return benching.Bench(plan=plan, target=target, progress=show).run()
+        bench = benching.Bench(plan=plan, target=target, strategies=strategies, progress=show)
+        return bench.run()
+
+
+def _round_in_words(progress: benching.Progress) -> str:
+    if progress.traced:
+        return "traced round"
+    return f"round {progress.round}" if progress.round else "warm-up"
 
 
 def _seen(console: Screen) -> bool:
@@ -147,10 +162,10 @@ def _saved(
         return "", error
 
 
-def _gate_told(run: Run, narrator: Screen) -> Gate:
+def _print_gate(run: Run, narrator: Screen) -> Gate:
     gate = judge(run, gate_of(run.plan, source="The plan"))
-    for told in sentences.faults_of(gate, run.labels):
-        narrator.print(told, style="bold red")
+    for sentence in sentences.faults_of(gate, run.labels):
+        narrator.print(sentence, style="bold red")
     if gate.holds:
         narrator.print(sentences.holds(gate), style="green")
     return gate

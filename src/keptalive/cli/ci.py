@@ -1,4 +1,4 @@
-"""What a CI is told of a comparison, or of the error instead of one: a summary, an annotation.
+"""A comparison, or the error instead of one, for a CI: a summary and an annotation.
 
 GitHub Actions reads workflow commands from both streams (its ScriptHandler gives each an
 OutputManager); beside JSON, standard output is not ours.
@@ -21,7 +21,7 @@ from keptalive.render import markdown, sentences
 SUMMARY_BYTES = 1024 * 1024  # more of a step's summary, and GitHub Actions drops all of it
 
 
-def tell_the_ci(findings: Findings, *, as_json: bool) -> None:
+def report_to_ci(findings: Findings, *, as_json: bool) -> None:
     """Add to the job's summary, and make one annotation where something fails."""
     _summarise(markdown.comparison(findings))
     if _in_github() and findings.outcome != FINE:
@@ -31,8 +31,8 @@ def tell_the_ci(findings: Findings, *, as_json: bool) -> None:
 
 
 @contextmanager
-def error_told_to_the_ci() -> Iterator[None]:
-    """Tell of wrong usage and unreadable input too: a gate without a baseline is no gate."""
+def errors_reported_to_ci() -> Iterator[None]:
+    """Report wrong usage and unreadable input too: a gate without a baseline is no gate."""
     try:
         yield
     except UsageError as error:
@@ -56,5 +56,5 @@ def _summarise(text: str) -> None:
         with file.open("a", encoding="utf-8") as summary:
             summary.write(markdown.cut_to(text, SUMMARY_BYTES - there))
     except OSError as error:
-        told = f"keptalive: GITHUB_STEP_SUMMARY: {file} cannot be written: {error.strerror}."
-        Screen(stderr=True).print(told, style="yellow")
+        why = f"keptalive: GITHUB_STEP_SUMMARY: {file} cannot be written: {error.strerror}."
+        Screen(stderr=True).print(why, style="yellow")

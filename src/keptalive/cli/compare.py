@@ -10,7 +10,7 @@ import typer
 from keptalive import results
 from keptalive.bench.gate import judge
 from keptalive.bench.plan import gate_of
-from keptalive.cli.ci import error_told_to_the_ci, tell_the_ci
+from keptalive.cli.ci import errors_reported_to_ci, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
 from keptalive.cli.output import Screen, print_json
@@ -19,6 +19,7 @@ from keptalive.compare.findings import (
     REGRESSION,
     Findings,
     Source,
+    causes_of_more,
     differences,
     warnings,
 )
@@ -36,18 +37,21 @@ def compare(
     baseline: Annotated[
         Path, typer.Argument(help="A result file, a name in results/, or a folder: its newest.")
     ] = results.BASELINE,
-    candidate: Annotated[Path, typer.Argument(help="The same; what is judged.")] = results.RESULTS,
+    candidate: Annotated[Path, typer.Argument(help="The same: the new result.")] = results.RESULTS,
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
             metavar="WHAT",
-            help="What is a regression: opened, reopened, attempts, counts (those three), time, "
+            help="What fails the build: opened, reopened, attempts, counts (those three), time, "
             "time:15%; several with commas. Or nothing: a report only, exit code 0 whatever it "
             "finds, a broken [gate] too. [default: counts,time:10%]",
         ),
     ] = None,
     absolute: Annotated[
-        bool, typer.Option("--absolute", help="Compare seconds a request, not ratios to fresh.")
+        bool,
+        typer.Option(
+            "--absolute", help="Compare seconds a request, not times relative to requests.get."
+        ),
     ] = False,
     export: Annotated[
         list[str] | None,
@@ -60,18 +64,18 @@ def compare(
         bool, typer.Option("--json", help="Print the comparison as JSON instead of tables.")
     ] = False,
 ) -> None:
-    """Tell whether connections are reused as before, and requests as fast: a gate for CI.
+    """Check that connections are reused as before, and that requests are as fast: a gate for CI.
 
-    Counts are compared exactly: one more connection a trial is a regression. Times are compared as
-    ratios to the same run's requests.get, so that a machine slower at everything does not show;
-    between unlike machines the ratio itself may differ: --fail-on counts. A time is a regression
-    only if its whole 95 % interval lies beyond the threshold. The limits of the candidate's plan
-    ([gate]) hold too.
+    Counts are compared exactly: one more connection a run is a regression. Times are relative to
+    requests.get in the same result, so that a machine slower at everything does not show; between
+    unlike machines they may still differ: --fail-on counts. A time is a regression only if its
+    whole 95 % interval lies beyond the threshold. The limits of the candidate's plan ([gate]) hold
+    too.
 
     Exit codes: 0 fine; 1 a regression or a broken limit; 2 a file that cannot be read, results
     that cannot be compared, or a limit that could not be judged.
     """
-    with error_told_to_the_ci():
+    with errors_reported_to_ci():
         _compare(
             baseline,
             candidate,
@@ -99,8 +103,9 @@ def _compare(
     if as_json:
         print_json(exports.document(findings))
     else:
-        Screen().print(comparison.screen(findings))
-    tell_the_ci(findings, as_json=as_json)
+        screen = Screen()
+        screen.print(comparison.screen(findings, width=screen.width))
+    report_to_ci(findings, as_json=as_json)
     if findings.outcome != FINE:
         raise typer.Exit(GATE_FAILED if findings.outcome == REGRESSION else NOT_COMPARABLE)
 
@@ -118,6 +123,7 @@ def _found(
         differences=differences(before.run, after.run),
         warnings=warnings(*sides, absolute=absolute),
         labels={**before.run.labels, **after.run.labels},
+        causes=causes_of_more(before.run, after.run),
     )
 
 

@@ -1,4 +1,4 @@
-"""`keptalive explain`: what a debug log tells of connections."""
+"""`keptalive explain`: what a debug log shows of connections."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
 from keptalive.logs import explain as explaining
 from keptalive.logs.explain import SoFar
+from keptalive.records.plain import as_plain, with_texts
 from keptalive.redaction import shown
+from keptalive.render.numbers import many
 from keptalive.render.terminal import report as report_screen
-from keptalive.render.terminal.report import many
-from keptalive.text import each_text
+
+HOSTS_SHOWN = 20
 
 
 def explain(
@@ -27,25 +29,24 @@ def explain(
         bool, typer.Option("--json", help="Print the report as JSON instead.")
     ] = False,
 ) -> None:
-    """Tell from a debug log why connections were opened, as far as a log can tell.
+    """Explain from a debug log why connections were opened, as far as a log shows it.
 
     Any logging format will do, of several processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
 
-    Ctrl-C while a pipe is read prints the report, so this follows a log that is still written:
+    Ctrl-C while a pipe is read stops and prints the report, so this follows a growing log:
 
     tail -n +1 -F LOG | keptalive explain -
     """
     if log != "-":
-        with suppress(OSError, ValueError):  # told of where it is opened
+        with suppress(OSError, ValueError):  # reported where it is opened
             refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     with _counter() as show:
-        report = explaining.explained(log, tell=show)
+        report = explaining.explained(log, show=show)
     if as_json:
-        print_json(report)
+        print_json(as_plain(report))
     else:
-        told = explaining.for_screen(each_text(report, shown))
-        Screen().print(report_screen.screen(told, hosts_shown=explaining.HOSTS_SHOWN))
+        Screen().print(report_screen.screen(with_texts(report, shown), hosts_shown=HOSTS_SHOWN))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What `--fail-on` says: which measures are guarded, and from where on a time is longer."""
+"""Reads `--fail-on`: which measures can fail the build, and from which change of a time on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ _GROUPS = {"counts": COUNTS, "nothing": (), **{measure: (measure,) for measure i
 
 
 def guard_of(values: Sequence[str]) -> Guard:
-    """The guard that these options ask for; the default one without any.
+    """The guard for the values of this option; the default one without any.
 
     Raises:
-        UsageError: a word that there is not, a threshold that is no percentage above 0, or
-            "nothing" beside something.
+        UsageError: an unknown word, a threshold that is not a percentage above 0, or "nothing"
+            together with another word.
     """
     words = [word.strip() for value in values for word in value.split(",")]
     if not words:
         return Guard()
     if "nothing" in words and len(words) > 1:
-        raise UsageError('--fail-on: "nothing" goes alone: it makes a report only.')
+        raise UsageError(
+            '--fail-on: "nothing" cannot be combined with other words: it never fails.'
+        )
     measures: set[str] = set()
     threshold = THRESHOLD
     for word in words:

@@ -1,76 +1,22 @@
-"""The door: which commands there are, and what becomes of their errors.
+"""Find the command and run it; what it raises becomes a line or two and an exit code.
 
-An error is one or two lines on standard error, and never a traceback.
+It imports little: a plain ``run`` and ``--version`` do without typer, which takes longer to import
+than a program that uses requests. All other commands, all help and all wrong usage are typer's
+(`keptalive.cli.app`).
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
-import traceback
-from collections.abc import Callable
-from typing import Annotated, Any
-
-import typer
-from typer.core import TyperCommand, TyperGroup
+from collections.abc import Sequence
 
 from keptalive import interruption
-from keptalive.cli import bench, compare, explain, output, run, serve, streams
+from keptalive.cli import cleaning, streams
 from keptalive.cli.exit_codes import OUR_FAULT, UNWRITABLE
 from keptalive.errors import KeptaliveError
 from keptalive.interruption import Interrupted
 from keptalive.redaction import IN_USE, redact
-
-
-class _Command(TyperCommand):
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        with output.own_colours():
-            super().format_help(ctx, formatter)
-
-
-class _Group(TyperGroup):
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        with output.own_colours():
-            super().format_help(ctx, formatter)
-
-
-app = typer.Typer(
-    cls=_Group,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    help="Are your HTTP connections kept alive? Measure what reuse is worth.",
-)
-
-
-def _version(*, asked: bool) -> None:
-    if asked:
-        output.Screen().print(f"keptalive {importlib.metadata.version('keptalive')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            help="Show the version and exit.",
-            is_eager=True,
-            callback=lambda asked: _version(asked=asked),
-        ),
-    ] = False,
-) -> None:
-    pass
-
-
-app.command(cls=_Command)(bench.bench)
-app.command(cls=_Command)(compare.compare)
-app.command(cls=_Command, context_settings=run.PASSES_ON, epilog=run.EXAMPLES)(run.run)
-app.command(cls=_Command)(explain.explain)
-app.command(cls=_Command, epilog=serve.SCENARIO_LIST)(serve.serve)
 
 
 def main() -> None:
@@ -78,54 +24,78 @@ def main() -> None:
     streams.forgive()
     try:
         with interruption.allowed():
-            code = run_guarded(lambda: app(standalone_mode=False, prog_name="keptalive"))
-    except Interrupted as signalled:  # while an error was told
+            code = run_guarded(sys.argv[1:])
+    except Interrupted as signalled:  # while an error was shown
         code = interruption.exit_code(signalled.number)
     interruption.settle()
     sys.exit(code)
 
 
-def run_guarded(command: Callable[[], object]) -> int:
-    """The exit code of this command, its error told on standard error.
+def run_guarded(words: Sequence[str]) -> int:
+    """Run the command that these words give; its errors are shown on standard error.
 
     Whatever is printed meanwhile is made harmless, and the environment's secrets are hidden. A
     command whose output nobody could read has the code of its verdict, if that is not 0.
+
+    Returns:
+        its exit code.
     """
     IN_USE.add_from(os.environ)
-    with output.guarded():
-        return _guarded(command)
+    with cleaning.guarded():
+        return _guarded(words)
 
 
-def _guarded(command: Callable[[], object]) -> int:
+def _command(words: Sequence[str]) -> object:
+    if list(words) == ["--version"]:
+        from keptalive.version import VERSION
+
+        cleaning.print_line(f"keptalive {VERSION}")
+        return 0
+    if words[:1] == ["run"]:
+        from keptalive.cli import running
+
+        options = running.plain_options(words[1:])
+        if options is not None:
+            return running.run(options)
+    from keptalive.cli.app import app
+
+    return app(list(words), standalone_mode=False, prog_name="keptalive")
+
+
+def _guarded(words: Sequence[str]) -> int:
     try:
-        code = command()
+        code = _command(words)
     except KeptaliveError as error:
-        _tell(redact(str(error)))
+        _show(redact(str(error)))
         return error.exit_code
     except Interrupted as signalled:
-        _tell(interruption.sentence(signalled.number))
+        _show(interruption.sentence(signalled.number))
         return interruption.exit_code(signalled.number)
-    except Exception as error:  # noqa: BLE001 - the last door: a traceback helps no user
-        return _told(error)
-    if (failure := streams.lost(output.unguarded(sys.stdout))) is not None:
-        _tell(f"the output cannot be written: {failure.strerror}. Next: send it elsewhere.")
+    except Exception as error:  # noqa: BLE001 - a traceback helps no user
+        return _shown(error)
+    if (failure := streams.lost(cleaning.unguarded(sys.stdout))) is not None:
+        _show(f"the output cannot be written: {failure.strerror}. Next: send it elsewhere.")
         return code if isinstance(code, int) and code else UNWRITABLE
     return code if isinstance(code, int) else 0
 
 
-def _told(error: Exception) -> int:
+def _shown(error: Exception) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
         if message := redact(error.format_message()):  # none where only the help was wanted
-            _tell(message)
+            _show(message)
         return int(error.exit_code)
     if os.environ.get("KEPTALIVE_DEBUG"):
-        _tell(redact(traceback.format_exc()))
-    _tell(
+        import traceback
+
+        _show(redact(traceback.format_exc()))
+    _show(
         f"a fault of keptalive itself: {type(error).__name__}: {redact(str(error))}\n"
         "Next: KEPTALIVE_DEBUG=1 shows where; please report it."
     )
     return OUR_FAULT
 
 
-def _tell(message: str) -> None:
-    output.Screen(stderr=True).print(f"keptalive: {message}", style="red", soft_wrap=True)
+def _show(message: str) -> None:
+    from keptalive.cli.output import Screen  # rich is imported for colours only
+
+    Screen(stderr=True).print(f"keptalive: {message}", style="red", soft_wrap=True)

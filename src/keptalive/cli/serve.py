@@ -1,4 +1,4 @@
-"""`keptalive serve`: the look-alike alone, for anybody's experiments."""
+"""`keptalive serve`: the test server that imitates api.github.com, for experiments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keptalive.lookalike.api import TOKEN
 from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
 from keptalive.lookalike.server import run_forever
 
-_SCENARIO_HELP = "How it treats connections, such as keep-alive or idle-timeout=5."
+_SCENARIO_HELP = "Connection behaviour to simulate, such as keep-alive or idle-timeout=5."
 
 SCENARIO_LIST = "\n\n".join(
     [
@@ -27,17 +27,18 @@ SCENARIO_LIST = "\n\n".join(
 
 def serve(
     scenario: Annotated[str, typer.Option(help=_SCENARIO_HELP)] = "keep-alive",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 0,
+    port: Annotated[int, typer.Option(help="0: any free port.", min=0, max=65535)] = 0,
     rtt: Annotated[
-        float, typer.Option(help="Simulated round-trip time.", metavar="MS", min=0)
+        float, typer.Option(help="Round-trip time to simulate.", metavar="MS", min=0)
     ] = 0.0,
     bundle: Annotated[
-        Path, typer.Option(help="A new file for the CA bundle that clients verify it with.")
+        Path, typer.Option(help="A new file for the CA bundle that clients need.")
     ] = Path("lookalike-ca.pem"),
 ) -> None:
-    """Run the look-alike of api.github.com on loopback until Ctrl-C, for experiments of your own.
+    """Run a test server that imitates api.github.com on loopback, until Ctrl-C.
 
-    Prints its URL, the CA bundle to verify it with, the token that it accepts, and how to ask.
+    Prints its URL, the CA bundle that clients need, the token that it accepts, and how to send
+    requests to it.
     """
     console = Screen()
 
@@ -52,7 +53,7 @@ def serve(
             f'headers={{"Authorization": "Bearer {TOKEN}"}})',
             soft_wrap=True,
         )
-        console.print("Ctrl-C ends it.", style="dim")
+        console.print("Ctrl-C stops it.", style="dim")
 
     served = run_forever(scenario, port=port, rtt_ms=rtt, bundle_path=bundle, on_ready=announce)
     console.print(f"Served {served.requests} requests on {served.accepted} connections.")

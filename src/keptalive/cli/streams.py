@@ -1,7 +1,7 @@
-"""Standard streams that a command can write to whatever has become of them.
+"""Standard streams that never fail: a command goes on if its output cannot be written.
 
-A reader that has left (`| head`), a full disk, a stream that was closed: the command goes on to its
-end, saves what it has and gives its verdict. Only then is said what could not be written.
+The reader has gone (`| head`), the disk is full, or the stream is closed: the command still saves
+its results and gives its verdict. Only then it reports what could not be written.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, TextIO, cast
 
 
 class Forgiving:
-    """A text stream, but writing to it does not fail.
+    """A text stream whose ``write`` and ``flush`` raise no OSError.
 
     Attributes:
-        failure: the first error that writing met, if any; from then on all goes nowhere.
+        failure: the first error, if any; text after it is dropped.
     """
 
     def __init__(self, stream: TextIO, *, closed: bool = False) -> None:
@@ -25,7 +25,7 @@ class Forgiving:
         self.failure: OSError | None = None
 
     def __getattr__(self, name: str) -> Any:
-        if name == "buffer":  # past which click would write where the encoding is ASCII
+        if name == "buffer":  # click would write to it if the encoding is ASCII
             raise AttributeError(name)
         return getattr(self._stream, name)
 
@@ -40,7 +40,7 @@ class Forgiving:
         return len(text)
 
     def flush(self) -> None:
-        # always: the interpreter does so at its end, and would say that it failed
+        # Always, after a failure too: the interpreter flushes at its end and would report an error
         try:
             self._stream.flush()
         except OSError as error:
@@ -48,14 +48,13 @@ class Forgiving:
 
 
 def forgive() -> None:
-    """Put such streams in the place of standard output and error, and open what is closed.
+    """Replace standard output and error by such streams, and open the ones that are closed.
 
-    A closed one is opened onto nothing, for this process alone: else the next file or socket would
-    get its number.
+    A closed stream is opened on /dev/null: otherwise the next file or socket would get its number.
     """
     for number in range(3):
         if _is_closed(number):
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number, which is this one
     if sys.stdin is None:
         sys.stdin = _onto(0, "r")
     sys.stdout = _forgiving(sys.stdout, 1)
@@ -63,9 +62,9 @@ def forgive() -> None:
 
 
 def lost(stream: object) -> OSError | None:
-    """Flush this stream; the error that kept it from being written, if any.
+    """Flush this stream, and return the error because of which output is lost, if any.
 
-    That of a reader who has left is none: it has seen what it wanted.
+    A closed pipe is no error: its reader has read what it needs.
     """
     if not isinstance(stream, Forgiving):
         return None

@@ -1,13 +1,15 @@
-"""Everything that a comparison found, for whoever shows it: verdicts, limits, what differs."""
+"""Everything that a comparison found: verdicts, limits, causes, and what else differs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keptalive.bench.gate import Gate
-from keptalive.compare.verdicts import Comparison, plain
-from keptalive.records.run import Run
+from keptalive.compare.sides import Key, plain
+from keptalive.compare.verdicts import Comparison
+from keptalive.records.run import Run, Trace
 
 FINE = "fine"
 REGRESSION = "regression"
@@ -36,7 +38,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What `compare` found; ``labels`` are the strategies' names for people."""
+    """What `compare` found.
+
+    Attributes:
+        labels: the strategies' names for people.
+        causes: by scenario and strategy: why more connections were opened than in the baseline;
+            nothing where either side has no trace.
+    """
 
     baseline: Source
     candidate: Source
@@ -45,6 +53,7 @@ class Findings:
     differences: tuple[Difference, ...]
     warnings: tuple[str, ...]
     labels: Mapping[str, str]
+    causes: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def uncompared(self) -> bool:
@@ -56,8 +65,8 @@ class Findings:
     def faults(self) -> tuple[str, ...]:
         """What is wrong, whether or not anything shall fail for it.
 
-        A gate that cannot look does not open: what is guarded and in the baseline, but not
-        comparable, is as little fine as a limit that could not be judged.
+        If it cannot be checked, it fails: what is guarded and in the baseline, but not comparable,
+        is as little fine as a limit that could not be judged.
         """
         found = {
             REGRESSION: bool(self.comparison.regressions),
@@ -76,38 +85,43 @@ class Findings:
 
 # -- What differs around the runs ----------------------------------------------------------------
 
+TARGET = "plan's target"  # the name of a `Difference`
 _VERSIONS = ("python", "requests", "urllib3", "keptalive", "openssl", "ca_certificates")
-_TOLD_BY_ROWS = ("strategies", "scenarios")
+_IN_ROWS = ("strategies", "scenarios")
 
 
 def differences(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
     """Keys of the plans, versions and settings that are not the same on both sides."""
     keys = dict.fromkeys([*baseline.plan, *candidate.plan])
-    shared = [name for name in baseline.settings if name in candidate.settings]
     sides = [
         (f"plan's {key}", baseline.plan.get(key), candidate.plan.get(key))
         for key in keys
-        if key not in (*_TOLD_BY_ROWS, "gate")
+        if key not in (*_IN_ROWS, "gate")
     ]
-    gates = [_limits_told(run.plan.get("gate")) for run in (baseline, candidate)]
+    gates = [_limits_in_words(run.plan.get("gate")) for run in (baseline, candidate)]
     sides.append(("plan's gate", gates[0], gates[1]))
     sides += [
         (name.replace("_", " "), baseline.environment.get(name), candidate.environment.get(name))
         for name in _VERSIONS
     ]
     sides += [
-        (f"{baseline.labels[name]}'s settings", baseline.settings[name], candidate.settings[name])
-        for name in shared
+        (
+            f"{baseline.strategies[name].label}'s settings",
+            baseline.strategies[name].settings,
+            candidate.strategies[name].settings,
+        )
+        for name in baseline.strategies
+        if name in candidate.strategies
     ]
     return tuple(
-        Difference(name=name, baseline=_told(before), candidate=_told(after))
+        Difference(name=name, baseline=_in_words(before), candidate=_in_words(after))
         for name, before, after in sides
         if plain(before) != plain(after)
     )
 
 
-def _limits_told(gate: object) -> str | None:
-    """The limits of a plan as text, null being no limit, as in schema 1 no gate was none."""
+def _limits_in_words(gate: object) -> str | None:
+    """The limits of a plan as text, null being no limit."""
     listed = plain(gate)
     tables = listed if isinstance(listed, list) else [listed]
     limits = [
@@ -118,22 +132,45 @@ def _limits_told(gate: object) -> str | None:
     return "; ".join(limits) or None
 
 
-def _told(value: object) -> str:
+def _in_words(value: object) -> str:
     if value is None:
         return "none"
     listed = plain(value)
     return " ".join(map(str, listed)) if isinstance(listed, list) else str(value)
 
 
+def causes_of_more(baseline: Run, candidate: Run) -> dict[Key, tuple[str, ...]]:
+    """By scenario and strategy: the causes that opened more connections in the candidate's trace.
+
+    The one that grew most comes first.
+    """
+    traces = {(trace.scenario, trace.strategy): trace for trace in baseline.traces}
+    found = {}
+    for trace in candidate.traces:
+        key = trace.scenario, trace.strategy
+        if key in traces:
+            more = _causes_in(trace)
+            more.subtract(_causes_in(traces[key]))
+            found[key] = tuple(cause for cause, count in more.most_common() if count > 0)
+    return found
+
+
+def _causes_in(trace: Trace) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for host in trace.report.hosts:
+        counts.update({cause.cause: cause.count for cause in host.causes})
+    return counts
+
+
 def warnings(
     baseline: tuple[Source, Run], candidate: tuple[Source, Run], *, absolute: bool
 ) -> tuple[str, ...]:
-    """What to bear in mind with these two sides, each with what to do about it."""
+    """What limits the truth of a comparison of these two sides, each with what to do about it."""
     found = []
     if absolute and baseline[0].machine != candidate[0].machine:
         found.append(
-            f"The machines differ ({baseline[0].machine}; {candidate[0].machine}): seconds tell "
-            "little. Without --absolute, each is measured by its own yardstick."
+            f"The machines differ ({baseline[0].machine}; {candidate[0].machine}): seconds say "
+            "little. Without --absolute, times are relative to each side's own requests.get."
         )
     for name, (_, run) in (("baseline", baseline), ("candidate", candidate)):
         if not run.complete:

@@ -1,4 +1,4 @@
-"""How many connections a test may open, and which hosts of a report went beyond that."""
+"""How many connections a test may open, and which routes of a report went beyond that."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from keptalive.causes.reporting import OWED
 from keptalive.errors import UsageError
-
-Host = Mapping[str, Any]  # one of a report's
+from keptalive.records.report import UNAVOIDABLE, HostReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,12 +15,12 @@ class Limit:
     """A number of connections, for all hosts together or for each.
 
     Attributes:
-        at_most: no more than so many.
+        at_most: no more than this.
         exactly: neither more nor fewer.
-        per_host: whether each host that was asked may have so many.
+        per_host: whether each host that had a request may have this many.
 
     Raises:
-        UsageError: unless one of the two is a number that can be held.
+        UsageError: unless one of the two is a number that can be kept.
     """
 
     at_most: int | None = None
@@ -31,7 +29,7 @@ class Limit:
 
     def __post_init__(self) -> None:
         if (self.at_most is None) == (self.exactly is None):
-            raise UsageError("say at_most=N or exactly=N, one of them")
+            raise UsageError("use at_most=N or exactly=N, one of them")
         name = "exactly" if self.at_most is None else "at_most"
         if type(self.number) is not int or self.number < 0:
             raise UsageError(f"{name} is a whole number, zero or more, not {self.number!r}")
@@ -40,51 +38,65 @@ class Limit:
 
     @property
     def number(self) -> int:
-        """Whichever of the two was said."""
+        """Whichever of the two was given."""
         return self.exactly if self.at_most is None else self.at_most  # type: ignore[return-value]
 
     def allows(self, opened: int) -> bool:
-        """Whether so many are within it."""
+        """Whether this many are within it."""
         return opened <= self.number if self.exactly is None else opened == self.number
 
 
 def limit_of(positional: Sequence[object], named: Mapping[str, Any]) -> Limit:
-    """The limit that somebody's arguments say.
+    """The limit that a marker's arguments set.
 
     Raises:
         UsageError: for arguments that it does not know, or that make no sense.
     """
     known = [field.name for field in fields(Limit)]
-    unknown = [name for name in named if name not in known]
-    if positional or unknown:
-        what = repr(positional[0]) if positional else unknown[0]
-        raise UsageError(f"what is {what}? say at_most=N or exactly=N, and per_host=True or not")
+    unknown = [*map(repr, positional), *(name for name in named if name not in known)]
+    if unknown:
+        raise UsageError(f"unknown argument {unknown[0]}; use at_most=N or exactly=N")
     return Limit(**named)
 
 
-def beyond(limit: Limit, hosts: Sequence[Host]) -> list[Host] | None:
-    """The hosts to which connections count against the limit, or None if it was kept.
+def beyond(limit: Limit, hosts: Sequence[HostReport]) -> list[HostReport] | None:
+    """The routes whose connections count against the limit, or None if it was kept.
 
     The list is empty if the limit asks for connections and there were none.
     """
-    opened = [host for host in hosts if host["opened"]]
+    opened = [host for host in hosts if host.opened]
     if not limit.per_host or not hosts:
-        total = sum(host["opened"] for host in opened)
-        return None if limit.allows(total) else opened
-    return [host for host in hosts if not limit.allows(host["opened"])] or None
+        return None if limit.allows(opened_by_all(hosts)) else opened
+    return [host for host in hosts if not limit.allows(host.opened or 0)] or None
 
 
-def causes_of_all(hosts: Sequence[Host]) -> dict[str, int]:
-    """How many connections each cause accounts for, over all hosts.
+def opened_by_all(hosts: Sequence[HostReport]) -> int:
+    """Connections opened to all of them."""
+    return sum(host.opened or 0 for host in hosts)
 
-    Those that could be spared come first, the dearest of them before the others; then what was
-    owed.
+
+def numbers_of_all(hosts: Sequence[HostReport]) -> dict[str, int]:
+    """What was counted of all of them: opened, perfect (the least, of a range), reused, reopened.
+
+    ``perfect`` is how many connections perfect reuse would have opened.
+    """
+    return {
+        "opened": opened_by_all(hosts),
+        "perfect": sum(host.perfect.least for host in hosts if host.perfect is not None),
+        "reused": sum(host.reused or 0 for host in hosts),
+        "reopened": sum(host.reopened or 0 for host in hosts),
+    }
+
+
+def causes_of_all(hosts: Sequence[HostReport]) -> dict[str, int]:
+    """How many connections each cause accounts for, over all routes.
+
+    The most expensive cause comes first, unavoidable ones last.
     """
     counts: dict[str, int] = {}
     seconds: dict[str, float] = {}
-    for cause in (cause for host in hosts for cause in host["causes"]):
-        name = cause["cause"]
-        counts[name] = counts.get(name, 0) + cause["count"]
-        seconds[name] = seconds.get(name, 0.0) + cause["seconds"]
-    order = sorted(counts, key=lambda name: (name in OWED, -seconds[name], name))
+    for cause in (cause for host in hosts for cause in host.causes if cause.count):
+        counts[cause.cause] = counts.get(cause.cause, 0) + cause.count
+        seconds[cause.cause] = seconds.get(cause.cause, 0.0) + (cause.seconds or 0.0)
+    order = sorted(counts, key=lambda name: (name in UNAVOIDABLE, -seconds[name], name))
     return {name: counts[name] for name in order}

@@ -1,10 +1,10 @@
-"""Two runs -> a verdict for each measure of each strategy in each scenario. Pure.
+"""Two results -> a verdict for each measure of each strategy in each scenario. Pure.
 
-Counts are compared exactly, per trial. Times are compared as each strategy's ratio to its own run's
-yardstick, paired within a round, so that what a machine does to both does not show; the change
-from one run's ratios to the other's comes with an interval that names no distribution, but assumes
-that both runs' ratios have the same one, shifted. What differs from run to run, rather than from
-round to round, is in no interval.
+Counts are compared exactly, per trial. Times are compared as each strategy's ratio to the reference
+strategy of its own result, paired within a round, so that what a machine does to both does not
+show. The change from one result's ratios to the other's comes with an interval. It does not assume
+normal data, but that both sides' ratios are spread alike; what differs from one result to another,
+rather than from round to round, is not in it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from keptalive.bench.summary import (
-    MINIMUM_ROUNDS,
-    ratios,
-    seconds_per_request,
-    sorted_like,
-    yardstick,
-)
-from keptalive.records.run import Interval, Run, Trial
+from keptalive.bench.summary import MINIMUM_ROUNDS, sorted_like
+from keptalive.compare.sides import NEW, Key, Side, why_no_time, why_not
+from keptalive.records.run import Interval, Run
 from keptalive.stats.two_sample import lies_above, shift_interval
 
 COUNTS = ("opened", "reopened", "attempts")
@@ -37,16 +32,14 @@ NOT_COMPARABLE = "not comparable"
 THRESHOLD = 0.1
 BY_CHANCE = 0.025  # as probable may it be that one side of a 95 % interval errs
 
-Key = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One measure of one strategy in one scenario, on both sides.
 
     Counts are per trial (the mean, where trials differ) and ``change`` is their difference. Times
-    are ratios to the yardstick, or seconds per request, and ``change`` is relative: 0.1 is 10 %
-    more. ``varies`` tells that a count is not the same in all trials of a side. ``reason`` says
+    are ratios to the reference strategy, or seconds per request, and ``change`` is relative: 0.1 is
+    10 % more. ``varies`` says that a count is not the same in all trials of a side. ``reason`` says
     why a row is not comparable.
     """
 
@@ -70,18 +63,18 @@ class Guard:
 
     @property
     def reports_only(self) -> bool:
-        """Whether nothing is guarded: whatever is found is told, and fails nothing."""
+        """Whether nothing is guarded: whatever is found is reported, and fails nothing."""
         return not self.measures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All rows, in the order in which the runs name scenarios and strategies."""
+    """All rows, in the order in which the results name scenarios and strategies."""
 
     rows: tuple[Row, ...]
     guard: Guard
     absolute: bool
-    yardstick: str
+    reference: str
 
     @property
     def regressions(self) -> tuple[Row, ...]:
@@ -102,16 +95,12 @@ class Comparison:
         )
 
 
-NEW = "not in the baseline"
-GONE = "not in the candidate"
-
-
 def compare(
     baseline: Run, candidate: Run, *, guard: Guard | None = None, absolute: bool = False
 ) -> Comparison:
-    """The verdicts. ``absolute`` compares seconds per request, of the yardstick too."""
+    """The verdicts. ``absolute`` compares seconds per request, of the reference strategy too."""
     guard = guard or Guard()
-    sides = _Side(baseline, absolute), _Side(candidate, absolute)
+    sides = Side(baseline, absolute), Side(candidate, absolute)
     keys = dict.fromkeys([*sides[0].trials, *sides[1].trials])
     keys_in_order = sorted_like([*baseline.trials, *candidate.trials], keys)
     rows: list[Row] = []
@@ -120,115 +109,41 @@ def compare(
             if key[0] == scenario:
                 rows += _rows(key, *sides, guard)
     return Comparison(
-        rows=tuple(rows), guard=guard, absolute=absolute, yardstick=sides[1].yardstick
+        rows=tuple(rows), guard=guard, absolute=absolute, reference=sides[1].reference
     )
 
 
-class _Side:
-    """One run, its counted trials sorted by scenario and strategy."""
-
-    def __init__(self, run: Run, absolute: bool) -> None:
-        self.run = run
-        self.absolute = absolute
-        self.yardstick = yardstick(run.labels) if run.labels else ""
-        self.trials: dict[Key, list[Trial]] = {}
-        for trial in run.trials:
-            if not trial.warm_up:
-                self.trials.setdefault((trial.scenario, trial.strategy), []).append(trial)
-
-    def times(self, key: Key) -> list[float]:
-        """For each round: the ratio to the yardstick, or the seconds per request."""
-        trials = self.trials[key]
-        if self.absolute:
-            return [seconds_per_request(trial) for trial in trials]
-        return ratios(trials, self.trials.get((key[0], self.yardstick), []))
-
-    def errors(self, key: Key) -> str | None:
-        trials = self.trials.get(key, [])
-        errors = sum(trial.counts.errors for trial in trials)
-        if not errors:
-            return None
-        requests = sum(trial.counts.requests for trial in trials)
-        first = next((t.first_error for t in trials if t.first_error), "unknown")
-        return f"{errors} of {requests} requests failed ({first})"
-
-
-def _rows(key: Key, before: _Side, after: _Side, guard: Guard) -> Iterable[Row]:
-    reason = _why_not(key, before, after)
+def _rows(key: Key, before: Side, after: Side, guard: Guard) -> Iterable[Row]:
+    reason = why_not(key, before, after)
     for count in COUNTS:
-        yield _count_row(key, count, before, after, reason)
-    if before.absolute or key[1] not in (before.yardstick, after.yardstick):
+        known = {value is not None for side in (before, after) for value in side.counts(key, count)}
+        if known != {False}:  # without a log there is no such count
+            yield _count_row(key, count, before, after, reason)
+    if before.absolute or key[1] not in (before.reference, after.reference):
         yield _time_row(key, before, after, guard, reason)
-
-
-# -- What cannot be compared ---------------------------------------------------------------------
-
-_ASKED = ("target", "requests", "repeats")
-_TIMED = ("rtt_ms",)
-
-
-def _why_not(key: Key, before: _Side, after: _Side) -> str | None:
-    """Why neither counts nor times of this row say anything; None if they do."""
-    if key not in before.trials:
-        return NEW
-    if key not in after.trials:
-        return GONE
-    if differing := _differing(before.run, after.run, _ASKED):
-        return f"the plans' {differing} differ"
-    if (errors := before.errors(key)) is not None:
-        return f"baseline: {errors}"
-    if (errors := after.errors(key)) is not None:
-        return f"candidate: {errors}"
-    return None
-
-
-def _why_no_time(key: Key, before: _Side, after: _Side, rounds: Sequence[int]) -> str | None:
-    if differing := _differing(before.run, after.run, _TIMED):
-        return f"the plans' {differing} differ"
-    if not before.absolute and before.yardstick != after.yardstick:
-        return f"timed against {before.yardstick} there, against {after.yardstick} here"
-    for name, side, count in zip(("baseline", "candidate"), (before, after), rounds, strict=True):
-        yardstick_errors = None if side.absolute else side.errors((key[0], side.yardstick))
-        if yardstick_errors is not None:
-            return f"{name}, {side.yardstick}: {yardstick_errors}"
-        if count < MINIMUM_ROUNDS:
-            return f"{name}: too few rounds ({count}); {MINIMUM_ROUNDS} are the least"
-    return None
-
-
-def _differing(baseline: Run, candidate: Run, keys: Sequence[str]) -> str:
-    return " and ".join(
-        key for key in keys if plain(baseline.plan.get(key)) != plain(candidate.plan.get(key))
-    )
-
-
-def plain(value: object) -> object:
-    """A value of a plan as JSON gives it back."""
-    return list(value) if isinstance(value, tuple) else value
 
 
 # -- Counts --------------------------------------------------------------------------------------
 
 
-def _count_row(key: Key, count: str, before: _Side, after: _Side, reason: str | None) -> Row:
-    sides = [
-        [getattr(trial.counts, count) for trial in side.trials.get(key, [])]
-        for side in (before, after)
-    ]
-    means = [statistics.fmean(counts) if counts else None for counts in sides]
+def _count_row(key: Key, count: str, before: Side, after: Side, reason: str | None) -> Row:
+    sides = [side.counts(key, count) for side in (before, after)]
+    known = [[value for value in counts if value is not None] for counts in sides]
+    means = [statistics.fmean(counts) if counts else None for counts in known]
+    unknown = None if known == sides else f"{count} is not counted on both sides"
     row = Row(
         scenario=key[0],
         strategy=key[1],
         measure=count,
         baseline=means[0],
         candidate=means[1],
-        reason=reason,
+        reason=reason or unknown,
     )
-    if reason is not None:
+    if row.reason is not None:
         return row
-    change, verdict, varies = judge_counts(*sides)
+    change, verdict, varies = judge_counts(*known)
     if verdict == NOT_COMPARABLE:
-        rounds = " and ".join(str(len(counts)) for counts in sides)
+        rounds = " and ".join(str(len(counts)) for counts in known)
         reason = f"too few rounds ({rounds}) where trials differ; {MINIMUM_ROUNDS} are enough"
     return replace(
         row, change=Interval(median=change), verdict=verdict, varies=varies, reason=reason
@@ -264,7 +179,7 @@ def judge_counts(before: Sequence[int], after: Sequence[int]) -> tuple[float, st
 # -- Times ---------------------------------------------------------------------------------------
 
 
-def _time_row(key: Key, before: _Side, after: _Side, guard: Guard, reason: str | None) -> Row:
+def _time_row(key: Key, before: Side, after: Side, guard: Guard, reason: str | None) -> Row:
     sides = [side.times(key) if key in side.trials else [] for side in (before, after)]
     medians = [statistics.median(times) if times else None for times in sides]
     row = Row(
@@ -273,7 +188,7 @@ def _time_row(key: Key, before: _Side, after: _Side, guard: Guard, reason: str |
         measure=TIME,
         baseline=medians[0],
         candidate=medians[1],
-        reason=reason or _why_no_time(key, before, after, [len(times) for times in sides]),
+        reason=reason or why_no_time(key, before, after, [len(times) for times in sides]),
     )
     if row.reason is not None:
         return row

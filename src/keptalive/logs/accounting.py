@@ -1,276 +1,289 @@
-"""What a debug log alone can tell: counts of each host, and sets of causes where several remain.
+"""What a debug log alone shows: counts of each host, and sets of causes where several remain.
 
-The counting rule is that of `analysis.ledger`, for each host, on lanes: a "Starting" or "Resetting"
-line is an attempt, and an opened connection once a request line of its host follows on its lane.
-A call that failed without another try has no line of its own: where it had to open a connection
-first, that is counted as a request without an answer; where it had a kept one, no log tells of it.
+The counting rule is that of `keptalive.counting`, here for each host, and tolerant: a log may begin
+and end anywhere, and may not tell its threads apart. A call that failed without another try has no
+line of its own: where it had to open a connection first, that is a request without a response;
+where it had a kept one, no log shows it.
 
-Memory is bounded: only the lanes of late are remembered, and a great many hosts count as one.
+Memory is bounded: only the threads that were seen last are remembered, and of a great many hosts
+only the first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from keptalive.causes.log_sets import (
     BUSY,
     DROPPED,
     FIRST,
-    FIRST_HERE,
+    FIRST_OR_REDIRECT,
     FIRSTS,
     NEW,
     NEW_POOL,
-    NEW_POOL_OR_RUN,
+    NEW_POOL_OR_PROCESS,
     RETRY,
-    SETS,
 )
-from keptalive.causes.reporting import SCHEMA
-from keptalive.logs.host import Host, row
+from keptalive.counting import Attempt, Ended, Thread, count_error
+from keptalive.logs.events import Discarding, Seen
+from keptalive.logs.host import LogHost
 from keptalive.records.pool_events import Answered, PoolEvent, Resetting, Retrying, Starting
 
 HOSTS_KEPT = 10_000
-_LANES_KEPT = 4096  # of late; twice as many at most
-_PROCESSES_KEPT = 64  # of a host
-_AT_ONCE_KEPT = 64  # openings at once on a lane whose threads are not told apart
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_OF_NEW_POOLS = (*FIRSTS, NEW_POOL, NEW_POOL_OR_RUN)
-CANNOT = "A log cannot tell which of several causes it was: keptalive run PROGRAM finds it."
-
-
-@dataclass(slots=True, kw_only=True)
-class _Opening:
-    """A connection that a lane has begun to open."""
-
-    bare: str
-    host: Host | None  # a "Resetting" line does not name the port
-    kind: str
-    ordinal: int = 0
-    at_s: float | None = None
+_THREADS_KEPT = 4096  # that were seen last; twice as many at most
+_WARNED_KEPT = 4096  # threads with a warning, of a host
+_OF_NEW_POOLS = (*FIRSTS, NEW_POOL, NEW_POOL_OR_PROCESS)
 
 
 @dataclass(slots=True)
-class _Lane:
-    """What one thread is at, or several that the log does not tell apart."""
+class _Begun:
+    """The note of an `Attempt`: its host, which a "Resetting" line leaves open, cause and time."""
 
-    openings: list[_Opening] = field(default_factory=list)
-    retries: int = 0  # tries that failed since the last answer
-    again: bool = False  # the next answer is to a request that has been counted
-    redirected: bool = False
-    failed: _Opening | None = None  # the last opening of which nothing came
-    last: Host | None = None
+    host: LogHost | None
+    cause: str
+    at_s: float | None
+
+
+@dataclass(slots=True)
+class _LogThread(Thread):
+    """What one thread is at, or several that the log does not tell apart.
+
+    Attributes:
+        failed: the last attempt to connect, if nothing came of it.
+        errors: of its present request, those that are not yet counted for a host.
+        last, host: the last response, and its host.
+    """
+
+    failed: Attempt | None = None
+    errors: dict[str, int] = field(default_factory=dict)
+    last: Answered | None = None
+    host: LogHost = field(default_factory=LogHost)
 
 
 class LogLedger:
-    """Reads the events of a log, in its order; `report` says what they amount to."""
+    """Reads the events of a log, in its order, and counts for each host."""
 
     def __init__(self) -> None:
-        self._hosts: dict[tuple[str, str, int], Host] = {}
-        self._bare: dict[str, Host] = {}  # the last host of this name, of whatever port
-        self._beyond = Host("", "")
-        self._lanes: dict[int, _Lane] = {}
-        self._older: dict[int, _Lane] = {}
-        self._mixed = 0
+        self.mixed = 0  # responses that may have been to several attempts
+        self.beyond = LogHost()  # the hosts that are not kept, together
+        self.errors: dict[str, int] = {}  # of requests whose host no line names
+        self.first_s: float | None = None  # the times of the first event and the last
+        self.last_s: float | None = None
+        self._hosts: dict[tuple[str, str, int], LogHost] = {}
+        self._bare: dict[str, LogHost] = {}  # the last host of this name, of whatever port
+        self._nameless: dict[str, LogHost] = {}  # hosts of which no line has more than the name
+        self._threads: dict[int, _LogThread] = {}
+        self._older: dict[int, _LogThread] = {}
 
-    def record(
-        self,
-        event: PoolEvent,
-        at_s: float | None = None,
-        *,
-        process: int | None = None,
-        told: bool = True,
-    ) -> None:
-        """Take one event into account.
+    @property
+    def hosts(self) -> tuple[LogHost, ...]:
+        """All that are kept."""
+        return (*self._hosts.values(), *self._nameless.values())
+
+    @property
+    def responses(self) -> int:
+        """How many responses there were so far."""
+        return sum(host.opened + host.reused for host in (*self.hosts, self.beyond))
+
+    def totals(self) -> tuple[int, int]:
+        """How many requests there were so far, and how many connections were opened."""
+        hosts = (*self.hosts, self.beyond)
+        return sum(host.requests for host in hosts), sum(host.opened for host in hosts)
+
+    def record(self, seen: Sequence[Seen], *, knows_threads: bool = True) -> None:
+        """Take events into account.
 
         Args:
-            event: its thread is a lane of the log.
-            at_s: its line's time, if it has one.
-            process: that of its line, if it says so.
-            told: its lane is known to be one thread's.
+            seen: the next ones of the log.
+            knows_threads: each number of a thread is known to be one thread's.
         """
-        lane = self._lanes.get(event.thread) or self._lane(event.thread)
-        if isinstance(event, Answered):
-            self._answered(lane, event, at_s, process, told)
-        elif isinstance(event, Starting):
-            self._starting(lane, event, process, told)
-        elif isinstance(event, Resetting):
-            if told:
-                self._give_up(lane)
-            kind = RETRY if lane.retries else DROPPED
-            self._open(lane, _Opening(bare=event.host, host=None, kind=kind, at_s=at_s))
-        elif isinstance(event, Retrying):
-            lane.retries += 1
-            lane.failed = lane.openings.pop() if lane.openings else None
-        else:
-            lane.again = True
+        times = (at_s for _, at_s, _ in seen if at_s is not None)
+        self.first_s = next(times, None) if self.first_s is None else self.first_s
+        times = (at_s for _, at_s, _ in reversed(seen) if at_s is not None)
+        self.last_s = next(times, self.last_s)
+        for event, at_s, origin in seen:
+            thread = self._threads.get(event.thread) or self._thread(event.thread)
+            if event is thread.last and not (
+                thread.attempts or thread.failed_tries or thread.repeats
+            ):  # as most are: one more response like the last, on a kept connection
+                thread.host.requests += 1
+                thread.host.on_reused(at_s)
+            elif isinstance(event, Discarding):
+                self._discarded(event)
+            else:
+                self._record(thread, event, at_s, origin.process, knows_threads)
 
-    def discarding(self, thread: int, host: str) -> None:
-        """urllib3 logged "Connection pool is full, discarding connection" on this lane."""
-        lane = self._lane(thread)
-        of = lane.last if lane.last and lane.last.bare == host else self._bare.get(host)
-        if of is not None:
-            of.discarded += 1
-
-    def _lane(self, number: int) -> _Lane:
-        lane = self._lanes.get(number)
-        if lane is None:
-            lane = self._older.pop(number, None) or _Lane()
-            if len(self._lanes) >= _LANES_KEPT:
+    def _thread(self, number: int) -> _LogThread:
+        thread = self._threads.get(number)
+        if thread is None:
+            thread = self._older.pop(number, None) or _LogThread()
+            if len(self._threads) >= _THREADS_KEPT:
                 for left in self._older.values():
-                    self._give_up(left)
-                self._lanes, self._older = {}, self._lanes
-            self._lanes[number] = lane
-        return lane
+                    self._forget(left)
+                self._threads, self._older = {}, self._threads
+            self._threads[number] = thread
+        return thread
 
-    def _host(self, scheme: str, bare: str, port: int) -> Host:
+    def _host(self, scheme: str, bare: str, port: int) -> LogHost:
         host = self._hosts.get((scheme, bare, port))
         if host is None:
             if len(self._hosts) >= HOSTS_KEPT:
-                return self._beyond
+                return self.beyond
             bracketed = f"[{bare}]" if ":" in bare else bare
-            host = Host(f"{scheme}://{bracketed}:{port}", bare)
+            host = LogHost(name=f"{scheme}://{bracketed}:{port}", bare=bare)
             self._hosts[scheme, bare, port] = self._bare[bare] = host
         return host
 
-    # Openings
+    def _host_named(self, bare: str) -> LogHost:
+        """The host of a line that has no more than its name."""
+        host = self._bare.get(bare) or self._nameless.get(bare)
+        if host is None:
+            if len(self._nameless) >= HOSTS_KEPT:
+                return self.beyond
+            host = self._nameless[bare] = LogHost(name=bare, bare=bare)
+        return host
 
-    def _starting(self, lane: _Lane, event: Starting, process: int | None, told: bool) -> None:
-        last = lane.openings[-1] if lane.openings else None
-        if last and last.host is None and last.bare == event.host and event.scheme == "https":
-            return  # urllib3 1.x: a dropped tunnel's second line
-        if told:
-            self._give_up(lane)
-        host = self._host(event.scheme, event.host, event.port)
-        kind = self._kind(lane, host, event.ordinal, process)
-        opening = _Opening(bare=event.host, host=host, kind=kind, ordinal=event.ordinal or 0)
-        self._open(lane, opening)
+    def _record(
+        self,
+        thread: _LogThread,
+        event: PoolEvent,
+        at_s: float | None,
+        process: int | None,
+        knows_threads: bool,
+    ) -> None:
+        if isinstance(event, Answered):
+            self._answered(thread, event, at_s, process, knows_threads)
+            return
+        if isinstance(event, Retrying):
+            thread.failed = thread.attempts[-1] if thread.attempts else None
+            if thread.failed is not None:
+                self._host_of(thread.failed).connects += 1
+            count_error(thread.errors, event.error)
+        for outcome in thread.take(event, is_one=knows_threads):
+            if isinstance(outcome, Attempt):
+                outcome.note = self._begun(thread, outcome.began, at_s, process)
+            else:
+                self._without_response(thread, outcome)
 
-    def _open(self, lane: _Lane, opening: _Opening) -> None:
-        if len(lane.openings) >= _AT_ONCE_KEPT:
-            self._none_came(lane, lane.openings.pop(0))
-        lane.openings.append(opening)
+    # Attempts to connect
 
-    def _kind(self, lane: _Lane, host: Host, ordinal: int | None, process: int | None) -> str:
-        failed, lane.failed = lane.failed, None
+    def _begun(
+        self,
+        thread: _LogThread,
+        began: Starting | Resetting,
+        at_s: float | None,
+        process: int | None,
+    ) -> _Begun:
+        if isinstance(began, Resetting):
+            return _Begun(None, RETRY if thread.failed_tries else DROPPED, at_s)
+        host = self._host(began.scheme, began.host, began.port)
+        return _Begun(host, self._cause(thread, host, began.ordinal, process), at_s)
+
+    def _host_of(self, attempt: Attempt) -> LogHost:
+        note = attempt.note
+        known = note.host if isinstance(note, _Begun) else None
+        return known or self._host_named(attempt.began.host)
+
+    def _cause(
+        self, thread: _LogThread, host: LogHost, ordinal: int | None, process: int | None
+    ) -> str:
+        failed, thread.failed = thread.failed, None
         begins = ordinal is None or ordinal == 1
         is_new_to = process is not None and process not in host.processes
-        if begins and process is not None and len(host.processes) < _PROCESSES_KEPT:
-            host.processes.add(process)
+        if begins and process is not None:
+            host.used_by(process)
         # two threads that begin at once may log in the other order: then (2) comes before (1)
-        if begins and (not host.claimed or (is_new_to and process in host.processes)):
-            host.claimed = True
-            return FIRST_HERE if lane.redirected else FIRST
-        if (
-            failed is not None
-            and failed.host is host
-            and failed.kind in _OF_NEW_POOLS
-            and ordinal in (1, failed.ordinal + 1)
-        ):
-            return failed.kind  # of that new pool nothing had come yet
-        if lane.retries:
+        if begins and (not host.is_known or (is_new_to and process in host.processes)):
+            host.is_known = True
+            return FIRST_OR_REDIRECT if thread.redirected else FIRST
+        if failed is not None and (cause := self._of_that_pool(failed, host, ordinal)):
+            return cause
+        if thread.failed_tries:
             return RETRY
         if ordinal is None:
             return NEW
         if ordinal > 1:
             return BUSY
-        return NEW_POOL if process in host.processes else NEW_POOL_OR_RUN
+        return NEW_POOL if process in host.processes else NEW_POOL_OR_PROCESS
 
-    def _give_up(self, lane: _Lane) -> None:
-        """What this lane was opening had no answer: it does something else now."""
-        for opening in lane.openings:
-            self._none_came(lane, opening)
-        lane.openings.clear()
+    def _of_that_pool(self, failed: Attempt, host: LogHost, ordinal: int | None) -> str | None:
+        """The cause of an attempt that failed, if nothing has come of its new pool yet."""
+        note, began = failed.note, failed.began
+        if not isinstance(note, _Begun) or not isinstance(began, Starting):
+            return None
+        follows = ordinal in (1, (began.ordinal or 0) + 1)
+        is_same = note.host is host and note.cause in _OF_NEW_POOLS and follows
+        return note.cause if is_same else None
 
-    def _none_came(self, lane: _Lane, opening: _Opening) -> None:
-        lane.failed = opening
-        host = opening.host or self._bare.get(opening.bare)
-        if host is not None:
-            host.unanswered += 1
-            host.attempts += 1 + lane.retries
-            host.requests += not lane.again
-        lane.retries, lane.again = 0, False
+    # Requests that end
 
-    # Answers
+    def _without_response(self, thread: _LogThread, ended: Ended) -> None:
+        attempt = thread.failed = ended.attempt
+        if attempt is not None:
+            host = self._host_of(attempt)
+            host.connects += 1
+            self._add(thread, host, ended)
 
     def _answered(
-        self, lane: _Lane, event: Answered, at_s: float | None, process: int | None, told: bool
+        self,
+        thread: _LogThread,
+        event: Answered,
+        at_s: float | None,
+        process: int | None,
+        knows_threads: bool,
     ) -> None:
         host = self._host(event.scheme, event.host, event.port)
-        opening = self._taken(lane, host, told) if lane.openings else None
-        host.attempts += 1 + lane.retries
-        host.requests += not lane.again
-        lane.retries, lane.again, lane.failed = 0, False, None
-        lane.redirected = event.status in _REDIRECTS
-        lane.last = host
-        if opening is None:
-            if process is not None and len(host.processes) < _PROCESSES_KEPT:
-                host.processes.add(process)
-            host.is_reused(at_s)
+        if len(thread.attempts) > 1:
+            self.mixed += sum(attempt.fits(event) for attempt in thread.attempts) > 1
+        *given_up, ended = thread.take(event, is_one=knows_threads)
+        for outcome in given_up:
+            if isinstance(outcome, Ended):
+                self._without_response(thread, outcome)
+        thread.failed, thread.last, thread.host = None, event, host
+        if not isinstance(ended, Ended):
+            return
+        note = ended.attempt.note if ended.attempt is not None else None
+        if isinstance(note, _Begun) and ended.attempt is not None:
+            host.connects += 1
+            host.on_opened(
+                note.cause, reconnects=ended.attempt.reconnects, begun_s=note.at_s, at_s=at_s
+            )
         else:
-            again = opening.host is None
-            host.is_opened(opening.kind, again=again, begun_s=opening.at_s)
-        if at_s is not None:
-            host.last_s = at_s
+            if process is not None:
+                host.used_by(process)
+            host.on_reused(at_s)
+        self._add(thread, host, ended)
 
-    def _taken(self, lane: _Lane, host: Host, told: bool) -> _Opening | None:
-        """The opening that this answer is to; on a thread any other has failed by now."""
-        fitting = [
-            opening
-            for opening in lane.openings
-            if opening.host is host or (opening.host is None and opening.bare == host.bare)
-        ]
-        if fitting:
-            lane.openings.remove(fitting[0])
-            self._mixed += len(fitting) > 1
-        if told:
-            self._give_up(lane)
-        return fitting[0] if fitting else None
+    def _add(self, thread: _LogThread, host: LogHost, ended: Ended) -> None:
+        host.requests += ended.is_new
+        host.unanswered += ended.failed_tries + (not ended.answered)
+        for error, times in thread.errors.items():
+            count_error(host.errors, error, times)
+        thread.errors.clear()
 
-    # The report
+    def _discarded(self, event: Discarding) -> None:
+        thread = self._thread(event.thread)
+        last = thread.host if thread.last and thread.host.bare == event.host else None
+        host = last or self._host_named(event.host)
+        host.discarded += 1
+        host.pool_size = event.pool_size if host.pool_size is None else host.pool_size
+        if len(host.warned) < _WARNED_KEPT:
+            host.warned.add(event.thread)
 
-    @property
-    def answers(self) -> int:
-        """How many answers there were so far."""
-        return sum(host.opened + host.reused for host in (*self._hosts.values(), self._beyond))
+    # The end
 
-    def totals(self) -> tuple[int, int]:
-        """How many requests there were so far, and how many connections were opened."""
-        hosts = (*self._hosts.values(), self._beyond)
-        return sum(host.requests for host in hosts), sum(host.opened for host in hosts)
+    def finish(self) -> None:
+        """The log is over: nothing more will come of what was begun."""
+        for thread in (*self._older.values(), *self._threads.values()):
+            self._forget(thread)
+        self._older, self._threads = {}, {}
+        for bare in self._bare.keys() & self._nameless.keys():
+            self._bare[bare].absorb(self._nameless.pop(bare))
 
-    def report(self, *, warnings: list[str]) -> dict[str, Any]:
-        """The report, in the shape of `analysis.reporting`, once the log is over.
-
-        Times of opening are not in a log.
-        """
-        for lane in (*self._lanes.values(), *self._older.values()):
-            self._give_up(lane)
-        hosts = [row(host) for host in self._hosts.values() if host.attempts]
-        hosts.sort(key=lambda row: (-row["opened"], -row["requests"], row["host"]))
-        kinds = {kind for host in self._hosts.values() for kind in host.causes}
-        return {
-            "schema": SCHEMA,
-            "source": "log",
-            "seconds": None,
-            "hosts": hosts,
-            "left_open": None,
-            "left_at": [],
-            "warnings": [*warnings, *self._doubts(), *[CANNOT] * (not kinds.isdisjoint(SETS))],
-        }
-
-    def _doubts(self) -> list[str]:
-        doubts = []
-        unanswered = sum(host.unanswered for host in self._hosts.values())
-        if unanswered:
-            doubts.append(f"Attempts to open a connection that had no answer: {unanswered}.")
-        if self._mixed:
-            doubts.append(
-                f"Connections opened while others were: {self._mixed}. The log does not tell "
-                "threads apart, so some may have failed. Next: %(threadName)s in its format."
-            )
-        if self._beyond.attempts:
-            doubts.append(
-                f"Hosts beyond the first {HOSTS_KEPT} are left out: {self._beyond.requests} "
-                f"requests, {self._beyond.opened} connections opened."
-            )
-        return doubts
+    def _forget(self, thread: _LogThread) -> None:
+        for ended in thread.give_up():
+            self._without_response(thread, ended)
+        for error, times in thread.errors.items():
+            count_error(self.errors, error, times)
+        thread.errors.clear()

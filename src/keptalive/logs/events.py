@@ -1,15 +1,12 @@
-"""What urllib3's lines tell of: events, each on the lane of its thread."""
+"""What urllib3's lines mean: events, each with its time and its origin."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from keptalive.logs.messages import DEFAULT_PORTS, REMEMBERED, What
-from keptalive.logs.scanner import Tally
-from keptalive.logs.threads import Found, Lanes
+from keptalive.logs.prefix import Origin
 from keptalive.records.pool_events import (
     Answered,
     PoolEvent,
@@ -26,87 +23,39 @@ class Discarding:
 
     thread: int
     host: str
+    pool_size: int | None = None
 
 
-class Seen(NamedTuple):
-    """One of urllib3's lines: what it tells of, and where it stood.
+LogEvent = PoolEvent | Discarding
 
-    ``at_s`` is in seconds since 1970; a time without a zone is taken for UTC, so that differences
-    within one log are right. ``line`` counts from 1, on through the files of a rotated log.
-    A tuple, since it costs a fifth of a dataclass, and there are as many as lines of urllib3's.
-    """
-
-    event: PoolEvent | Discarding
-    source: str
-    at_s: float | None
-    process: int | None
-    line: int
+# The event; its time in seconds since 1970, where a time without a zone is taken for UTC; where
+# its line came from. A plain tuple: there are as many as lines of urllib3's.
+Seen = tuple[LogEvent, float | None, Origin]
 
 
-class Teller:
-    """Turns lines into events, and counts those of which nobody knows whose they are."""
-
-    def __init__(self, tally: Tally, lanes: Lanes) -> None:
-        self._tally = tally
-        self._lanes = lanes
-        self._hosts: dict[str, What] = {}  # for old lines, whose answers do not name theirs
-        self._opening: dict[int, str] = {}
-
-    def told(self, found: list[Found]) -> Iterator[Seen]:
-        self._lanes.learn(found)
-        for line, at_s, origin, what in found:
-            lane = origin.lane or self._lanes.lane(origin)
-            event = self._event(lane, what) if what.port is None else _event(lane, what)
-            if event is None:
-                self._tally.skipped += 1
-                continue
-            yield Seen(event, origin.source, at_s, origin.process, line)
-
-    def _event(self, lane: int, what: What) -> PoolEvent | Discarding | None:
-        if what.kind == "starting":
-            return self._start(lane, what)
-        if what.kind == "old answer":
-            return self._old_answer(lane, what.number)
-        if what.kind == "resetting" and self._hosts:
-            self._opens(lane, str(what.host))
-        return _event(lane, what)
-
-    def _start(self, lane: int, what: What) -> PoolEvent | Discarding:
-        host = str(what.host)
-        if len(self._hosts) >= REMEMBERED:
-            self._hosts.clear()
-        self._hosts[host] = what._replace(port=DEFAULT_PORTS[what.scheme])
-        self._opens(lane, host)
-        return _event(lane, self._hosts[host])
-
-    def _opens(self, lane: int, host: str) -> None:
-        if len(self._opening) >= REMEMBERED:
-            self._opening.clear()
-        self._opening[lane] = host
-
-    def _old_answer(self, lane: int, status: int) -> PoolEvent | Discarding | None:
-        """Whose answer it is: what this lane is opening, or the only host that there is."""
-        host = self._opening.pop(lane, None)
-        if host is None and len(self._hosts) == 1:
-            host = next(iter(self._hosts))
-        place = self._hosts.get(host or "")
-        return place and _event(lane, place._replace(kind="answered", number=status))
+def event_of(thread: int, what: What) -> LogEvent:
+    """The event that a message of this thread stands for."""
+    if what.kind != "starting":
+        return _event_of(thread, what)
+    # with its ordinal, it is seldom like an earlier one
+    port = DEFAULT_PORTS[what.scheme] if what.port is None else what.port
+    return Starting(
+        thread=thread, scheme=what.scheme, host=str(what.host), port=port, ordinal=what.number
+    )
 
 
 @lru_cache(REMEMBERED)
-def _event(lane: int, what: What) -> PoolEvent | Discarding:
-    kind, name, scheme, port_or_none, number = what
-    host, port = str(name), int(port_or_none or 0)
-    match kind:
+def _event_of(thread: int, what: What) -> LogEvent:
+    host = str(what.host)
+    match what.kind:
         case "answered":
-            return Answered(thread=lane, scheme=scheme, host=host, port=port, status=number)
-        case "starting":
-            return Starting(thread=lane, scheme=scheme, host=host, port=port, ordinal=number)
+            port, status = int(what.port or 0), int(what.number or 0)
+            return Answered(thread=thread, scheme=what.scheme, host=host, port=port, status=status)
         case "resetting":
-            return Resetting(thread=lane, host=host)
+            return Resetting(thread=thread, host=host)
         case "discarding":
-            return Discarding(thread=lane, host=host)
+            return Discarding(thread=thread, host=host, pool_size=what.number)
         case "retrying":
-            return Retrying(thread=lane)
+            return Retrying(thread=thread, error=what.error)
         case _:
-            return RetryingStatus(thread=lane)
+            return RetryingStatus(thread=thread)

@@ -1,4 +1,4 @@
-"""Lines of JSON, told as lines of text that they may stand for."""
+"""Lines of JSON, as lines of text that they may stand for."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _leaves(value: object, key: str = "", depth: int = 0) -> Iterator[tuple[str,
 
 @lru_cache(REMEMBERED)
 def _role(key: str) -> str:
-    """What the value of a key tells: the time, or where the line is from; else nothing."""
+    """What the value of a key is: the time, or where the line is from; else nothing."""
     flat = key.lower().replace(".", "_")
     flat = flat.removeprefix("process_") if "_thread" in flat else flat
     return next((role for role, keys in _ROLES.items() if flat in keys), "")

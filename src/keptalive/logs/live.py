@@ -18,13 +18,13 @@ from typing import BinaryIO
 
 from keptalive.logs.source import BLOCK, pieces_of
 
-_QUIET_S = 0.1  # nothing came for so long: it is time to say how far we are
+_QUIET_S = 0.1  # nothing came for so long: it is time to show how far we are
 _AGAIN_S = 0.5  # and after so long in any case
 _GRACE_S = 0.2  # after Ctrl-C, for what the writer is still writing
 _PIPE_BYTES = 1024 * 1024  # what a pipe holds at most: Linux, /proc/sys/fs/pipe-max-size
 
 
-def live_pieces(stream: BinaryIO, tell: Callable[[], None]) -> Iterator[bytes]:
+def live_pieces(stream: BinaryIO, show: Callable[[], None]) -> Iterator[bytes]:
     """What comes out of a pipe or a terminal, as it comes; of a file, what is in it.
 
     The first Ctrl-C is the end of a pipe, once what is in it has been read; so a writer that does
@@ -32,7 +32,7 @@ def live_pieces(stream: BinaryIO, tell: Callable[[], None]) -> Iterator[bytes]:
 
     Args:
         stream: of an open file descriptor.
-        tell: called when nothing has come for a moment, and every half a second otherwise; not for
+        show: called when nothing has come for a moment, and every half a second otherwise; not for
             a file.
 
     Raises:
@@ -42,17 +42,17 @@ def live_pieces(stream: BinaryIO, tell: Callable[[], None]) -> Iterator[bytes]:
         yield from pieces_of(stream)
         return
     with _ctrl_c() as pressed:
-        yield from _until_pressed(stream.fileno(), pressed, tell)
+        yield from _until_pressed(stream.fileno(), pressed, show)
         yield from _what_is_left(stream.fileno())
 
 
-def _until_pressed(descriptor: int, pressed: int, tell: Callable[[], None]) -> Iterator[bytes]:
-    told_s = time.monotonic()
+def _until_pressed(descriptor: int, pressed: int, show: Callable[[], None]) -> Iterator[bytes]:
+    shown_s = time.monotonic()
     while True:
         ready = _readable([descriptor, pressed], _QUIET_S)
-        if not ready or time.monotonic() > told_s + _AGAIN_S:
-            tell()
-            told_s = time.monotonic()
+        if not ready or time.monotonic() > shown_s + _AGAIN_S:
+            show()
+            shown_s = time.monotonic()
         ready = ready or _readable([descriptor, pressed], None)
         if pressed in ready or not (piece := os.read(descriptor, BLOCK)):
             return

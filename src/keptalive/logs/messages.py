@@ -1,30 +1,34 @@
-"""What urllib3 says: its messages, where in a block of a log they may be, and how each is read."""
+"""The messages of urllib3 1.26 and 2.x: where in a block they may be, and how each is read."""
 
 from __future__ import annotations
 
 import ipaddress
-import itertools
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
 TRIES = 8  # at one line: a hostile one must not cost the square of its length
-REMEMBERED = 4096  # answers, origins, lanes: as many as a log needs, not as many as it has
+REMEMBERED = 4096  # prefixes, threads: as many as a log needs, not as many as it has
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class What(NamedTuple):
-    """What a message says; ``host`` is that of an opening or of its answer, else None."""
+    """What a message says; ``host`` is that of an attempt to connect or of a response, else None.
+
+    ``port`` is None of a "Starting" line without one, as a log that was made shorter has it.
+    """
 
     kind: str
     host: str | None = None
     scheme: str = ""
     port: int | None = None
-    number: int = 0  # of a "Starting" line the ordinal, of an answer the status
+    number: int | None = None  # the ordinal, the status, or how many connections the pool keeps
+    error: str = ""
 
 
-Message = tuple[int, int, What]  # where it begins in its line, where it ends, what it says
-_SAYS_NO_MORE = {kind: What(kind) for kind in ("retrying", "status")}
+Message = tuple[int, int, What]  # where it begins, where it ends, what it says
+_STATUS_IS_RETRIED = What("status")
 
 
 _END = rb"""(?=[\s"'\\,;|<>()\[\]{}\x1b]|$)"""
@@ -43,22 +47,20 @@ _RESETTING = re.compile(rb"Resetting dropped connection: " + _HOST + _END)
 _DISCARDING = re.compile(
     rb"Connection pool is full, discarding connection: "
     + _HOST
-    + rb"(?:\. Connection pool size: \d+)?"
+    + rb"(?:\. Connection pool size: (\d{1,9}))?"
     + _END
     + rb"(?! Conn)"  # a size that was cut off
 )
-_BROKEN = re.compile(rb" after connection broken by '.*': [^\s\"\\]+")
+# The last of nested exceptions: "ProtocolError('Connection aborted.', RemoteDisconnected('"
+_ERROR = rb"(?:(\w{1,80})\((?:'[^']{0,80}', )?){1,4}"
+_BROKEN = re.compile(rb" after connection broken by '(?:" + _ERROR + rb")?.*': [^\s\"\\]+")
 _RETRY = re.compile(rb"(?:(?<![\w.-])|(?<=\dm))Retry: (?:/|https?://)[^\s\"\\]*")
-_PLACED = (
-    rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) (?=\\?"[A-Za-z])'
+_PLACED = rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) '
+_REQUEST = re.compile(
+    rb"(https?)"
+    + _PLACED
+    + rb'\\?"[A-Za-z]+ [^\s]*(?: [^\s"]*)*? HTTP/[\d.]{1,3}\\?" (\d{3}) (?:\d+|None)(?![\w.])'
 )
-# before 1.18 this was all of the line
-_OLD_REQUEST = re.compile(
-    rb'\\?"[A-Za-z]+ [^\s]*(?: [^\s"]*)*? HTTP/[\d.]{1,3}\\?" (\d{3}) (?:\d+|None)(?![\w.])'
-)
-_QUOTE = re.compile(rb'\\?"(?=[A-Za-z]+ )')
-_REQUEST = re.compile(rb"(https?)" + _PLACED + _OLD_REQUEST.pattern)
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def _text(raw: bytes) -> str:
@@ -79,16 +81,17 @@ def _is_ipv6(host: str) -> bool:
 
 def _starting(line: bytes, at: int) -> Message | None:
     found = _STARTING.match(line, at)
-    place = found and _place(_text(found[3]))
+    place = found and _place(found[3])
     if not found or not place:
         return None
-    host, port = place
-    what = What("starting", host, found[1].decode().lower(), port, int(found[2]))
-    return found.start(), found.end(), what
+    scheme = "http" if found[1] == b"HTTP" else "https"
+    return at, found.end(), What("starting", place[0], scheme, place[1], int(found[2]))
 
 
-def _place(text: str) -> tuple[str, int | None] | None:
-    """A host and its port; up to 1.22 it is the host alone. IPv6 has no brackets: "::1:80"."""
+@lru_cache(REMEMBERED)
+def _place(raw: bytes) -> tuple[str, int | None] | None:
+    """A host and its port, which may be missing. IPv6 has no brackets: "::1:80"."""
+    text = _text(raw)
     host, _, port = text.rpartition(":")
     bare = host.strip("[]")
     if host and _is_port(port) and (":" not in bare or _is_ipv6(bare)):
@@ -103,37 +106,32 @@ def _is_port(text: str) -> bool:
 
 def _resetting(line: bytes, at: int) -> Message | None:
     found = _RESETTING.match(line, at)
-    return found and (found.start(), found.end(), What("resetting", _host(found[1])))
+    return found and (at, found.end(), What("resetting", _host(found[1])))
 
 
 def _discarding(line: bytes, at: int) -> Message | None:
     found = _DISCARDING.match(line, at)
-    return found and (found.start(), found.end(), What("discarding", _host(found[1])))
+    if not found:
+        return None
+    size = None if found[2] is None else int(found[2])
+    return at, found.end(), What("discarding", _host(found[1]), number=size)
 
 
 def _retrying(line: bytes, at: int) -> Message | None:
-    start = line.rfind(b"Retrying (", 0, at)
+    start = line.rfind(b"Retrying (", line.rfind(b"\n", 0, at) + 1, at)
     found = _BROKEN.match(line, at) if start >= 0 else None
-    return found and (start, found.end(), _SAYS_NO_MORE["retrying"])
+    return found and (start, found.end(), What("retrying", error=_text(found[1] or b"")))
 
 
 def _retry(line: bytes, at: int) -> Message | None:
     found = _RETRY.match(line, at)
-    return found and (found.start(), found.end(), _SAYS_NO_MORE["status"])
+    return found and (at, found.end(), _STATUS_IS_RETRIED)
 
 
 def _answered(line: bytes, at: int) -> Message | None:
     scheme_at = at - 5 if line.startswith(b"https", max(at - 5, 0)) else at - 4
     found = _REQUEST.match(line, scheme_at) if scheme_at >= 0 else None
-    return found and (found.start(), found.end(), _answer_of(*found.groups()))
-
-
-def old_answered(line: bytes) -> Message | None:
-    """The request line of urllib3 before 1.18, which does not name its host."""
-    for quote in itertools.islice(_QUOTE.finditer(line), TRIES):
-        if found := _OLD_REQUEST.match(line, quote.start()):
-            return found.start(), found.end(), What("old answer", number=int(found[1]))
-    return None
+    return found and (scheme_at, found.end(), _answer_of(*found.groups()))
 
 
 @lru_cache(REMEMBERED)
@@ -160,11 +158,15 @@ NEEDLES = (
 )
 UNMISTAKABLE = 5  # so many of them are urllib3's even if the rest cannot be read
 SLOTS = 8  # a position and the needle found there are one number, for numbers sort fast
-_STARTS, _RESETS, _DISCARDS, _BREAKS, _ANSWERS, _RETRIES = range(6)  # their places
-# For a long text `bytes.find` is fastest, for a short one a pattern that begins with its letters;
-# and others than urllib3 have "://" as well, so what follows is looked at too
+_STARTS, _RESETS, _DISCARDS, _BREAKS, ANSWERS, _RETRIES = range(6)  # their places
+# For a long text `bytes.find` is fastest, for a short one a pattern that begins with its letters
 _LONG = (_STARTS, _DISCARDS, _BREAKS)
-_AT_PLACES = re.compile(rb"://(?=" + _PLACED.removeprefix(rb"://") + rb")")
+# Where responses may be: others have "://" as well, so what follows is looked at too. Group 2 is
+# the port; group 3, the status, is there where the line is a usual response's to its end.
+RESPONSES = re.compile(
+    _PLACED
+    + rb'(?:"[A-Z]+ [^\s"\\]* HTTP/[\d.]{1,3}" (\d{3}) (?:\d+|None)(?=\r?\n)|(?=\\?"[A-Za-z]))'
+)
 _AT_RE = re.compile(rb"Re(?:(setting dropped connection: )|try: )")
 NAME_NEEDLE = b".connectionpool"
 NAMED = re.compile(rb"urllib3(?:_future)?(?:\._async)?\.connectionpool(?![\w.])")
@@ -184,8 +186,16 @@ def looks_cut(line: bytes) -> bool:
     return line.rstrip().endswith(_CUT_OFF) or any(begin in line for begin in _BEGINS[:4])
 
 
-def hits_in(block: bytes) -> list[int]:
-    """Where in a block what urllib3 says may be, in order."""
+def hits_in(text: bytes) -> list[int]:
+    """Where in a text, mostly a line, what urllib3 says may be, in order."""
+    hits = [found.start() * SLOTS + ANSWERS for found in RESPONSES.finditer(text)]
+    hits += other_hits_in(text)
+    hits.sort()
+    return hits
+
+
+def other_hits_in(block: bytes) -> list[int]:
+    """Where in a block anything but a response may be, in order."""
     hits: list[int] = []
     for slot in _LONG:
         text = NEEDLES[slot].text
@@ -193,8 +203,9 @@ def hits_in(block: bytes) -> list[int]:
         while position >= 0:
             hits.append(position * SLOTS + slot)
             position = block.find(text, position + 1)
-    hits += [found.start() * SLOTS + _ANSWERS for found in _AT_PLACES.finditer(block)]
-    for found in _AT_RE.finditer(block):
-        hits.append(found.start() * SLOTS + (_RETRIES if found[1] is None else _RESETS))
+    hits += [
+        found.start() * SLOTS + (_RETRIES if found[1] is None else _RESETS)
+        for found in _AT_RE.finditer(block)
+    ]
     hits.sort()
     return hits

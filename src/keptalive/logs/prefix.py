@@ -1,4 +1,4 @@
-"""Where a line came from: what its prefix tells of logger, process and thread."""
+"""Where a line came from: the logger, process and thread that its prefix names."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Origin:
     threaded: bool
     who: tuple[int, ...]  # the threads and processes that are evident
     words: list[int]  # the others, by their place
-    lane: int | None = None
+    thread: int | None = None  # its number, once it is known what makes threads in this log
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class _Layout:
         )
 
 
-class Origins:
-    """Tells the origin of each prefix; most differ from one seen before in their digits only.
+class Prefixes:
+    """Reads the origin from each prefix; most differ from an earlier one in their digits only.
 
     Args:
         wanted: which words matter, by their place, of so many.
@@ -105,22 +105,22 @@ class Origins:
         self._layouts: dict[int, _Layout] = {}  # by hashes: there may be secrets in a prefix
 
     def of(self, prefix: bytes) -> Origin:
-        """What this prefix, its time left out, tells."""
+        """The origin that this prefix, its time left out, shows."""
         text = prefix[-LONGEST_PREFIX:].rpartition(b"\r")[2]
         if b"\x1b" in text:
             text = _COLOUR.sub(b"", text)
         plain = text.translate(_DIGITS_ALIKE)
         if _AS_LONG_AS_AN_IDENT in plain:  # which is known by its digits
-            return self._told(_layout(text), text)
+            return self._origin(_layout(text), text)
         key = hash(plain)
         layout = self._layouts.get(key)
         if layout is None:
             if len(self._layouts) >= REMEMBERED:
                 self._layouts.clear()
             layout = self._layouts[key] = _layout(text)
-        return self._told(layout, text)
+        return self._origin(layout, text)
 
-    def _told(self, layout: _Layout, text: bytes) -> Origin:
+    def _origin(self, layout: _Layout, text: bytes) -> Origin:
         return layout.origin(text, self._wanted(len(layout.words)))
 
 

@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from keptalive.errors import UsageError
-from keptalive.logs.events import Seen, Teller
-from keptalive.logs.scanner import Finder, Tally
+from keptalive.logs.blocks import Tally, blocks
+from keptalive.logs.events import Seen
+from keptalive.logs.scanner import Scanner
 from keptalive.logs.source import decoded, opened, pieces_of
-from keptalive.logs.threads import Lanes
+from keptalive.logs.threads import Threads
 
 
 class Reading(Tally):
-    """Iterates over what urllib3's lines in one log tell; the counts are those so far.
+    """Iterates over what urllib3's lines in one log mean, a list for each block of the log.
 
-    ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines`` those of its pools, whether
-    or not they tell of an event; ``skipped`` those of them that are cut off or cannot be read.
-    ``ended_early`` says that a compressed log is damaged, or has no end; ``binary`` that what is
-    read does not begin as text does.
+    The counts are those so far. ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines``
+    those of its pools, whether or not they are an event; ``skipped`` those of them that are cut off
+    or cannot be read. ``ended_early`` says that a compressed log is damaged, or has no end;
+    ``binary`` that what is read does not begin as text does.
     """
 
     def __init__(
@@ -31,15 +32,14 @@ class Reading(Tally):
         super().__init__()
         self._source = source
         self._pieces = pieces
-        self._lanes = Lanes()
-        self._finder = Finder(self, self._lanes)
-        self._teller = Teller(self, self._lanes)
+        self._threads = Threads()
+        self._scanner = Scanner(self, self._threads)
         self._seen = self._read()
 
-    def __iter__(self) -> Iterator[Seen]:
+    def __iter__(self) -> Iterator[list[Seen]]:
         return self._seen
 
-    def __next__(self) -> Seen:
+    def __next__(self) -> list[Seen]:
         return next(self._seen)
 
     @property
@@ -48,19 +48,24 @@ class Reading(Tally):
         return "standard input" if self._source == "-" else str(self._source)
 
     @property
-    def tells_threads(self) -> bool:
-        """Whether every event so far is known to be from another thread than another lane's.
+    def knows_threads(self) -> bool:
+        """Whether every event so far is known to be of the one thread that its number stands for.
 
-        If not, then what two threads did at once may be in one lane.
+        If not, then what two threads did at once may have one number.
         """
-        return self.urllib3_lines > 0 and self._lanes.all_told
+        return self.urllib3_lines > 0 and self._threads.all_known
 
-    def _read(self) -> Iterator[Seen]:
+    @property
+    def knows_zone(self) -> bool:
+        """Whether some time so far says what its zone is."""
+        return self._scanner.clock.knows_zone
+
+    def _read(self) -> Iterator[list[Seen]]:
         try:
             with opened(self._source) as stream:
                 pieces = decoded(self._pieces(stream), self._damaged)
-                for block in self._finder.blocks(pieces):
-                    yield from self._teller.told(self._finder.found(block))
+                for block in blocks(pieces, self, self._scanner.too_long):
+                    yield self._scanner.seen(block)
         except OSError as error:
             raise UsageError(
                 f"The log cannot be read: {self.name}: {error.strerror or error}."

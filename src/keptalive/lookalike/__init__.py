@@ -1,6 +1,7 @@
-"""An api.github.com of one's own on loopback, whose connections end exactly as one chooses.
+"""The look-alike: a test server that imitates api.github.com, on loopback.
 
-It imports nothing of keptalive but its errors: it is the third witness, and witnesses must not
-share code. `process.Lookalike` starts one as a process of its own; `server.run_forever` serves
-in this one.
+A scenario says how and when it ends connections. It counts the connections that it accepts: it is
+the third witness. Witnesses must not share code, so it imports nothing of keptalive but the errors
+and the signal handling. `process.Lookalike` starts it in a process of its own;
+`server.run_forever` runs it in this process.
 """

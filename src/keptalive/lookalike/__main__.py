@@ -1,15 +1,15 @@
-"""The child process: JSON lines in on standard input, JSON lines out on standard output.
+"""The server's process, which `process.Lookalike` starts.
 
-The first line says what to serve, each further one is a question; the end of the input is the end.
-Who starts it is `process.Lookalike`.
+It reads JSON lines from standard input and writes JSON lines to standard output. The first line
+says what to serve, each further line is a command. It stops when standard input ends.
 """
 
 from __future__ import annotations
 
 import signal
 
-# Signals are for the parent to handle, whose end is the end of our input: before anything that
-# takes time to import.
+# The parent handles signals: when it ends, our input ends. This comes before the imports, which
+# take time.
 for name in ("SIGINT", "SIGTERM", "SIGHUP"):
     if hasattr(signal, name):
         signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -1,8 +1,9 @@
-"""Requests to responses: as much of the GitHub REST API as a client's experiments need.
+"""Makes a response for each request: the part of the GitHub REST API that experiments need.
 
-No socket and no connection is known here, and the time is handed in. Links lead back to the
-look-alike (`base_url`), so that a client that follows them stays on loopback. One quota for the
-token; what is refused for its credentials or its form is free of it.
+This module knows no socket and no connection, and gets the time as an argument. Links in responses
+point to the look-alike itself (`base_url`), so that a client that follows them stays on loopback.
+The token has one rate limit. A request that is refused for its credentials or its form does not
+count.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from functools import lru_cache
 
 from keptalive.lookalike import bodies, resources
 
-TOKEN = "lookalike-token"  # noqa: S105 (made up, and meant to look it)
+TOKEN = "lookalike-token"  # noqa: S105 (not a real token)
 AMPLE_LIMIT = 1_000_000
-"""So many requests an hour that no benchmark meets the limit by accident; GitHub's is 5,000."""
+"""Requests an hour: more than any benchmark makes. GitHub's limit is 5,000."""
 
 REVOCATION = (b"DELETE", b"/installation/token")
-"""What ends a token here for good, as it ends an installation's at GitHub."""
+"""The request that revokes the token, as it revokes an installation's token at GitHub."""
 
 _ANONYMOUS_LIMIT = 60
 _WINDOW_S = 3600
@@ -39,7 +40,7 @@ _REASONS: Mapping[int, bytes] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What was asked; the headers' names in lower case."""
+    """One request; the names of its headers are in lower case."""
 
     method: bytes
     target: bytes
@@ -48,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What is answered: status, a block of header lines each ending in CRLF, and a body."""
+    """One response: its status, its header lines (each ends in CRLF), and its body."""
 
     status: int
     head: bytes
@@ -56,19 +57,19 @@ class Response:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The header lines, by their names in lower case."""
+        """The headers, by their names in lower case."""
         pairs = (line.split(": ", 1) for line in self.head.decode().splitlines())
         return {name.lower(): value for name, value in pairs}
 
     def render(self, *, http_version: bytes, announces_close: bool) -> bytes:
-        """Write the response as it goes over the wire, headers and body in one."""
+        """The bytes of the response, headers and body together."""
         close = b"connection: close\r\n" if announces_close else b""
         reason = _REASONS[self.status]
         return b"".join((http_version, b" ", reason, b"\r\n", self.head, close, b"\r\n", self.body))
 
 
 class Api:
-    """One GitHub: its quota and its answers."""
+    """The API: it keeps the rate limit and makes the responses."""
 
     def __init__(self, *, base_url: str, rate_limit: int = AMPLE_LIMIT) -> None:
         self._base_url = base_url
@@ -78,8 +79,8 @@ class Api:
         self._served = 0
         self._revoked = False
 
-    def answer(self, request: Request, *, now_s: float) -> Response:
-        """Answer a request that arrived at a time in seconds since the epoch."""
+    def respond(self, request: Request, *, now_s: float) -> Response:
+        """The response to a request that came at this time, in seconds since the epoch."""
         self._served += 1
         if now_s >= self._resets_at_s:
             self._used, self._resets_at_s = 0, int(now_s) + _WINDOW_S
@@ -91,7 +92,7 @@ class Api:
                 resource = resources.limit_exceeded()
             else:
                 self._used += 1
-        return self._respond(request, resource, authenticated, now_s)
+        return self._response(request, resource, authenticated, now_s)
 
     def _decide(self, request: Request) -> tuple[resources.Resource, bool]:
         headers = request.headers
@@ -115,7 +116,7 @@ class Api:
             return resources.problem(401, "Requires authentication"), False
         return resource, authenticated
 
-    def _respond(
+    def _response(
         self, request: Request, resource: resources.Resource, authenticated: bool, now_s: float
     ) -> Response:
         varying = self._varying_headers(authenticated, int(now_s))
@@ -152,7 +153,7 @@ class Api:
 
 
 def is_authorized(authorization: bytes) -> bool:
-    """Say whether an Authorization header carries our token, in any of GitHub's three ways."""
+    """Whether an Authorization header has our token, in any of the three forms of GitHub."""
     scheme, _, credentials = authorization.partition(b" ")
     credentials = credentials.strip()
     if scheme.lower() in (b"bearer", b"token"):
@@ -171,11 +172,11 @@ def _is_rate_limit(target: bytes) -> bool:
 
 
 def _matches(headers: Mapping[bytes, bytes], etag: bytes) -> bool:
-    # If-None-Match compares weakly: with and without W/ is the same.
-    asked = headers.get(b"if-none-match")
-    if asked is None:
+    # If-None-Match compares weakly: a tag with W/ equals the same tag without
+    header = headers.get(b"if-none-match")
+    if header is None:
         return False
-    tags = (tag.strip().removeprefix(b"W/") for tag in asked.split(b","))
+    tags = (tag.strip().removeprefix(b"W/") for tag in header.split(b","))
     return any(tag in (b"*", etag.removeprefix(b"W/")) for tag in tags)
 
 

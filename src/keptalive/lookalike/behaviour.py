@@ -1,7 +1,7 @@
-"""Scenarios: how the look-alike treats its connections, as tables.
+"""Scenarios: tables that say how and when the look-alike ends its connections.
 
-Here is decided what happens to a request and to an idle connection. This module knows counts and
-names, and nothing of sockets, TLS, time or HTTP parsing: it decides, and the connection acts.
+This module decides what happens to a request and to an idle connection; `connection` does it. It
+knows names and counts, but no sockets, TLS, time or HTTP parsing.
 """
 
 from __future__ import annotations
@@ -19,58 +19,85 @@ from keptalive.errors import UsageError
 class Ending(enum.Enum):
     """How the server ends a connection."""
 
-    CLOSE_NOTIFY = "TLS's close_notify, then FIN: a clean end"
-    FIN = "FIN alone, as a server does that forgets TLS's goodbye"
+    CLOSE_NOTIFY = "TLS close_notify, then FIN: a clean end"
+    FIN = "FIN without close_notify, as some servers do"
     RESET = "RST"
 
 
 class ScenarioKind(NamedTuple):
-    """One row of the table that `--help` shows."""
+    """One row of the table of scenarios; `bench` shows the title, `serve --help` the meaning."""
 
+    title: str
     meaning: str
     number_means: str | None
     default: float | None
 
 
-_IDLE = "seconds of idleness after a response"
+_IDLE = "idle seconds after a response"
 
 SCENARIOS: Mapping[str, ScenarioKind] = MappingProxyType(
     {
-        "keep-alive": ScenarioKind("Never closes a connection.", None, None),
-        "close-announced": ScenarioKind(
-            "Every response says Connection: close, and the connection is closed.", None, None
+        "keep-alive": ScenarioKind(
+            "The server keeps connections", "Never closes a connection.", None, None
         ),
-        "http-1.0": ScenarioKind("Answers in HTTP/1.0 without keep-alive, and closes.", None, None),
+        "close-announced": ScenarioKind(
+            "The server closes after every response, and says so",
+            "Every response says Connection: close, and the connection is closed.",
+            None,
+            None,
+        ),
+        "http-1.0": ScenarioKind(
+            "The server speaks HTTP/1.0: one request per connection",
+            "Sends HTTP/1.0 responses without keep-alive, and closes.",
+            None,
+            None,
+        ),
         "request-limit": ScenarioKind(
-            "Closes unannounced right after the Nth response of a connection.",
-            "requests served on a connection",
+            "The server closes unannounced after N requests",
+            "Closes right after the Nth response on a connection, unannounced.",
+            "requests on one connection",
             5,
         ),
         "request-limit-announced": ScenarioKind(
-            "The Nth response of a connection says Connection: close, then it is closed.",
-            "requests served on a connection",
+            "The server closes after N requests, and says so",
+            "The Nth response on a connection says Connection: close, then it is closed.",
+            "requests on one connection",
             5,
         ),
-        "idle-timeout": ScenarioKind("Closes a connection that was idle for so long.", _IDLE, 5),
-        "idle-reset": ScenarioKind("Resets a connection that was idle for so long.", _IDLE, 5),
+        "idle-timeout": ScenarioKind(
+            'The server drops idle connections ("Resetting dropped connection")',
+            "Closes a connection that was idle for N seconds.",
+            _IDLE,
+            5,
+        ),
+        "idle-reset": ScenarioKind(
+            "The server resets idle connections",
+            "Resets (RST) a connection that was idle for N seconds.",
+            _IDLE,
+            5,
+        ),
         "timeout-408": ScenarioKind(
-            "Sends an unsolicited 408 to a connection that was idle for so long, and closes.",
+            "The server sends a 408 to idle connections, and closes them",
+            "Sends a 408 on a connection that was idle for N seconds, and closes it.",
             _IDLE,
             5,
         ),
         "stray-bytes": ScenarioKind(
-            "Every Nth response of a connection is followed by bytes that belong to no response.",
-            "requests from one stray to the next",
+            "The server sends bytes that belong to no response",
+            "Sends bytes that belong to no response after every Nth response on a connection.",
+            "requests on one connection",
             1,
         ),
         "stale": ScenarioKind(
-            "Closes instead of answering, once a connection has served so many requests.",
-            "requests served on a connection",
+            "The server closes a kept connection when a request comes",
+            "Closes instead of sending a response, after N responses on a connection.",
+            "requests on one connection",
             1,
         ),
         "truncated-body": ScenarioKind(
-            "Every Nth response of the server breaks off in the middle of its body.",
-            "requests from one broken response to the next, over all connections",
+            "The server ends in the middle of a body",
+            "Every Nth response of the server ends in the middle of its body.",
+            "requests on all connections together",
             5,
         ),
     }
@@ -79,7 +106,7 @@ SCENARIOS: Mapping[str, ScenarioKind] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A row of the table with its number: seconds, or a count of requests."""
+    """A scenario with its number: seconds, or a count of requests."""
 
     name: str
     number: float | None = None
@@ -92,7 +119,11 @@ class Scenario:
 
 
 def parse_scenario(text: str) -> Scenario:
-    """Read "idle-timeout=60", or "idle-timeout" with its default number."""
+    """The scenario that a text such as "idle-timeout=60" names; without "=60" the default is used.
+
+    Raises:
+        UsageError: there is no such scenario, or its number is invalid.
+    """
     name, has_number, number_text = text.strip().partition("=")
     kind = SCENARIOS.get(name)
     if kind is None:
@@ -110,7 +141,7 @@ def _parse_number(name: str, number_means: str, text: str) -> float:
     except ValueError:
         number = math.nan
     counts_requests = number_means.startswith("requests")
-    # NaN fails every comparison, so it is refused here as well.
+    # NaN fails every comparison, so it is refused here too
     if not 0 < number < math.inf or (counts_requests and not number.is_integer()):
         must_be = "a positive whole number" if counts_requests else "a positive number"
         raise UsageError(f"scenario {name} needs {must_be} ({number_means}), not {text!r:.80}")
@@ -119,9 +150,9 @@ def _parse_number(name: str, number_means: str, text: str) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Treatment:
-    """What is done with one request."""
+    """What the server does with one request."""
 
-    answers: bool = True
+    responds: bool = True
     http_version: bytes = b"HTTP/1.1"
     announces_close: bool = False
     truncates: bool = False
@@ -131,10 +162,10 @@ class Treatment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleEnd:
-    """What is done with a connection that has been idle for long enough."""
+    """What the server does with a connection that was idle for ``after_s`` seconds."""
 
     after_s: float
-    farewell: bytes
+    farewell: bytes  # sent before the end
     ending: Ending
 
 
@@ -151,11 +182,11 @@ ANNOUNCED = Treatment(announces_close=True, ending=Ending.CLOSE_NOTIFY)
 HTTP_1_0 = Treatment(http_version=b"HTTP/1.0", ending=Ending.CLOSE_NOTIFY)
 DROPPED = Treatment(ending=Ending.CLOSE_NOTIFY)
 STRAYED = Treatment(stray=b"\r\n")
-REFUSED = Treatment(answers=False, ending=Ending.FIN)
+REFUSED = Treatment(responds=False, ending=Ending.FIN)
 TRUNCATED = Treatment(truncates=True, ending=Ending.FIN)
 
-# (the scenario's number, requests of this connection, requests of this listener) -> does it apply?
-# Both counts include the request at hand.
+# (the scenario's number, requests on this connection, requests on this port) -> does it apply?
+# Both counts include the current request.
 _Condition = Callable[[float, int, int], bool]
 
 _ON_REQUEST: Mapping[str, tuple[_Condition, Treatment]] = {
@@ -176,7 +207,7 @@ _WHEN_IDLE: Mapping[str, tuple[bytes, Ending]] = {
 
 
 def on_request(scenario: Scenario, *, of_connection: int, of_listener: int) -> Treatment:
-    """Decide about a request, given how many there have been, this one included."""
+    """What to do with a request; both numbers include this request."""
     applies, treatment = _ON_REQUEST.get(scenario.name, (None, KEPT))
     if applies is None or applies(scenario.number or 0, of_connection, of_listener):
         return treatment
@@ -184,7 +215,7 @@ def on_request(scenario: Scenario, *, of_connection: int, of_listener: int) -> T
 
 
 def when_idle(scenario: Scenario) -> IdleEnd | None:
-    """Say after how long and how an idle connection ends; None where it never does."""
+    """When and how an idle connection ends; None if it never does."""
     if scenario.name not in _WHEN_IDLE or scenario.number is None:
         return None
     farewell, ending = _WHEN_IDLE[scenario.name]

@@ -1,7 +1,7 @@
-"""What the look-alike's GitHub holds: one user and their repositories, always the same.
+"""The bodies of responses: one user and 75 repositories, always the same.
 
-Pure and deterministic: sizes are those of the real API, about 5 kB a repository, because the size
-of an answer is part of what a request costs.
+The sizes are those of the real API, about 5 kB for each repository, because the size of a response
+is part of the cost of a request.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def user(base_url: str) -> bytes:
             "location": "127.0.0.1",
             "email": "octolook@example.com",
             "hireable": None,
-            "bio": "Answers like api.github.com, and closes connections as it is told.",
+            "bio": "Imitates api.github.com, and closes connections as configured.",
             "twitter_username": None,
             "notification_email": "octolook@example.com",
             "public_repos": REPOSITORY_COUNT,
@@ -129,17 +129,17 @@ def user(base_url: str) -> bytes:
 
 
 def repository(base_url: str, number: int) -> bytes:
-    """Write one repository, counted from 1."""
+    """One repository as JSON; the first has number 1."""
     return _repositories(base_url)[number - 1]
 
 
 def repositories(base_url: str, numbers: range) -> bytes:
-    """Write an array of them."""
+    """An array of repositories as JSON."""
     return b"[" + b",".join(repository(base_url, number) for number in numbers) + b"]"
 
 
 def repository_name(number: int) -> str:
-    """Name a repository."""
+    """The name of a repository."""
     return f"experiment-{number:02}"
 
 

@@ -1,7 +1,7 @@
-"""The child's side of the JSON lines: set up what the first line asks for, then answer questions.
+"""The server's process: it serves what the first JSON line says, then carries out commands.
 
-`process` has the other side. Each message is one object on one line; an answer carries the
-question's `id`.
+`process` is the other side. Each message is one object on one line; a reply has the ``id`` of its
+command.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def main() -> None:
 
 
 async def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    questions = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(questions), sys.stdin)
-    first = await questions.readline()
+    commands = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    first = await commands.readline()
     if not first:
         return
     listeners, facts = _set_up(json.loads(first), loop)
-    _say(facts)
-    async for line in questions:
-        question = json.loads(line)
-        answer = await _answer(question, listeners)
-        _say({"id": question["id"], "answer": answer})
+    _write(facts)
+    async for line in commands:
+        command = json.loads(line)
+        result = await _carry_out(command, listeners)
+        _write({"id": command["id"], "result": result})
 
 
 def _set_up(
@@ -63,21 +63,21 @@ def _set_up(
     return listeners, {"urls": urls, "certificates": certificates}
 
 
-async def _answer(question: Mapping[str, Any], listeners: Mapping[str, Listener]) -> float:
-    match question["ask"]:
+async def _carry_out(command: Mapping[str, Any], listeners: Mapping[str, Listener]) -> float:
+    match command["command"]:
         case "accepted":
-            listener = listeners[question["scenario"]]
-            listener.drain()
+            listener = listeners[command["scenario"]]
+            listener.accept_waiting()
             return listener.accepted
         case "skip":
-            await listeners[question["scenario"]].skip(question["seconds"])
+            await listeners[command["scenario"]].skip(command["seconds"])
             return 0
         case "cpu_seconds":
             return time.process_time()
         case unknown:
-            raise ValueError(f"the parent asked {unknown!r}")
+            raise ValueError(f"unknown command {unknown!r}")
 
 
-def _say(message: Mapping[str, object]) -> None:
+def _write(message: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()

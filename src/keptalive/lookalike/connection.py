@@ -1,7 +1,7 @@
-"""One connection: TLS, HTTP and the scenario between a link and the API.
+"""The server's side of one connection: TLS, HTTP and the scenario, between `link` and `api`.
 
-It asks `behaviour` what to do and does it. Whatever a client sends is data: garbage instead of
-TLS ends the connection, malformed HTTP is answered with 400, and neither is an exception.
+It does what `behaviour` decides. Nothing that a client sends raises an exception: bytes that are
+not TLS end the connection, and the response to malformed HTTP is 400.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from keptalive.lookalike.link import Link
 from keptalive.lookalike.tls import Channel
 
 _MAX_HEAD_BYTES = 65_536
-_VERSIONS = ("1.1", "1.0")  # the parser would take 0.9 and 2.0 as well
+_VERSIONS = ("1.1", "1.0")  # the parser accepts 0.9 and 2.0 too
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Host(Protocol):
-    """What a connection needs of the listener that accepted it."""
+    """The part of a listener that its connections use."""
 
     scenario: Scenario
     idle_end: IdleEnd | None
@@ -31,14 +31,14 @@ class Host(Protocol):
     served: int
 
     def idle_clock_s(self) -> float:
-        """Tell the time by which idleness is measured; it can be moved forward."""
+        """The clock that measures idle time, in seconds; a test can advance it."""
 
-    def forget(self, connection: Connection) -> None:
-        """Let a connection go whose socket is gone."""
+    def remove(self, connection: Connection) -> None:
+        """Remove a connection whose socket is closed."""
 
 
 class Connection:
-    """The server's side of one connection: the link's endpoint and the parser's callbacks."""
+    """The endpoint of a link, and the callbacks of the HTTP parser."""
 
     def __init__(
         self, link: Link, *, host: Host, channel: Channel, loop: asyncio.AbstractEventLoop
@@ -57,64 +57,64 @@ class Connection:
         self._idle_since_s: float | None = None  # None: busy, or before its first response
         self._idle_timer: asyncio.TimerHandle | None = None
 
-    # From the link.
+    # Called by the link
 
     def received(self, data: bytes) -> None:
-        """Take ciphertext, and send whatever is owed for it in one write."""
+        """Decrypt and parse these bytes, and send what results in one write."""
         if self._over:
             return
         if plaintext := self._channel.receive(data):
             self._parse(plaintext)
-        if self._channel.over:
+        if self._channel.ended:
             self._end(Ending.CLOSE_NOTIFY)
-        elif owed := self._channel.take():
-            self._link.send(owed)
+        elif ciphertext := self._channel.take():
+            self._link.send(ciphertext)
 
     def ended(self) -> None:
-        """Close as well when the client has."""
+        """Close, because the client has closed."""
         self._end(Ending.FIN)
 
     def lost(self) -> None:
-        """Leave nothing behind."""
+        """Stop the timer and leave the listener: the socket is closed."""
         self._over = True
         self._stop_idle_timer()
-        self._host.forget(self)
+        self._host.remove(self)
 
-    # From the parser.
+    # Called by the parser
 
     def on_message_begin(self) -> None:
-        """Begin a request: from its first byte on the connection is not idle."""
+        """Begin a request: from its first byte on, the connection is not idle."""
         self._idle_since_s = None
         self._target = b""
         self._headers = {}
         self._in_head = True
 
     def on_url(self, part: bytes) -> None:
-        """Collect the target, which may come in pieces."""
+        """Add a piece of the target."""
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect a header."""
+        """Add a header."""
         self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
-        """Encourage a client that waits before it sends its body."""
+        """Send 100 Continue to a client that waits for it before it sends the body."""
         self._head_bytes = 0
         self._in_head = False
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and not self._over:
             self._channel.write(_CONTINUE)
 
     def on_message_complete(self) -> None:
-        """Answer."""
+        """Send the response."""
         self._in_head = True
         if self._over:
             return
         if self._parser.get_http_version() in _VERSIONS:
-            self._answer()
+            self._respond()
         else:
             self._refuse(400)
 
-    # What is done.
+    # Actions
 
     def _parse(self, plaintext: bytes) -> None:
         if self._in_head:
@@ -122,7 +122,7 @@ class Connection:
         try:
             self._parser.feed_data(plaintext)
         except httptools.HttpParserUpgrade as upgrade:
-            # Its request has been answered as if it had asked for nothing; so is what follows.
+            # The response ignored the upgrade. What follows is parsed as HTTP again
             if rest := plaintext[upgrade.args[0] :]:
                 self._parse(rest)
         except httptools.HttpParserError:
@@ -137,33 +137,33 @@ class Connection:
         self._channel.write(response.render(http_version=b"HTTP/1.1", announces_close=True))
         self._end(Ending.CLOSE_NOTIFY)
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         host = self._host
         host.served += 1
         self._requests += 1
         treatment = on_request(host.scenario, of_connection=self._requests, of_listener=host.served)
         client_closes = not self._parser.should_keep_alive()
-        if treatment.answers:
-            self._channel.write(self._respond(treatment, client_closes=client_closes))
+        if treatment.responds:
+            self._channel.write(self._response(treatment, client_closes=client_closes))
         if treatment.stray:
-            self._channel.write(treatment.stray)  # a record of its own, in the same flight
+            self._channel.write(treatment.stray)  # its own TLS record, in the same packet
         if treatment.ending is not None:
             self._end(treatment.ending)
         elif client_closes:
             self._end(Ending.CLOSE_NOTIFY)
         else:
-            self._begin_idleness()
+            self._begin_idle_time()
 
-    def _respond(self, treatment: Treatment, *, client_closes: bool) -> bytes:
+    def _response(self, treatment: Treatment, *, client_closes: bool) -> bytes:
         request = Request(
             method=self._parser.get_method(), target=self._target, headers=self._headers
         )
-        response = self._host.api.answer(request, now_s=time.time())
-        # HTTP/1.0 closes without a word: the absence of keep-alive says it.
-        speaks = treatment.http_version != b"HTTP/1.0"
+        response = self._host.api.respond(request, now_s=time.time())
+        # HTTP/1.0 needs no Connection: close
+        can_announce = treatment.http_version != b"HTTP/1.0"
         payload = response.render(
             http_version=treatment.http_version,
-            announces_close=speaks and (treatment.announces_close or client_closes),
+            announces_close=can_announce and (treatment.announces_close or client_closes),
         )
         missing_bytes = (len(response.body) + 1) // 2 if treatment.truncates else 0
         return payload[: len(payload) - missing_bytes]
@@ -178,10 +178,10 @@ class Connection:
         send = self._link.end_now if at_once else self._link.send
         send(self._channel.take(), ending)
 
-    # Idleness. The timer is not touched by requests, which would cost each of them something:
-    # when it rings, it looks how much is left, and is set again for that.
+    # Idle time. Requests do not touch the timer, since that would cost time in each of them. When
+    # it fires, it is set again for the time that remains.
 
-    def _begin_idleness(self) -> None:
+    def _begin_idle_time(self) -> None:
         idle_end = self._host.idle_end
         if idle_end is None:
             return
@@ -189,15 +189,15 @@ class Connection:
         if self._idle_timer is None:
             self._start_idle_timer(idle_end.after_s)
 
-    def skipped(self) -> None:
-        """See whether the idle clock's jump ends this connection, bypassing the link's delay.
+    def on_clock_advanced(self) -> None:
+        """End this connection at once if it is now idle for too long, without the link's delay.
 
-        What is under way in the link makes a connection busy: it would arrive long before.
+        Bytes on their way in the link make a connection busy: they would arrive long before.
         """
         if self._over or self._idle_since_s is None or self._link.busy:
             return
         self._stop_idle_timer()
-        self._check_idleness(at_once=True)
+        self._check_idle_time(at_once=True)
 
     def _start_idle_timer(self, after_s: float) -> None:
         self._idle_timer = self._loop.call_later(after_s, self._on_idle_timer)
@@ -205,9 +205,9 @@ class Connection:
     def _on_idle_timer(self) -> None:
         self._idle_timer = None
         if not self._over and self._idle_since_s is not None:
-            self._check_idleness(at_once=False)
+            self._check_idle_time(at_once=False)
 
-    def _check_idleness(self, *, at_once: bool) -> None:
+    def _check_idle_time(self, *, at_once: bool) -> None:
         idle_end = self._host.idle_end
         if idle_end is None or self._idle_since_s is None:
             return

@@ -1,8 +1,8 @@
-"""An asyncio loop whose timers keep time below a millisecond.
+"""An asyncio event loop with timers that are more exact than a millisecond.
 
-epoll_wait counts in whole milliseconds, rounded up, so asyncio's timers are late by up to one: of
-a simulated round trip of 5 ms that would be a fifth. select(2) counts in microseconds but does not
-scale. So we wait in select for the epoll descriptor alone, and then ask epoll.
+epoll_wait counts whole milliseconds, rounded up. So asyncio's timers are up to 1 ms late, which is
+20 % of a simulated round trip of 5 ms. select(2) counts microseconds, but is slow with many
+descriptors. So this loop waits in select for the epoll descriptor alone, and then calls epoll.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import select
 import selectors
 
-_SELECT_LIMIT = 1024  # FD_SETSIZE: select(2) knows no descriptor beyond it
+_SELECT_LIMIT = 1024  # FD_SETSIZE: select(2) takes no descriptor beyond it
 
 if hasattr(selectors, "EpollSelector"):
 
@@ -19,7 +19,7 @@ if hasattr(selectors, "EpollSelector"):
         """epoll with timeouts in microseconds."""
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            """Wait as precisely as the kernel can, then collect what is ready."""
+            """Wait with the precision of select, then return what is ready."""
             if timeout is None or timeout <= 0 or self.fileno() >= _SELECT_LIMIT:
                 return super().select(timeout)
             select.select([self.fileno()], [], [], timeout)
@@ -31,13 +31,13 @@ else:
 
 
 def new_event_loop() -> asyncio.SelectorEventLoop:
-    """Make a loop for the look-alike, for its owner to close."""
+    """A new event loop for the look-alike; the caller closes it."""
     loop = asyncio.SelectorEventLoop(_selector())
     loop.set_exception_handler(_ignore_peers)
     return loop
 
 
 def _ignore_peers(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    # A client that vanishes between two system calls is data, not news; a bug of ours is news.
+    # A client that disappears is normal; an exception of our own is a bug
     if not isinstance(context.get("exception"), OSError):
         loop.default_exception_handler(context)

@@ -1,6 +1,6 @@
-"""A file that is ours: it was not there before, and goes at the end if it is still the one we made.
+"""A new file at a given path, which is removed at the end.
 
-Nothing of anybody's is overwritten or removed, and no symbolic link is followed.
+No file of somebody else is overwritten or removed, and no symbolic link is followed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextmanager
 def own_file(path: Path, content: bytes) -> Iterator[None]:
-    """With a new file of this content, which others may read.
+    """Within the block there is a new file with this content, which other users may read.
 
-    Afterwards it is removed, unless somebody has changed it or put another in its place. It stays
-    open until then, so that no other file can be given its number on the disk.
+    At the end it is removed, unless somebody has changed or replaced it. It stays open until then,
+    so that no other file can get its inode number.
 
     Raises:
-        FileExistsError: there is something of that name, be it a link that leads nowhere.
+        FileExistsError: the name exists; a symbolic link without a target counts too.
         OSError: it cannot be written.
     """
     descriptor = os.open(path, _FLAGS, 0o644)
@@ -30,11 +30,11 @@ def own_file(path: Path, content: bytes) -> Iterator[None]:
         try:
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 file.write(content)
-        finally:  # what was written of it is ours as well
+        finally:  # also if only a part was written
             made = os.fstat(descriptor)
         yield
     finally:
-        with suppress(OSError):  # somebody has removed it, or its folder
+        with suppress(OSError):  # it, or its folder, was removed
             if _is_same(made, path.lstat()):
                 path.unlink()
         os.close(descriptor)

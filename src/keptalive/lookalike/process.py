@@ -1,7 +1,6 @@
-"""The look-alike as a process of its own, and the parent's handle on it.
+"""Starts the look-alike in a process of its own, and sends it commands.
 
-A process of its own, because a server in the client's process would be charged to the client:
-in its CPU time, and in the wall time that two threads take from each other.
+In the client's process, the server would add to the client's CPU time and slow its threads down.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class Lookalike:
         self._child = child
         self._directory = directory
         self._lock = threading.Lock()
-        self._questions = 0
+        self._commands = 0
         self._urls: dict[str, str] = {}
         self.ca_bundle = directory / "ca-bundle.pem"
         self.certificates = 0
@@ -47,11 +46,11 @@ class Lookalike:
         rtt_ms: float = 0.0,
         rate_limit: int = AMPLE_LIMIT,
     ) -> Iterator[Lookalike]:
-        """Serve each scenario on a port of its own, for the length of a `with` block.
+        """Serve each scenario on a port of its own, until the `with` block ends.
 
         Raises:
-            UsageError: for a scenario or a round-trip time that makes no sense.
-            KeptaliveError: if the server does not start.
+            UsageError: a scenario or the round-trip time is invalid.
+            KeptaliveError: the server does not start.
         """
         names = [_name(scenario) for scenario in scenarios]
         if not 0 <= rtt_ms < math.inf:
@@ -65,22 +64,22 @@ class Lookalike:
                 yield lookalike
 
     def url(self, scenario: Scenario | str) -> str:
-        """Say where a scenario is served, without a trailing slash."""
+        """The URL of a scenario, without a slash at the end."""
         return self._urls[self._known(scenario)]
 
     def accepted(self, scenario: Scenario | str) -> int:
         """Count the TCP connections that a scenario's listener has accepted so far."""
-        return int(self._ask("accepted", scenario=self._known(scenario)))
+        return int(self._command("accepted", scenario=self._known(scenario)))
 
     def skip(self, scenario: Scenario | str, *, seconds: float) -> None:
-        """Let time pass for a scenario's idle connections; those over their time end now."""
+        """Advance the idle clock of a scenario; connections that are idle for too long end now."""
         if not 0 <= seconds < math.inf:
-            raise UsageError(f"time goes forward: cannot skip {seconds} seconds")
-        self._ask("skip", scenario=self._known(scenario), seconds=seconds)
+            raise UsageError(f"cannot skip {seconds} seconds: it must be 0 or more")
+        self._command("skip", scenario=self._known(scenario), seconds=seconds)
 
     def cpu_seconds(self) -> float:
-        """Say how much CPU time the server's process has used so far."""
-        return float(self._ask("cpu_seconds"))
+        """CPU seconds that the server's process has used so far."""
+        return float(self._command("cpu_seconds"))
 
     def _known(self, scenario: Scenario | str) -> str:
         name = _name(scenario)
@@ -99,56 +98,54 @@ class Lookalike:
         self._urls = facts["urls"]
         self.certificates = facts["certificates"]
 
-    def _ask(self, what: str, **details: object) -> float:
+    def _command(self, what: str, **details: object) -> float:
         with self._lock:
-            self._questions += 1
-            number = self._questions
-            answer = self._exchange({"id": number, "ask": what, **details})
-            # The answer to a question that was interrupted may still be in the pipe.
-            while answer["id"] != number:
-                answer = self._receive()
-        result: float = answer["answer"]
+            self._commands += 1
+            number = self._commands
+            reply = self._exchange({"id": number, "command": what, **details})
+            # The reply to a command that was interrupted may still be in the pipe
+            while reply["id"] != number:
+                reply = self._receive()
+        result: float = reply["result"]
         return result
 
     def _exchange(self, message: object) -> dict[str, Any]:
         if self._child.stdin is None or self._child.stdin.closed:
-            raise KeptaliveError(
-                "the look-alike server has been stopped: ask within its with block"
-            )
+            raise KeptaliveError("the look-alike server has stopped: use it inside its with block")
         try:
             self._child.stdin.write(json.dumps(message).encode() + b"\n")
             self._child.stdin.flush()
         except OSError:
-            raise self._death() from None
+            raise self._ended_error() from None
         return self._receive()
 
     def _receive(self) -> dict[str, Any]:
         line = self._child.stdout.readline() if self._child.stdout is not None else b""
         if not line.endswith(b"\n"):
-            raise self._death()
+            raise self._ended_error()
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def _death(self) -> KeptaliveError:
+    def _ended_error(self) -> KeptaliveError:
         with suppress(subprocess.TimeoutExpired):
             self._child.wait(_ENDS_WITHIN_S)
         lines = _errors_file(self._directory).read_text(errors="replace").split("\n")
-        last_words = next((line.strip() for line in reversed(lines) if line.strip()), None)
-        reason = last_words or f"exit code {self._child.returncode}"
+        last_line = next((line.strip() for line in reversed(lines) if line.strip()), None)
+        reason = last_line or f"exit code {self._child.returncode}"
         when = "ended" if self._urls else "did not start"
         return KeptaliveError(f"the look-alike server {when}: {reason}")
 
 
 @contextmanager
 def _child_process(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    # A file for its errors, not a pipe: nobody reads one before the end, and a full pipe blocks.
+    # A file for its errors, not a pipe: nobody reads it before the end, and a full pipe blocks
     with _errors_file(directory).open("wb") as errors:
         child = subprocess.Popen(
             [sys.executable, "-m", "keptalive.lookalike"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            # a signal to the whole process group, as from a terminal, is the parent's to handle
+            # a terminal sends signals to the whole process group: the parent handles them
             start_new_session=True,
         )
     try:
@@ -160,12 +157,12 @@ def _child_process(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
 def _end(child: subprocess.Popen[bytes]) -> None:
     try:
         if child.stdin is not None:
-            with suppress(OSError):  # it is dead already
+            with suppress(OSError):  # it has ended already
                 child.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             child.wait(_ENDS_WITHIN_S)
     finally:
-        # It hangs, or a second Ctrl-C came while we waited: in both cases nothing is left behind.
+        # It hangs, or a second Ctrl-C came: in both cases no process stays behind
         if child.returncode is None:
             child.kill()
             child.wait()

@@ -1,7 +1,7 @@
-"""What the look-alike's GitHub can be asked for, and the sentences with which it refuses.
+"""The resources of the API, and its error messages.
 
-Pure: a target in, the part of the answer out that never changes, which is nearly all of it; so it
-is made once and kept, and a request is cheap.
+A request target goes in; the part of the response that never changes comes out. This is nearly all
+of the response, so it is made once and kept, and a request is cheap.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COMMON_HEADERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """Something that can be asked for; its header lines are those that never change."""
+    """A resource of the API, with the header lines that never change."""
 
     status: int
     head: bytes
@@ -48,7 +48,7 @@ class Resource:
 
 @lru_cache(maxsize=64)
 def find(base_url: str, target: bytes) -> Resource:
-    """Find what a target names, 404 included; cached, so that a request is cheap."""
+    """The resource for this target, which may be a 404; cached."""
     parts = urlsplit(target.decode("latin-1"))
     if parts.path == "/user":
         return _found(bodies.user(base_url))
@@ -61,7 +61,7 @@ def find(base_url: str, target: bytes) -> Resource:
 
 
 def link_header(base_url: str, *, page: int, per_page: int, pages: int) -> str | None:
-    """Write the `link` header of a page; None where there is but one."""
+    """The `link` header of a page; None if there is only one page."""
     if pages == 1 and page == 1:
         return None
     neighbours = {"prev": min(page - 1, pages), "next": page + 1, "last": pages, "first": 1}
@@ -84,7 +84,7 @@ def _page_of_repositories(base_url: str, query: Mapping[str, list[str]]) -> Reso
 
 
 def _positive(query: Mapping[str, list[str]], name: str, default: int) -> int:
-    # Like GitHub, which takes what makes no sense for absent.
+    # An invalid value counts as absent, as at GitHub
     text = query.get(name, [""])[0]
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         return default
@@ -99,7 +99,7 @@ def _found(body: bytes, link: str | None = None) -> Resource:
 def make_resource(
     status: int, body: bytes, *, etag: bytes, link: str | None = None, content_type: str = _JSON
 ) -> Resource:
-    """Put the header lines together that never change."""
+    """A resource with this body and the header lines that never change."""
     lines = [
         f"content-type: {content_type}",
         f"content-length: {len(body)}",
@@ -117,18 +117,18 @@ def make_resource(
 
 
 def nothing() -> Resource:
-    """Say that it is done; without Content-Length, as RFC 9110 section 8.6 wants it for a 204."""
+    """204 No Content; without Content-Length, as RFC 9110 section 8.6 demands."""
     return Resource(status=204, head=COMMON_HEADERS, etag=b"", body=b"")
 
 
 def problem(status: int, message: str, documentation_url: str = _DOCUMENTATION) -> Resource:
-    """Refuse in GitHub's form."""
+    """An error in the form of GitHub."""
     body = {"message": message, "documentation_url": documentation_url, "status": str(status)}
     return make_resource(status, bodies.encode(body), etag=b"")
 
 
 def version_unknown() -> Resource:
-    """Refuse an unknown X-GitHub-Api-Version."""
+    """The error for an unknown X-GitHub-Api-Version."""
     return problem(
         400,
         "The version in the X-GitHub-Api-Version header is not supported.",
@@ -137,7 +137,7 @@ def version_unknown() -> Resource:
 
 
 def limit_exceeded() -> Resource:
-    """Refuse whoever has used up the quota."""
+    """The error for a token that has reached its rate limit."""
     return problem(
         403,
         f"API rate limit exceeded for user ID {bodies.USER_ID}.",
@@ -146,7 +146,7 @@ def limit_exceeded() -> Resource:
 
 
 def user_agent_missing() -> Resource:
-    """Refuse whoever does not say who they are; GitHub does so in plain text."""
+    """The error for a request without User-Agent, which GitHub sends as plain text."""
     text = (
         "Request forbidden by administrative rules. "
         "Please make sure your request has a User-Agent header.\r\n"

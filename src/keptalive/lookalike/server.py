@@ -1,6 +1,7 @@
-"""Listeners: one port on loopback per scenario, and a count of what each accepted.
+"""Listeners: one port on loopback for each scenario, and a count of the connections accepted.
 
-The count is a witness, so it must be exact: a question for it first drains the accept queue.
+The count is a witness, so it must be exact: before it is reported, all waiting connections are
+accepted.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ _RETRY_ACCEPT_S = 0.1
 
 
 class Served(NamedTuple):
-    """What a server did in its life."""
+    """What a server has counted."""
 
     accepted: int
     requests: int
 
 
 class Listener:
-    """One scenario on one port; a host to its connections."""
+    """One scenario on one port, with its connections."""
 
     def __init__(
         self,
@@ -61,13 +62,13 @@ class Listener:
         self._rtt_s = rtt_ms / 1000
         self._skipped_s = 0.0
         self._connections: set[Connection] = set()
-        self._welcomes: set[asyncio.Task[object]] = set()
+        self._starting: set[asyncio.Task[object]] = set()
         self._socket = _listen(port)
         self.url = f"https://127.0.0.1:{self._socket.getsockname()[1]}"
         self.api = Api(base_url=self.url, rate_limit=rate_limit)
-        loop.add_reader(self._socket, self.drain)
+        loop.add_reader(self._socket, self.accept_waiting)
 
-    def drain(self) -> None:
+    def accept_waiting(self) -> None:
         """Accept every connection that is waiting."""
         while True:
             try:
@@ -80,41 +81,41 @@ class Listener:
                 self._pause(error)
                 return
             self.accepted += 1
-            self._welcome(accepted)
+            self._start(accepted)
 
     def idle_clock_s(self) -> float:
-        """Tell the time by which idleness is measured."""
+        """The clock that measures idle time, in seconds."""
         return time.monotonic() + self._skipped_s
 
     async def skip(self, seconds: float) -> None:
-        """Move that clock forward, and end now every connection that was idle for too long."""
-        # Twice round the loop: whatever has reached our sockets is read before we judge.
-        self.drain()
+        """Advance that clock, and end every connection that is now idle for too long."""
+        # Two turns of the loop: bytes that have reached our sockets are read first
+        self.accept_waiting()
         await _turns(2)
         self._skipped_s += seconds
         for connection in tuple(self._connections):
-            connection.skipped()
-        # And twice more: an aborted transport closes its socket on its next turn.
+            connection.on_clock_advanced()
+        # Two more: an aborted transport closes its socket in its next turn
         await _turns(2)
 
-    def forget(self, connection: Connection) -> None:
-        """Let a connection go."""
+    def remove(self, connection: Connection) -> None:
+        """Remove a connection whose socket is closed."""
         self._connections.discard(connection)
 
     def close(self) -> None:
-        """Accept no more; the connections end with the loop."""
+        """Accept no more connections; those that are open end with the loop."""
         self._loop.remove_reader(self._socket)
         self._socket.close()
 
-    def _welcome(self, accepted: socket.socket) -> None:
+    def _start(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
-        welcome = self._loop.create_task(
+        starting = self._loop.create_task(
             self._loop.connect_accepted_socket(
                 lambda: Link(self._make_connection, rtt_s=self._rtt_s, loop=self._loop), accepted
             )
         )
-        self._welcomes.add(welcome)
-        welcome.add_done_callback(self._welcomes.discard)
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
 
     def _make_connection(self, link: Link) -> Connection:
         channel = Channel(self._context)
@@ -125,13 +126,13 @@ class Listener:
     def _pause(self, error: OSError) -> None:
         if error.errno not in _OUT_OF_DESCRIPTORS:
             return
-        # The queue stays readable: without a pause the loop would spin.
+        # The socket stays readable: without a pause the loop would use all CPU time
         self._loop.remove_reader(self._socket)
         self._loop.call_later(_RETRY_ACCEPT_S, self._resume)
 
     def _resume(self) -> None:
         if self._socket.fileno() >= 0:
-            self._loop.add_reader(self._socket, self.drain)
+            self._loop.add_reader(self._socket, self.accept_waiting)
 
 
 def run_forever(
@@ -142,18 +143,21 @@ def run_forever(
     bundle_path: Path,
     on_ready: Callable[[str, int], object],
 ) -> Served:
-    """Serve one scenario in this process until Ctrl-C, SIGTERM or SIGHUP; say what was served.
+    """Serve one scenario in this process until Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
-        scenario: how connections are treated.
-        port: where to listen on 127.0.0.1; 0 for any that is free.
-        rtt_ms: the round-trip time to simulate.
-        bundle_path: where to write the CA bundle that clients need; the file must not exist, and
-            is removed at the end.
-        on_ready: called with the URL and the bundle's number of certificates, once listening.
+        scenario: how connections end.
+        port: the port on 127.0.0.1; 0 for a free one.
+        rtt_ms: the round-trip time to simulate, in milliseconds.
+        bundle_path: where to write the CA bundle that clients need. The file must not exist; it is
+            removed at the end.
+        on_ready: called with the URL and the number of certificates in the bundle.
+
+    Returns:
+        how many connections and requests were served.
 
     Raises:
-        UsageError: for a port that cannot be had, or a bundle that exists or cannot be written.
+        UsageError: the port is not available, or the bundle exists or cannot be written.
     """
     chosen = parse_scenario(scenario) if isinstance(scenario, str) else scenario
     loop = new_event_loop()
@@ -192,7 +196,7 @@ def _written(path: Path, bundle: bytes) -> Iterator[None]:
 
 
 def end_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Close a loop with everything that still runs on it, quietly."""
+    """Cancel everything that runs on this loop, and close it."""
     loop.run_until_complete(_cancel_everything())
     loop.close()
 
@@ -207,13 +211,13 @@ async def _cancel_everything() -> None:
 async def _interrupted(loop: asyncio.AbstractEventLoop, ready: Callable[[], object]) -> None:
     stop = asyncio.Event()
     with _on_signals(lambda: loop.call_soon_threadsafe(stop.set)):
-        ready()  # only now: whoever has heard of it may interrupt it at once
+        ready()  # only now: its reader may send a signal at once
         await stop.wait()
 
 
 @contextlib.contextmanager
 def _on_signals(act: Callable[[], object]) -> Iterator[None]:
-    """Not by the loop's own handlers, which leave the defaults behind when the loop is closed."""
+    """Without the loop's own handlers: after them the defaults, not the old handlers, are set."""
     before = {number: signal.getsignal(number) for number in interruption.SIGNALS}
     handled = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     for number in handled:

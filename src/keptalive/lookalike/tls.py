@@ -1,7 +1,7 @@
-"""The look-alike's own certificate authority, and TLS as bytes in, bytes out.
+"""The look-alike's certificate authority, and TLS without sockets.
 
-`Channel` knows no socket: whoever owns one feeds it what arrived and sends what it gives. That is
-what makes every way to end a connection possible, close_notify without FIN or the reverse.
+`Channel` gets the bytes that arrived and returns the bytes to send. So a connection can end in
+every way: close_notify without FIN, FIN without close_notify.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ _RECORD_BYTES = 16_384
 
 
 class Authority:
-    """A certificate authority that lives as long as the process."""
+    """A certificate authority; its key is never written to a file."""
 
     def __init__(self) -> None:
         self._ca = trustme.CA(organization_name="keptalive look-alike")
 
     def server_context(self) -> ssl.SSLContext:
-        """Make the server's context: TLS 1.3, valid for every loopback name."""
+        """A context for the server: TLS 1.3, with a certificate for all loopback names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         self._ca.issue_cert(*_HOSTS).configure_cert(context)
         return context
 
     def bundle(self) -> bytes:
-        """Make certifi's bundle with our CA appended.
+        """The CA bundle of certifi with our CA added.
 
-        A whole bundle, because loading it is part of what a client pays for a new connection.
+        The whole bundle, because loading it is part of what a new connection costs a client.
         """
         public = Path(certifi.where()).read_bytes().rstrip(b"\n")
         return public + b"\n\n" + self._ca.cert_pem.bytes()
 
     def write_bundle(self, path: Path) -> int:
-        """Write that bundle to a file that is new; return how many certificates it holds."""
+        """Write that bundle to a new file; return its number of certificates."""
         bundle = self.bundle()
         with path.open("xb") as file:
             file.write(bundle)
@@ -47,53 +47,53 @@ class Authority:
 
 
 def certificates_in(bundle: bytes) -> int:
-    """How many certificates a bundle holds."""
+    """The number of certificates in a bundle."""
     return bundle.count(b"-----BEGIN CERTIFICATE-----")
 
 
 class Channel:
-    """The server's end of one TLS conversation."""
+    """The server's end of one TLS connection."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._established = False
-        self.over = False
-        """The client has said goodbye, or what it sent is no TLS."""
+        self.ended = False
+        """The client sent close_notify, or bytes that are not TLS."""
 
     def receive(self, data: bytes) -> bytes:
-        """Take ciphertext, return the plaintext that it completes."""
+        """Decrypt these bytes; return the plaintext that is complete."""
         self._incoming.write(data)
         plaintext: list[bytes] = []
         try:
             if not self._established:
                 self._tls.do_handshake()
                 self._established = True
-            # Asking first saves an exception per request: they cost more than the decryption.
+            # This check saves an exception for each request, which costs more than the decryption
             while self._incoming.pending or self._tls.pending():
                 chunk = self._tls.read(_RECORD_BYTES)
                 if not chunk:
-                    self.over = True
+                    self.ended = True
                     break
                 plaintext.append(chunk)
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError:
-            self.over = True
+            self.ended = True
         return plaintext[0] if len(plaintext) == 1 else b"".join(plaintext)
 
     def write(self, plaintext: bytes) -> None:
-        """Encrypt; each call begins a TLS record of its own."""
+        """Encrypt; each call makes a TLS record of its own."""
         self._tls.write(plaintext)
 
     def close_notify(self) -> None:
-        """Say TLS's goodbye, if there is a conversation to end."""
+        """Send close_notify, if the handshake is complete."""
         if self._established:
-            # As a rule it "wants to read": the client has not said its own goodbye, and need not.
+            # It usually "wants to read": it waits for the client's close_notify, which we do not
             with contextlib.suppress(ssl.SSLError):
                 self._tls.unwrap()
 
     def take(self) -> bytes:
-        """Return the ciphertext that is to be sent, once."""
+        """The encrypted bytes to send; each byte is returned once."""
         return self._outgoing.read()

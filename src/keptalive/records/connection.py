@@ -106,8 +106,9 @@ class Connection:
         host: the route's host: ``scheme://host:port``, ``unix:PATH``, or a forward proxy.
         via: the proxy of a tunnel, as ``scheme://host:port``; None without one.
         thread: the flow of control that opened it.
-        attempted_s: when the attempt to connect began.
-        connected_s: when it was connected (TLS included); None if it never was.
+        attempted_s: when the attempt to connect began; None if it was open before the record began:
+            it is here because another one replaces it, and counts for nothing.
+        connected_s: when TCP had connected and, if that succeeded, TLS; None if it never was.
         ended_s: when its end was seen; None while it is open.
         phases: seconds of opening it by what they were spent on: dns, connect, tunnel, ca_bundle,
             tls, rest.
@@ -124,7 +125,7 @@ class Connection:
     host: str
     via: str | None = None
     local_port: int | None = None
-    attempted_s: float = 0.0
+    attempted_s: float | None = 0.0
     connected_s: float | None = None
     ended_s: float | None = None
     phases: Mapping[str, float] = field(default_factory=dict)

@@ -47,7 +47,7 @@ class HostCounts:
         cleartext_credentials: requests with credentials that anybody on the way can read.
         unverified: TLS connections whose other end was not verified.
         leaked_headers: secrets that a redirect took along from another host: how often, by
-            ``"header host"``.
+            ``"host header"``: a value behind a secret header's name would be hidden.
         failed_addresses: addresses that failed before another one answered, by address.
     """
 

@@ -42,6 +42,7 @@ class Retrying:
     """urllib3 logged "Retrying (...) after connection broken": the try failed, another follows."""
 
     thread: int
+    error: str = ""  # the name of the exception's type, the innermost one; "" where it is not told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class CallEnded:
 
     thread: int
     failed: bool
+    error: str = ""  # the name of the exception's type, if ``failed``
 
 
 PoolEvent = Starting | Resetting | Retrying | RetryingStatus | Answered

@@ -107,7 +107,8 @@ class EndReport:
 class ConnectionReport:
     """One connection or attempt: `connection.Connection`, with its cause.
 
-    ``cause`` is None for an attempt that was never connected.
+    ``cause`` is None for an attempt that was never connected. ``attempted_s`` is None for one that
+    was open before.
     """
 
     id: int
@@ -116,7 +117,7 @@ class ConnectionReport:
     process: int
     thread: int
     local_port: int | None
-    attempted_s: float
+    attempted_s: float | None
     connected_s: float | None
     ended_s: float | None
     phases: Mapping[str, float]

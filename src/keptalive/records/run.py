@@ -1,7 +1,7 @@
-"""A run of the benchmark: counts, trials, their summary. Frozen records; standard library only.
+"""A run of the benchmark: trials, traces, their summary. Frozen records; standard library only.
 
-Nothing here does anything: no arithmetic beyond the sum of two fields, no I/O, no rendering.
-Units stand in the names; what does not apply is None.
+Nothing here does anything: no arithmetic beyond a sum, no I/O, no rendering. Units stand in the
+names; what does not apply, or is not known, is None. Field names are the result file's keys.
 """
 
 from __future__ import annotations
@@ -10,32 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# -- What the events amount to -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Connections and requests, counted from the pool log.
-
-    ``attempts`` are the tries on the wire, urllib3's retries included; ``unanswered`` are the
-    connection attempts after which no response came: whether TCP was up, a log cannot tell.
-    """
-
-    requests: int = 0
-    attempts: int = 0
-    opened: int = 0
-    reopened: int = 0
-    reused: int = 0
-    unanswered: int = 0
-    errors: int = 0
+from keptalive.records.counts import HostCounts
+from keptalive.records.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Witnesses:
-    """Independent counts of the same connections; ``server`` is None where it is not ours."""
+    """Independent counts of the same connections.
 
-    pool_log: int
-    sockets: int
+    Attributes:
+        pool_log: connections on which a response came, by the strategy's log; None without one.
+        sockets: connections that the client's sockets opened; None where Python opens none.
+        server: connections that the server accepted; None where it is not ours.
+    """
+
+    pool_log: int | None
+    sockets: int | None
     server: int | None = None
 
 
@@ -48,30 +38,48 @@ class Interval:
     high: float | None = None
 
 
-# -- Trials and runs -----------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One strategy, one fresh client, the whole list of requests once.
 
-    ``seconds`` is the wall time from making the client to having closed it, pauses left out;
-    ``request_seconds`` the wall time of each call, in order; ``cpu_seconds`` the client
-    process's CPU time over the same span as ``seconds``; ``phases`` the wall time of all calls
-    together by what it was spent on, a phase that did not occur left out.
+    Attributes:
+        seconds: wall time from making the client to having closed it, pauses left out.
+        cpu_seconds: the client process's CPU time over the same span.
+        request_seconds: the wall time of each call, in order.
+        counts: its ``errors`` are calls that failed, by the names of their exceptions.
+        phases: the wall time of all calls together by what it was spent on; a phase that did not
+            occur is left out, and so are all of a strategy that is not built on urllib3.
     """
 
     scenario: str
     strategy: str
     round: int
     warm_up: bool
-    counts: Counts
+    counts: HostCounts
     witnesses: Witnesses
     seconds: float
     cpu_seconds: float
     request_seconds: tuple[float, ...]
     phases: Mapping[str, float] = field(default_factory=dict)
-    first_error: str | None = None
+
+    @property
+    def requests(self) -> int:
+        """The calls that the trial made."""
+        return len(self.request_seconds)
+
+    @property
+    def failed(self) -> int:
+        """How many of its calls failed."""
+        return sum(self.counts.errors.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """One more run of the request list, watched and not timed: why connections were opened."""
+
+    scenario: str
+    strategy: str
+    report: Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,38 +89,62 @@ class StrategySummary:
     scenario: str
     strategy: str
     rounds: int
-    counts: Counts
+    requests: int
+    counts: HostCounts
     perfect: int
     seconds_per_request: Interval
     p95_s: float
     first_request_s: Interval
     later_request_s: Interval | None
     cpu_seconds_per_request: float
-    speedup_vs_fresh: Interval | None
+    speedup: Interval | None  # against the reference strategy
     phases: Mapping[str, float | None] = field(default_factory=dict)  # medians, seconds a request
     warnings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """How many of its calls failed."""
+        return sum(self.counts.errors.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """A strategy: its name for people, its settings in words, whether threads may share it."""
+
+    label: str
+    settings: str
+    thread_safe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """Everything that one run of the benchmark gave: what is saved, and what is shown.
 
-    ``ended`` says why it stopped: "narrow" (every interval is narrow enough), "budget", "rounds"
-    (as many as were asked for), "interrupted" by a signal, "stopped" by the target, or
-    "disagreement". ``stopped_by`` is the target's sentence; ``disagreements`` are those that make
-    it invalid: witnesses or answers that differ.
+    Attributes:
+        strategies: by the names that the plan gives them.
+        ended: why it stopped: "narrow" (every interval is narrow enough), "budget", "rounds" (as
+            many as were asked for), "interrupted" by a signal, "stopped" by the target, or
+            "disagreement".
+        stopped_by: the target's sentence.
+        disagreements: what makes it invalid: witnesses or answers that differ, in sentences.
+        traces: none where the run ended before them, or where nothing can be watched.
     """
 
     plan: Mapping[str, Any]
     environment: Mapping[str, Any]
-    labels: Mapping[str, str]
-    settings: Mapping[str, str]
+    strategies: Mapping[str, About]
     trials: tuple[Trial, ...]
     summary: tuple[StrategySummary, ...]
     ended: str
     seconds: float
     stopped_by: str | None = None
     disagreements: tuple[str, ...] = ()
+    traces: tuple[Trace, ...] = ()
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The strategies' names for people."""
+        return {name: about.label for name, about in self.strategies.items()}
 
     @property
     def complete(self) -> bool:

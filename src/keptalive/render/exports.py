@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from keptalive.bench.summary import yardstick
+from keptalive.bench.summary import reference_strategy
 from keptalive.compare.findings import Findings
 from keptalive.compare.verdicts import COUNTS
 from keptalive.records.run import Interval, Run, StrategySummary
@@ -54,9 +55,8 @@ def github_action_benchmark(run: Run) -> list[dict[str, Any]]:
     for row in run.summary:
         name = f"{run.labels[row.strategy]} [{row.scenario}]"
         extra = f"rounds: {row.rounds}"
-        for count in COUNTS:
-            unit = "requests/trial" if count == "attempts" else "connections/trial"
-            value = _per_trial(row, count)
+        for count, value in _per_trial(row).items():
+            unit = "requests/run" if count == "attempts" else "connections/run"
             entries.append(
                 {"name": f"{name} {count}", "unit": unit, "value": value, "extra": extra}
             )
@@ -75,9 +75,9 @@ def github_action_benchmark(run: Run) -> list[dict[str, Any]]:
 
 def _times(run: Run, row: StrategySummary) -> list[tuple[str, str, float, Interval]]:
     times = [("time", "ms/request", 1000.0, row.seconds_per_request)]
-    if row.speedup_vs_fresh is not None:
-        against = f"time against {run.labels[yardstick(run.labels)]}"
-        times.append((against, "ratio", 1.0, _inverse(row.speedup_vs_fresh)))
+    if row.speedup is not None:
+        relative = f"time relative to {run.labels[reference_strategy(run.strategies)]}"
+        times.append((relative, "ratio", 1.0, _inverse(row.speedup)))
     return times
 
 
@@ -95,15 +95,15 @@ def bencher(run: Run) -> dict[str, dict[str, dict[str, float]]]:
 
     ``latency`` is Bencher's own measure, in nanoseconds; the others it makes when it meets them.
     """
-    against = f"time-against-{yardstick(run.labels)}" if run.labels else ""
-    return {f"{row.strategy}[{row.scenario}]": _measures(row, against) for row in run.summary}
+    return {f"{row.strategy}[{row.scenario}]": _measures(run, row) for row in run.summary}
 
 
-def _measures(row: StrategySummary, against: str) -> dict[str, dict[str, float]]:
-    measures = {count: {"value": _per_trial(row, count)} for count in COUNTS}
+def _measures(run: Run, row: StrategySummary) -> dict[str, dict[str, float]]:
+    measures = {count: {"value": value} for count, value in _per_trial(row).items()}
     measures["latency"] = _metric(row.seconds_per_request, 1e9)
-    if row.speedup_vs_fresh is not None:
-        measures[against] = _metric(_inverse(row.speedup_vs_fresh), 1.0)
+    if row.speedup is not None:
+        reference = re.sub("[^a-z0-9]+", "-", reference_strategy(run.strategies).lower())
+        measures[f"time-relative-to-{reference}"] = _metric(_inverse(row.speedup), 1.0)
     return measures
 
 
@@ -118,9 +118,10 @@ def _metric(interval: Interval, scale: float) -> dict[str, float]:
 # -- What both need ------------------------------------------------------------------------------
 
 
-def _per_trial(row: StrategySummary, count: str) -> float:
-    total: int = getattr(row.counts, count)
-    return total / row.rounds
+def _per_trial(row: StrategySummary) -> dict[str, float]:
+    """Each count that is known, as the mean of the trials."""
+    totals = {count: getattr(row.counts, count) for count in COUNTS}
+    return {name: total / row.rounds for name, total in totals.items() if total is not None}
 
 
 def _inverse(speedup: Interval) -> Interval:

@@ -7,44 +7,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
-from typing import Any
+from typing import NamedTuple
 
 from keptalive import redaction
-from keptalive.causes.log_sets import means
-from keptalive.causes.reporting import OWED
-from keptalive.compare.limits import Host, Limit, beyond
-from keptalive.render.terminal.report import many
-from keptalive.text import each_text, harmless
+from keptalive.causes.meaning import meaning_of
+from keptalive.compare.limits import Limit, beyond, opened_by_all
+from keptalive.records.plain import with_texts
+from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Report
+from keptalive.render.numbers import host_name, many, number
+from keptalive.text import harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns
 NAMED = 3  # hosts in a headline
 
 
-def refusal(limit: Limit, report: Mapping[str, Any]) -> str | None:
+# -- A broken limit ------------------------------------------------------------------------------
+
+
+def refusal(limit: Limit, report: Report) -> str | None:
     """What is wrong, in a line, then the causes and cures; None if the limit was kept."""
-    report = each_text(report, redaction.shown)
-    hosts = beyond(limit, report["hosts"])
+    hosts = beyond(limit, report.hosts)
     if hosts is None:
         return None
+    hosts = with_texts(hosts, redaction.shown)
     lines = [_headline(limit, hosts)]
     for host in hosts:
-        lines += [_host(host)] if len(hosts) > 1 else []
-        spared_first = sorted(host["causes"], key=lambda cause: cause["cause"] in OWED)
-        lines += [line for cause in spared_first for line in _cause(cause)]
-    lines += [_indented(warning, "! ") for warning in report["warnings"]]
+        lines += [f"{_route(host)}: {_opened(host)}"] if len(hosts) > 1 else []
+        lines += [line for cause in host.causes for line in _cause(cause)]
+    lines += [_indented(redaction.shown(warning), "! ") for warning in report.warnings]
     return harmless("\n".join(lines))
 
 
-def _host(host: Host) -> str:
-    return f"{host['host']}: {many(host['opened'], 'connection')}"
+def _route(host: HostReport) -> str:
+    return host_name(host.host) + (f" via {host_name(host.via)}" if host.via else "")
 
 
-def _cause(cause: Mapping[str, Any]) -> Iterator[str]:
-    name, meaning = f"{cause['count']} × {cause['cause']}", means(cause["cause"])
+def _opened(host: HostReport) -> str:
+    return many(host.opened or 0, "connection")
+
+
+def _cause(cause: Cause) -> Iterator[str]:
+    if not cause.count:  # only of connections that were never answered: no limit counts them
+        return
+    name = f"{cause.count} × {cause.cause}"
+    if cause.cause in UNAVOIDABLE:
+        yield f"{name} (necessary)"
+        return
+    meaning = meaning_of(cause.cause)
     together = f"{name}: {meaning}"
     yield together if len(together) <= WIDTH else f"{name}:\n{_indented(meaning)}"
-    if cause["cause"] not in OWED:
-        yield from (_indented(cause[what]) for what in ("evidence", "cure") if cause[what])
+    yield from map(_indented, filter(None, (cause.evidence, cause.cure and f"→ {cause.cure}")))
 
 
 def _indented(text: str, first: str = "  ") -> str:
@@ -52,54 +64,70 @@ def _indented(text: str, first: str = "  ") -> str:
         text,
         WIDTH,
         initial_indent=first,
-        subsequent_indent="  ",
+        subsequent_indent="    " if text.startswith("→") else "  ",
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
-def _headline(limit: Limit, hosts: Sequence[Host]) -> str:
+def _headline(limit: Limit, hosts: Sequence[HostReport]) -> str:
     return f"opened {_what(limit, hosts)}, {_allowed(limit)}"
 
 
-def _what(limit: Limit, hosts: Sequence[Host]) -> str:
+def _what(limit: Limit, hosts: Sequence[HostReport]) -> str:
     if not hosts:
         return "no connection"
     if len(hosts) > 1 and not limit.per_host:
-        total = many(sum(host["opened"] for host in hosts), "connection")
-        return f"{total} to {len(hosts)} hosts"
-    told = [f"{many(host['opened'], 'connection')} to {host['host']}" for host in hosts[:NAMED]]
+        return f"{many(opened_by_all(hosts), 'connection')} to {len(hosts)} hosts"
+    each = [f"{_opened(host)} to {_route(host)}" for host in hosts[:NAMED]]
     if len(hosts) > NAMED:
-        told.append(f"and to {many(len(hosts) - NAMED, 'more host')}")
-    return ", ".join(told)
+        each.append(f"and to {many(len(hosts) - NAMED, 'more host')}")
+    return ", ".join(each)
 
 
 def _allowed(limit: Limit) -> str:
-    each = " a host" if limit.per_host else ""
+    each = " per host" if limit.per_host else ""
     if limit.exactly is None:
         return f"at most {limit.at_most}{each} allowed"
     return f"exactly {limit.exactly}{each} expected"
 
 
-Did = tuple[int, int, str]  # opened, reused, the dearest cause or ""
-HEADINGS = ("opened", "reused", "dearest cause", "test")
+# -- The tests that opened the most --------------------------------------------------------------
 
 
-def busiest(tests: Mapping[str, Did], *, shown: int, width: int) -> list[str]:
-    """A table of the tests that opened the most connections, within so many columns.
+class OfTest(NamedTuple):
+    """What one test did: connections, those of perfect reuse, responses on kept ones, the cause.
+
+    ``cause`` is the most expensive one; empty if nothing was opened.
+    """
+
+    opened: int
+    perfect: int
+    reused: int
+    cause: str
+
+
+HEADINGS = ("opened", "enough", "cause", "test")
+
+
+def busiest(tests: Mapping[str, OfTest], *, shown: int, width: int) -> list[str]:
+    """A table of the tests that opened the most connections, within a number of columns.
 
     Args:
         tests: all that used any.
         shown: how many of them; 0 for all.
         width: longer names of tests lose their beginning.
     """
-    some = {test: did for test, did in tests.items() if did[0]}
-    order = sorted(some, key=lambda test: (-some[test][0], test))[: shown or None]
-    rows = [HEADINGS, *((*some[test], test) for test in order)] if some else []
-    causes = max((len(cause) for _, _, cause, _ in rows), default=0)
+    some = {test: did for test, did in tests.items() if did.opened}
+    order = sorted(some, key=lambda test: (-some[test].opened, test))[: shown or None]
+    rows: list[tuple[object, ...]] = [
+        (some[test].opened, some[test].perfect, some[test].cause, test) for test in order
+    ]
+    causes = max((len(some[test].cause) for test in order), default=0)
+    causes = max(causes, len(HEADINGS[2]))
     lines = [
-        f"{opened:>6}  {reused:>6}  {cause:<{causes}}  {_end_of(test, width - 18 - causes)}"
-        for opened, reused, cause, test in rows
+        f"{opened:>6}  {perfect:>6}  {cause:<{causes}}  {_end_of(str(test), width - 18 - causes)}"
+        for opened, perfect, cause, test in ([HEADINGS, *rows] if rows else [])
     ]
     return [redaction.shown(line) for line in lines]
 
@@ -108,10 +136,15 @@ def _end_of(test: str, room: int) -> str:
     return test if len(test) <= room else f"…{test[1 - room :]}"
 
 
-def totals(tests: Mapping[str, Did]) -> str:
+def totals(tests: Mapping[str, OfTest]) -> str:
     """What all tests did together, in a sentence."""
     if not tests:
-        return "No test got an answer through requests or urllib3."
-    opened = many(sum(did[0] for did in tests.values()), "connection")
-    reused = many(sum(did[1] for did in tests.values()), "response")
-    return f"{opened} opened, {reused} on a kept one, by {many(len(tests), 'test')}."
+        return "No test got a response through requests or urllib3."
+    opened = sum(did.opened for did in tests.values())
+    perfect = sum(did.perfect for did in tests.values())
+    reused = sum(did.reused for did in tests.values())
+    enough = f", {number(perfect)} would be enough" if perfect < opened else ""
+    return (
+        f"{many(len(tests), 'test')}: {many(opened, 'connection')} opened{enough}; "
+        f"{many(reused, 'response')} on a kept one."
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from keptalive.bench.titles import scenario_title
 from keptalive.compare.findings import Findings
 from keptalive.compare.verdicts import BETTER, WORSE
 from keptalive.redaction import shown
-from keptalive.render import sentences
-from keptalive.render.terminal.bench import scenario_title
+from keptalive.render import cells, sentences
 
 _MARKS = {WORSE: "**worse**", BETTER: "better"}
 
@@ -33,10 +33,10 @@ def no_comparison(why: str) -> str:
 
 def _table(findings: Findings, scenario: str) -> list[str]:
     lines = ["| | | baseline | candidate | change | verdict |", "|---|---|---:|---:|---:|---|"]
-    for row in sentences.rows_to_show(findings, scenario):
-        *cells, verdict = sentences.cells(findings, row)
+    for row in cells.rows_to_show(findings, scenario):
+        *figures, verdict = cells.cells(findings, row)
         label = findings.labels[row.strategy]
-        safe = [_safe(cell) for cell in (label, *cells)] + [_MARKS.get(verdict, _safe(verdict))]
+        safe = [_safe(cell) for cell in (label, *figures)] + [_MARKS.get(verdict, _safe(verdict))]
         lines.append(f"| {' | '.join(safe)} |")
     return lines
 

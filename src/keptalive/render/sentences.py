@@ -9,36 +9,36 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from keptalive.bench.gate import Breach, Gate, Unjudged
-from keptalive.compare.findings import BROKEN_GATE, REGRESSION, UNKNOWN, Findings, Source
+from keptalive.bench.titles import short_title
+from keptalive.compare.findings import BROKEN_GATE, REGRESSION, TARGET, UNKNOWN, Findings, Source
+from keptalive.compare.sides import NEW
 from keptalive.compare.verdicts import (
     BETTER,
-    NEW,
     NOT_SHOWN,
     TIME,
     WORSE,
     Row,
 )
-from keptalive.records.run import Interval
-from keptalive.render.terminal.bench import milliseconds, short_title
-
-NOTHING = "–"
+from keptalive.render.cells import number, wholly
 
 
 def verdict(findings: Findings) -> list[str]:
     """The sentences, the most important first; there is always one."""
-    told = []
+    said = []
     comparison = findings.comparison
     for scenario in _scenarios(comparison.regressions):
         rows = [row for row in comparison.regressions if row.scenario == scenario]
-        told.append(f"REGRESSION{_where(findings, scenario)}: {_phrases(findings, rows)}.")
-    told += faults_of(findings.gate, findings.labels)
+        said.append(f"REGRESSION{_where(findings, scenario)}: {_phrases(findings, rows)}.")
+    said += faults_of(findings.gate, findings.labels)
     if findings.uncompared:
-        told.append("NOT COMPARABLE: what is guarded could not be compared; see the reasons.")
-    if not told:
-        told.append(f"No regression{_reservation(findings)}.")
-    told += [holds(findings.gate)] if findings.gate.holds else []
+        said.append(
+            "NOT COMPARABLE: something that is guarded cannot be compared; see the reasons."
+        )
+    if not said:
+        said.append(f"No regression{_reservation(findings)}.")
+    said += [holds(findings.gate)] if findings.gate.holds else []
     if findings.faults and comparison.guard.reports_only:
-        told.append("Nothing fails for it: this is a report only (--fail-on nothing).")
+        said.append("Nothing fails for it: --fail-on nothing makes a report only.")
     unguarded = [
         row for row in comparison.rows if row.verdict == WORSE and row not in comparison.regressions
     ]
@@ -48,8 +48,8 @@ def verdict(findings: Findings) -> list[str]:
     ):
         for scenario in _scenarios(rows):
             here = [row for row in rows if row.scenario == scenario]
-            told.append(f"{title}{_where(findings, scenario)}: {_phrases(findings, here)}.")
-    return told
+            said.append(f"{title}{_where(findings, scenario)}: {_phrases(findings, here)}.")
+    return said
 
 
 def in_full(findings: Findings) -> list[str]:
@@ -61,12 +61,12 @@ def in_full(findings: Findings) -> list[str]:
 def headline(findings: Findings) -> str:
     """What a list of checks shows of it."""
     faults = findings.faults
-    told = {
+    names = {
         REGRESSION: "a regression",
         BROKEN_GATE: "a broken gate",
         UNKNOWN: "not comparable" if len(faults) == 1 else "something not comparable",
     }
-    kinds = [told[fault] for fault in faults] or ["fine"]
+    kinds = [names[fault] for fault in faults] or ["fine"]
     return f"keptalive compare: {' and '.join(kinds)}"
 
 
@@ -90,11 +90,11 @@ def _while(scenario: str) -> str:
 
 def _reservation(findings: Findings) -> str:
     kinds = []
-    for kind, of_time in (("times", True), ("counts", False)):
+    for kind, of_time in (("timings", True), ("counts", False)):
         rows = [row for row in findings.comparison.rows if (row.measure == TIME) == of_time]
         unsure = sum(row.verdict == NOT_SHOWN for row in rows)
         kinds += [f"{unsure} of {len(rows)} {kind}"] if unsure else []
-    return f" is shown; {' and '.join(kinds)} vary too much to tell (~)" if kinds else ""
+    return f"; {' and '.join(kinds)} inconclusive (~)" if kinds else ""
 
 
 # -- What happened to a strategy -----------------------------------------------------------------
@@ -107,7 +107,7 @@ _VERBS = {
 
 
 def _phrases(findings: Findings, rows: Sequence[Row]) -> str:
-    told = []
+    said = []
     for strategy in dict.fromkeys(row.strategy for row in rows):
         mine = {row.measure: row for row in rows if row.strategy == strategy}
         phrases = {measure: _phrase(findings, row) for measure, row in mine.items()}
@@ -115,21 +115,30 @@ def _phrases(findings: Findings, rows: Sequence[Row]) -> str:
             mine["opened"].change == mine["reopened"].change
         ):
             del phrases["reopened"]
-            phrases["opened"] += " (reopened)"
-        told.append(f"{findings.labels[strategy]} {', '.join(phrases.values())}")
-    return "; ".join(told)
+            phrases["opened"] += _why_more(findings, mine["opened"]) or " (reopened)"
+        elif "opened" in mine:
+            phrases["opened"] += _why_more(findings, mine["opened"])
+        said.append(f"{findings.labels[strategy]} {', '.join(phrases.values())}")
+    return "; ".join(said)
+
+
+def _why_more(findings: Findings, row: Row) -> str:
+    """The causes of the connections that are more, in brackets, where they were traced."""
+    causes = findings.causes.get((row.scenario, row.strategy), ())
+    return f" ({', '.join(causes)})" if causes and row.verdict == WORSE else ""
 
 
 def _phrase(findings: Findings, row: Row) -> str:
     change = row.change.median if row.change else 0.0
     if row.measure == TIME:
-        longer = "longer" if change > 0 else "less long"
+        longer = "longer" if change > 0 else "less time"
         comparison = findings.comparison
-        against = "" if comparison.absolute else f" against {findings.labels[comparison.yardstick]}"
-        return f"takes {abs(100 * change):.0f} % {longer}{against}"
+        label = findings.labels[comparison.reference]
+        relative = "" if comparison.absolute else f" relative to {label}"
+        return f"takes {abs(100 * change):.0f} % {longer}{relative}"
     verb, noun = _VERBS[row.measure]
     more = "more" if change > 0 else "fewer"
-    return f"{verb} {number(abs(change))} {more} {noun}{'' if abs(change) == 1 else 's'} a trial"
+    return f"{verb} {number(abs(change))} {more} {noun}{'' if abs(change) == 1 else 's'} a run"
 
 
 def holds(gate: Gate) -> str:
@@ -146,22 +155,22 @@ def faults_of(gate: Gate, labels: Mapping[str, str]) -> list[str]:
 
 
 def _broken(labels: Mapping[str, str], breach: Breach) -> str:
-    return f"GATE{_while(breach.scenario)}: {labels[breach.strategy]} {_limit_told(breach)}."
+    return f"GATE{_while(breach.scenario)}: {labels[breach.strategy]} {_broken_limit(breach)}."
 
 
 def _unjudged(labels: Mapping[str, str], limit: Unjudged) -> str:
     where = _while(limit.scenario) if limit.scenario else ""
-    who = "Whatever the strategy"
+    who = "every strategy"
     if limit.strategy is not None:
         who = labels.get(limit.strategy, limit.strategy)
     allowed = _percent(limit.allowed) if limit.limit == "min_reuse" else f"{limit.allowed:g}"
     return f"GATE not judged{where}: {who}: {limit.limit} is {allowed}, but {limit.reason}."
 
 
-def _limit_told(breach: Breach) -> str:
+def _broken_limit(breach: Breach) -> str:
     if breach.limit == "max_opened":
         opened = f"{breach.found:g} connection{'' if breach.found == 1 else 's'}"
-        return f"opened {opened} in a trial, max_opened is {breach.allowed:g}"
+        return f"opened {opened} in a run, max_opened is {breach.allowed:g}"
     if breach.limit == "min_reuse":
         perfect = breach.perfect
         beyond = "" if perfect is None else f"; perfect reuse would be {100 * perfect:.1f} %"
@@ -186,8 +195,8 @@ def sides(findings: Findings) -> str:
     """
     both = (findings.baseline, findings.candidate)
     named = _names_of(*both)
-    told = [f"{name} ({source.made[:10]})" for name, source in zip(named, both, strict=True)]
-    return f"baseline {told[0]}, candidate {told[1]}"
+    said = [f"{name} ({source.made[:10]})" for name, source in zip(named, both, strict=True)]
+    return f"baseline {said[0]}, candidate {said[1]}"
 
 
 def _names_of(*both: Source) -> list[str]:
@@ -204,18 +213,22 @@ _SHORT = 24
 
 
 def surroundings(findings: Findings) -> str:
-    """What is and what is not the same around them: "same plan, urllib3 2.7.0 -> 2.8.0"."""
-    told = [
+    """What is and what is not the same around them: "same plan, urllib3 2.7.0 -> 2.8.0".
+
+    Another server is always named, other values only if they are short.
+    """
+    said = [
         f"{difference.name} {difference.baseline} → {difference.candidate}"
-        if max(len(difference.baseline), len(difference.candidate)) <= _SHORT
+        if difference.name == TARGET
+        or max(len(difference.baseline), len(difference.candidate)) <= _SHORT
         else f"{difference.name}: not the same"
         for difference in findings.differences
     ]
     if findings.baseline.machine != findings.candidate.machine:
-        told.append("another machine")
+        said.append("another machine")
     if not any(difference.name.startswith("plan's") for difference in findings.differences):
-        told.insert(0, "same plan")
-    return ", ".join(told) if len(told) > 1 else f"{told[0]}, same versions"
+        said.insert(0, "same plan")
+    return ", ".join(said) if len(said) > 1 else f"{said[0]}, same versions"
 
 
 def reasons(findings: Findings, scenario: str) -> list[str]:
@@ -223,78 +236,9 @@ def reasons(findings: Findings, scenario: str) -> list[str]:
     found: dict[str, dict[str, None]] = {}
     for row in findings.comparison.rows:
         if row.scenario == scenario and row.reason is not None:
-            what = "" if _wholly(findings, row) else f" ({row.measure})"
+            what = "" if wholly(findings, row) else f" ({row.measure})"
             found.setdefault(row.reason, {})[f"{findings.labels[row.strategy]}{what}"] = None
     return [
         f"{', '.join(who)}: {'new, ' if reason == NEW else 'not comparable: '}{reason}."
         for reason, who in found.items()
     ]
-
-
-def _wholly(findings: Findings, row: Row) -> bool:
-    return all(
-        other.reason == row.reason
-        for other in findings.comparison.rows
-        if (other.scenario, other.strategy) == (row.scenario, row.strategy)
-    )
-
-
-# -- Cells ---------------------------------------------------------------------------------------
-
-
-def rows_to_show(findings: Findings, scenario: str) -> list[Row]:
-    """What is opened and the times; other counts where they changed; one row for nothing known."""
-    return [
-        row
-        for row in findings.comparison.rows
-        if row.scenario == scenario
-        and (
-            row.measure == "opened"
-            or (row.measure == TIME and not (row.reason and _wholly(findings, row)))
-            or row.verdict in (WORSE, BETTER)
-        )
-    ]
-
-
-def cells(findings: Findings, row: Row) -> tuple[str, str, str, str, str]:
-    """The measure, the value on both sides, the change with its interval, the verdict."""
-    absolute = findings.comparison.absolute
-    measure = (
-        row.measure
-        if row.measure != TIME
-        else "a request"
-        if absolute
-        else f"time/{findings.comparison.yardstick}"
-    )
-    shown = number if row.measure != TIME else milliseconds if absolute else _ratio
-    values = [NOTHING if v is None else shown(v) for v in (row.baseline, row.candidate)]
-    if row.change is None:
-        change = NOTHING
-    else:
-        change = percent(row.change) if row.measure == TIME else f"{row.change.median:+g}"
-    if row.measure != TIME and row.change is not None and not row.change.median:
-        change = "0"
-    verdict = "new" if row.reason == NEW else row.verdict
-    return measure, values[0], values[1], change, verdict
-
-
-def number(value: float) -> str:
-    """A count, or a mean of counts with one decimal."""
-    return f"{value:g}" if value == int(value) else f"{value:.1f}"
-
-
-def _ratio(value: float) -> str:
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}"
-
-
-def percent(change: Interval) -> str:
-    """A relative change with its interval: "+4.1 % [-0.9, +9.0]"."""
-    told = f"{_signed(change.median)} %"
-    if change.low is None or change.high is None:
-        return told
-    return f"{told} [{_signed(change.low)}, {_signed(change.high)}]"
-
-
-def _signed(share: float) -> str:
-    value = 100 * share
-    return f"{value:+.0f}" if abs(value) >= 9.95 else f"{value:+.1f}"

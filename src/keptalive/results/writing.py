@@ -6,7 +6,6 @@ each round, so pytest-benchmark's own ``compare`` and the CI actions built on it
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,10 +15,12 @@ from pytest_benchmark.stats import Stats
 from pytest_benchmark.utils import get_commit_info
 
 from keptalive.bench.summary import seconds_per_request
-from keptalive.records.run import Run, StrategySummary, Trial
+from keptalive.records.counts import HostCounts
+from keptalive.records.plain import as_plain
+from keptalive.records.run import Run, StrategySummary
 from keptalive.redaction import for_a_file
 
-SCHEMA = 2  # what changed from one to the next stands in docs/results.md
+SCHEMA = 1
 
 
 def document(run: Run) -> dict[str, Any]:
@@ -40,46 +41,37 @@ def document(run: Run) -> dict[str, Any]:
 
 
 def ours(run: Run) -> dict[str, Any]:
-    """What stands under the key "keptalive"."""
-    return {
-        "schema": SCHEMA,
-        "complete": run.complete,
-        "valid": run.valid,
-        "ended": run.ended,
-        "stopped_by": run.stopped_by,
-        "disagreements": list(run.disagreements),
-        "seconds": run.seconds,
-        "plan": dict(run.plan),
-        "environment": dict(run.environment),
-        "strategies": {
-            name: {"label": label, "settings": run.settings[name]}
-            for name, label in run.labels.items()
-        },
-        "trials": [_trial(trial) for trial in run.trials],
-        "summary": [_summary(row) for row in run.summary],
-    }
+    """What stands under the key "keptalive": the run, field by field, and what follows from it."""
+    plain: dict[str, Any] = as_plain(run)
+    plain["trials"] = [
+        {**trial, "counts": _counts(one.counts)}
+        for trial, one in zip(plain["trials"], run.trials, strict=True)
+    ]
+    plain["summary"] = [
+        {**row, "counts": _counts(one.counts)}
+        for row, one in zip(plain["summary"], run.summary, strict=True)
+    ]
+    return {"schema": SCHEMA, "complete": run.complete, "valid": run.valid, **plain}
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "scenario": trial.scenario,
-        "strategy": trial.strategy,
-        "round": trial.round,
-        "warm_up": trial.warm_up,
-        **asdict(trial.counts),
-        "witnesses": asdict(trial.witnesses),
-        "seconds": trial.seconds,
-        "cpu_seconds": trial.cpu_seconds,
-        "request_seconds": list(trial.request_seconds),
-        "phases": dict(trial.phases),
-        "first_error": trial.first_error,
-    }
+_ALWAYS = (
+    "requests",
+    "connects",
+    "opened",
+    "opened_unanswered",
+    "reopened",
+    "reused",
+    "unanswered",
+)
+_NOTHING = as_plain(HostCounts())
 
 
-def _summary(row: StrategySummary) -> dict[str, Any]:
-    flat = asdict(row)
-    counts = flat.pop("counts")
-    return {**flat, **counts, "warnings": list(row.warnings)}
+def _counts(counts: HostCounts) -> dict[str, Any]:
+    """The counts of a trial; of what a trial seldom or never has, only what there is."""
+    plain = as_plain(counts)
+    found = {name: plain[name] for name in _ALWAYS}
+    found["attempts"] = counts.attempts
+    return found | {name: value for name, value in plain.items() if value != _NOTHING[name]}
 
 
 def _benchmark(run: Run, row: StrategySummary) -> dict[str, Any]:

@@ -1,90 +1,52 @@
-"""What the processes of a run have left in its folder, and what there is to say of it."""
+"""What the processes of a run have left in its folder, and what limits the truth of it."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from keptalive.run.folder import Left, left_in, pid_of, silent_in
+from keptalive.records.process import ProcessRecord
+from keptalive.run.folder import pid_of
+from keptalive.run.process import Ended
+from keptalive.run.process_reports import Left, ProcessReport, left_in
 
 _OF_A_POOL = "PoolWorker-"  # as multiprocessing names them: ForkPoolWorker-1
 _POOL_HINT = " (multiprocessing.Pool terminates its workers; close() and join() let them finish)"
-_GRACE_S = 1.0  # for those that end just after the program, as multiprocessing's helpers do
 _NO_PYTHON = "no Python process was watched (-E, -I and -S ignore PYTHONPATH)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """The process that was started, when it has ended.
-
-    Attributes:
-        exit_code: 128 + N where signal N ended it.
-        pid: its process id, which it kept if it executed another program.
-        python: the name of the Python that it was at its end; None if it was another program, or
-            if that is not known.
-        ignores_path: it was started with an option that makes Python ignore PYTHONPATH.
-    """
-
-    exit_code: int
-    pid: int
-    python: str | None
-    ignores_path: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A program that has ended, and what its processes reported.
+    """A program that has ended, and what its processes recorded.
 
     Attributes:
         exit_code: the program's own; 128 + N where signal N ended it.
-        reports: of each process that gave one, in the order they started: a dict with `pid`,
-            `parent`, `program`, `python`, `ended` ("exit", "os._exit", "exec"; None where a process
-            was killed or still runs: an interim report), `warnings`, and the watcher's own under
-            `report`.
+        seconds: how long it ran.
+        processes: the report of each process that has one with a record, in the order they started.
         processes_without_report: Python processes that took part and gave none.
         warnings: what was not seen, or not for certain.
     """
 
     exit_code: int
-    reports: tuple[dict[str, Any], ...]
+    seconds: float
+    processes: tuple[ProcessReport, ...]
     processes_without_report: int
     warnings: tuple[str, ...]
 
-
-def await_late_ones(folder: Path) -> frozenset[str]:
-    """Wait a little for processes that still run; say which do, by the stems of their files."""
-    give_up = time.monotonic() + _GRACE_S
-    while running := frozenset(stem for stem in silent_in(folder) if _runs(pid_of(stem))):
-        if time.monotonic() > give_up:
-            break
-        time.sleep(0.01)
-    return running
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    with suppress(OSError, IndexError):  # Linux: dead, but nobody has asked for its exit code
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return True
+    @property
+    def records(self) -> tuple[ProcessRecord, ...]:
+        """What the processes recorded, in the order they started."""
+        return tuple(one.report for one in self.processes if one.report is not None)
 
 
 def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
     """Read what they have left; those that are silent and not `running` were killed."""
     left = left_in(folder)
-    reports = tuple(dict(one) for one in left.latest.values() if one["report"] is not None)
+    reports = tuple(one for one in left.latest.values() if one.report is not None)
     without = len(left.processes) - len(reports) + len(left.unwatched)
     notes = [
-        *(f"{_who(one)}: {line}" for one in left.latest.values() for line in one["warnings"]),
+        *(f"{_who(one)}: {line}" for one in left.latest.values() for line in one.warnings),
         *(f"process {pid} was not watched: {why}" for pid, why in left.unwatched.items()),
         *_of_the_killed(left, running),
         *_of_those_that_run(len(running)),
@@ -94,7 +56,8 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
         notes += _of_the_unwatched(left, ended, is_empty=not reports and not without)
     return Ran(
         exit_code=ended.exit_code,
-        reports=reports,
+        seconds=ended.seconds,
+        processes=reports,
         processes_without_report=without,
         warnings=tuple(dict.fromkeys(notes)),
     )
@@ -104,7 +67,7 @@ def _of_the_killed(left: Left, running: frozenset[str]) -> Iterator[str]:
     """What is to be said of processes that did not come to report their end."""
     interims = [left.latest.get(stem) for stem in left.silent if stem not in running]
     noted = [_who(one) for one in interims if one is not None]
-    in_pool = any(_OF_A_POOL in one["program"] for one in left.latest.values())
+    in_pool = any(_OF_A_POOL in one.program for one in left.latest.values())
     why = f"killed before the end, or could not report it{_POOL_HINT if in_pool else ''}"
     if noted:
         yield f"{_these(noted)} {why}: what came after the last new connection is not counted"
@@ -161,7 +124,7 @@ def _was_watched(left: Left, pid: int) -> bool:
     if str(pid) in left.unwatched or any(pid_of(stem) == pid for stem in left.silent):
         return True
     last = [one for stem, one in left.latest.items() if pid_of(stem) == pid][-1:]
-    return any(one["ended"] != "exec" for one in last)
+    return any(one.ended != "exec" for one in last)
 
 
 def _count(number: int, one: str, more: str) -> str:
@@ -172,5 +135,5 @@ def _these(processes: Sequence[str]) -> str:
     return f"{processes[0]} was" if len(processes) == 1 else f"{len(processes)} processes were"
 
 
-def _who(contents: Mapping[str, Any]) -> str:
-    return f"process {contents['pid']} ({contents['program']}, Python {contents['python']})"
+def _who(one: ProcessReport) -> str:
+    return f"process {one.pid} ({one.program}, Python {one.python})"

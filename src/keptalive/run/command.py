@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 import warnings
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
@@ -172,13 +171,17 @@ def _is_pythons(path: Path) -> bool:
 
 def _check_script(path: Path) -> None:
     """Find out before the run what Python would say at its start."""
-    if not path.is_file() or path.suffix in _COMPILED or zipfile.is_zipfile(path):
+    if not path.is_file() or path.suffix in _COMPILED:
         return
     try:
         text = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from None
     if b"\0" in text:
+        import zipfile  # costs more than all else here
+
+        if zipfile.is_zipfile(path):
+            return
         raise UsageError(f"{path} is a binary file, not a Python script. Next: name the script.")
     try:
         with warnings.catch_warnings():

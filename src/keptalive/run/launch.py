@@ -1,4 +1,4 @@
-"""Run somebody's program under watch, and get a report from each Python process that took part.
+"""Run somebody's program under watch, and get the records of each Python process that took part.
 
 The program runs as without us: an interpreter of its own, with our standard streams, process group
 and working directory. Two things differ: a folder in front of PYTHONPATH, whose `sitecustomize`
@@ -15,31 +15,34 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from keptalive.errors import UsageError
-from keptalive.run.collect import Ran, await_late_ones, collected
 from keptalive.run.command import command_words, module_words
-from keptalive.run.folder import seal
+from keptalive.run.folder import await_late_ones, make_folder
 from keptalive.run.process import environment, folder_of, run_to_end
 
-__all__ = ["Ran", "run"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keptalive.run.collect import Ran
 
 
-def run(command: Sequence[str], *, module: bool = False, watcher: str) -> Ran:
+def run(
+    command: Sequence[str], *, module: bool = False, watcher: str, timeline: bool = False
+) -> Ran:
     """Run a script, a module or a command to its end.
 
     Args:
         command: what to run, and its arguments.
         module: its first word is the name of a module, as after ``python -m``.
         watcher: the dotted name of a callable. Each process calls it once at its start, without
-            arguments; it returns an object whose `report()` is a JSON-able dict, asked for at the
-            process's end. After a fork the child calls `after_fork()` of that object if it has
-            such a method, and else the callable again: its report is to tell of the child alone.
-            If it has a method `on_change(note)`, it may call `note()` after each change, holding
-            no lock of its own: then a process that gets killed leaves an interim report.
+            arguments; it returns an object whose `report()` is a `ProcessRecord` as plain data,
+            which is read at the process's end. After a fork the child calls `after_fork()` of that
+            object if it has such a method, and else the callable again: its report is about the
+            child alone. If it has a method `on_change(note)`, it may call `note()` after each
+            change, holding no lock of its own: then a process that gets killed leaves an interim
+            report.
+        timeline: each process is to record its requests too.
 
     Raises:
         UsageError: nothing like that can be run.
@@ -52,16 +55,13 @@ def run(command: Sequence[str], *, module: bool = False, watcher: str) -> Ran:
             "Next: check the path, and the working directory."
         ) from None
     source = folder_of(watcher.partition(".")[0])
+    folder = make_folder()
     try:
-        folder = Path(tempfile.mkdtemp(prefix="keptalive-run-"))  # 0700
-        seal(folder)
-    except OSError as error:
-        raise UsageError(
-            f"No temporary folder can be made: {error.strerror}. Next: set TMPDIR."
-        ) from None
-    try:
-        ended = run_to_end(words, environment(os.environ, folder, watcher, source))
+        variables = environment(os.environ, folder, watcher, source, timeline=timeline)
+        ended = run_to_end(words, variables)
         running = await_late_ones(folder)
+        from keptalive.run.collect import collected  # what it imports would delay the program
+
         return collected(folder, ended, running)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

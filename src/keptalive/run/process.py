@@ -6,20 +6,41 @@ import importlib.util
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from keptalive import interruption
 from keptalive.errors import UsageError
-from keptalive.run.collect import Ended
 from keptalive.run.command import ignores_path, python_of
 from keptalive.run.inject import _keptalive_names as inside
 
 _INJECTED = Path(inside.__file__).resolve().parent
 _FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # it sends them to the program as well
 _FORWARDED = (*_FROM_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The process that was started, when it has ended.
+
+    Attributes:
+        exit_code: 128 + N where signal N ended it.
+        seconds: how long it ran.
+        pid: its process id, which it kept if it executed another program.
+        python: the name of the Python that it was at its end; None if it was another program, or
+            if that is not known.
+        ignores_path: it was started with an option that makes Python ignore PYTHONPATH.
+    """
+
+    exit_code: int
+    seconds: float
+    pid: int
+    python: str | None
+    ignores_path: bool
 
 
 def folder_of(top: str) -> str:
@@ -31,16 +52,19 @@ def folder_of(top: str) -> str:
     return str(home if spec.submodule_search_locations is None else home.parent)
 
 
-def environment(ours: Mapping[str, str], folder: Path, watcher: str, source: str) -> dict[str, str]:
+def environment(
+    ours: Mapping[str, str], folder: Path, watcher: str, source: str, *, timeline: bool = False
+) -> dict[str, str]:
     """Our own environment, and in it where a watched process finds its watcher."""
     # an empty PYTHONPATH is none, while an empty entry in it would be the working directory
     path = [str(_INJECTED), *filter(None, [ours.get("PYTHONPATH")])]
     return {
-        **ours,
+        **{name: value for name, value in ours.items() if name != inside.TIMELINE},
         "PYTHONPATH": os.pathsep.join(path),
         inside.REPORTS: str(folder),
         inside.WATCHER: watcher,
         inside.SOURCE: source,
+        **({inside.TIMELINE: "1"} if timeline else {}),
     }
 
 
@@ -54,6 +78,7 @@ def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
     with _forwarding() as started:
         with interruption.allowed():
             pass  # a signal that came before these handlers ends us: nothing is started
+        began = time.perf_counter()
         try:
             # close_fds: what a shell has opened for the program is for the program
             program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
@@ -64,6 +89,7 @@ def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
         code = program.wait()
     return Ended(
         exit_code=128 - code if code < 0 else code,
+        seconds=time.perf_counter() - began,
         pid=program.pid,
         python=python_of(words, name),
         ignores_path=ignores_path(words),

@@ -1,22 +1,26 @@
 """The watcher that `keptalive run` starts in each process of somebody's program.
 
 It costs nothing until the program imports requests or urllib3; then a watch begins, and lasts until
-the process ends. After a fork the child has a report of its own, on connections of its own.
+the process ends. After a fork the child has a record of its own, on connections of its own.
 """
 
 from __future__ import annotations
 
 import _thread
+import os
 import sys
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+import time
 
 from keptalive.run.inject._keptalive_faults import is_ours
+from keptalive.run.inject._keptalive_names import TIMELINE
 from keptalive.run.inject.importing import when_imported
 
+TYPE_CHECKING = False  # typing costs more than all of this, and so does contextlib
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
     from types import ModuleType
+    from typing import Any
 
     from keptalive.watching.api import Watch
 
@@ -24,15 +28,17 @@ if TYPE_CHECKING:
 _CALLED = frozenset({"requests", "urllib3", "charset_normalizer", "chardet", "idna", "certifi"})
 
 
-class Within:
+class ProcessWatcher:
     """Watches from the moment that there is something to watch."""
 
     def __init__(self) -> None:
-        self._stack = ExitStack()
+        self._stack: ExitStack | None = None
         self._watch: Watch | None = None
+        self._as_plain: Callable[[Any], Any]
         self._trouble: str | None = None
         self._note: Callable[[], None] = lambda: None
         self._noting: set[int] = set()  # threads that take a note just now
+        self._began = time.time_ns(), time.perf_counter()
 
     def on_change(self, note: Callable[[], None]) -> None:
         """Have notes taken at new connections: never on the path of a request on a kept one."""
@@ -40,9 +46,12 @@ class Within:
 
     def after_fork(self) -> None:
         """What the parent did is the parent's."""
-        if self._watch is not None:
-            parents, self._stack = self._stack, ExitStack()
-            self._begin(anew=True)
+        self._began = time.time_ns(), time.perf_counter()
+        parents = self._stack
+        if self._watch is not None and parents is not None:
+            from keptalive.watching.api import watch
+
+            self._watch_with(watch)
             parents.close()  # only now: so the hooks stay
 
     def _take_note(self) -> None:
@@ -54,26 +63,33 @@ class Within:
             self._noting.discard(here)
 
     def report(self) -> dict[str, Any]:
-        """As `keptalive.watch`; empty if nothing was to be seen."""
+        """This process's `ProcessRecord` as plain data; no traffic if nothing was to be seen."""
         if self._watch is None:
-            warnings = [self._trouble] if self._trouble else []
-            return {"seconds": 0.0, "hosts": [], "left_open": 0, "warnings": warnings}
-        report = self._watch.report()
+            return self._without_traffic()
+        record: dict[str, Any] = self._as_plain(self._watch.record())
         if _thread.get_ident() in self._noting:
-            report["left_open"], report["left_at"] = (
-                0,
-                [],
-            )  # they are in use, and that is not how it ends
-        return report
+            # they are in use, and that is not how it ends
+            record["left_open"], record["left_at"] = 0, []
+        return record
+
+    def _without_traffic(self) -> dict[str, Any]:
+        """What `as_plain` makes of a record, without importing that class into the program."""
+        started_ns, began = self._began
+        return {
+            "process": os.getpid(),
+            "started_ns": started_ns,
+            "seconds": time.perf_counter() - began,
+            "warnings": [self._trouble] if self._trouble else [],
+        }
 
     def start(self, module: ModuleType) -> None:
-        """Requests or urllib3 has been imported, whole.
+        """Begin the watch: requests or urllib3 has been imported, whole.
 
         Raises:
             Exception: one of the program's that struck meanwhile.
         """
         if module.__name__ == "urllib3" and "requests" in sys.modules:
-            return  # requests is importing it, and will be told of itself
+            return  # requests is importing it, and has a call of its own
         try:
             self._begin()
         except Exception as error:  # ours: these are not the modules that we know
@@ -85,17 +101,26 @@ class Within:
                 else f"{module.__name__} is not watched: {type(error).__name__}: {error}"
             )
 
-    def _begin(self, *, anew: bool = False) -> None:
+    def _begin(self) -> None:
+        from keptalive.records.plain import as_plain
         from keptalive.watching.api import watch  # imports requests, which may lead here again
 
-        if self._watch is None or anew:
-            self._watch = self._stack.enter_context(watch())
-            self._watch.on_opening(self._take_note)
+        if self._watch is None:
+            self._as_plain = as_plain
+            self._watch_with(watch)
+
+    def _watch_with(self, watch: Callable[..., Any]) -> None:
+        from contextlib import ExitStack
+
+        self._stack = ExitStack()
+        timeline = os.environ.get(TIMELINE) == "1"
+        self._watch = self._stack.enter_context(watch(timeline=timeline))
+        self._watch.on_opening(self._take_note)
 
 
-def begin() -> Within:
+def begin() -> ProcessWatcher:
     """The watcher of this process."""
-    within = Within()
+    watcher = ProcessWatcher()
     for name in ("requests", "urllib3"):
-        when_imported(name, within.start)
-    return within
+        when_imported(name, watcher.start)
+    return watcher

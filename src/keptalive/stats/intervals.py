@@ -46,8 +46,8 @@ def _lower_rank(size: int, confidence: float) -> int | None:
     log_half = size * math.log(0.5)
     for rank in range(size // 2 + 1):
         # P(X = rank) through logarithms, so that 100,000 samples neither overflow nor crawl
-        log_ways = math.lgamma(size + 1) - math.lgamma(rank + 1) - math.lgamma(size - rank + 1)
-        below += math.exp(log_ways + log_half)
+        log_orders = math.lgamma(size + 1) - math.lgamma(rank + 1) - math.lgamma(size - rank + 1)
+        below += math.exp(log_orders + log_half)
         if below > tail:
             return rank or None
     return None

@@ -65,27 +65,27 @@ def lower_rank(fewer: int, more: int, confidence: float) -> int | None:
         spread = math.sqrt(fewer * more * (fewer + more + 1) / 12)
         return math.floor(mean + 0.5 - NormalDist().inv_cdf(1 - tail) * spread)
     below, allowed = 0, tail * math.comb(fewer + more, fewer)
-    for rank, ways in enumerate(_ways(fewer, more)):
-        below += ways
+    for rank, orders in enumerate(_orders(fewer, more)):
+        below += orders
         if below > allowed:
             return rank or None
-    return None  # pragma: no cover - half of all ways exceed any tail
+    return None  # pragma: no cover - half of all orders exceed any tail
 
 
-def _ways(fewer: int, more: int) -> list[int]:
+def _orders(fewer: int, more: int) -> list[int]:
     """In how many orders of the values the statistic is 0, 1, 2 ... up to its middle.
 
     The coefficients of the Gaussian binomial (more + fewer over fewer), as Mann and Whitney's
     recursion gives them.
     """
     length = fewer * more // 2 + 1
-    ways = [1] + [0] * (length - 1)
+    orders = [1] + [0] * (length - 1)
     for factor in range(1, fewer + 1):
         for place in range(length - 1, more + factor - 1, -1):
-            ways[place] -= ways[place - more - factor]
+            orders[place] -= orders[place - more - factor]
         for place in range(factor, length):
-            ways[place] += ways[place - factor]
-    return ways
+            orders[place] += orders[place - factor]
+    return orders
 
 
 # -- The differences of these ranks --------------------------------------------------------------

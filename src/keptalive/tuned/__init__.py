@@ -1,8 +1,8 @@
-"""The tuned Session, the part that people build their programs on.
+"""The tuned Session: a `requests.Session` with better defaults, for use in any program.
 
-It uses requests and urllib3 and nothing else of keptalive. Each module holds one of its policies:
-`trust` (TLS), `pools` (idle connections, bodies that cannot be sent again), `retries`, and
-`session` (the environment, looked up once); `adapter` puts them together.
+It uses requests and urllib3, and nothing else of keptalive. One module for each topic: `trust`
+(TLS contexts), `pools` and `slots` (idle connections, the limit on connections in use), `retries`,
+`session` (environment variables and ~/.netrc); `adapter` combines them.
 """
 
 from keptalive.tuned.adapter import TunedAdapter

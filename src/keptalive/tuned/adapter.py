@@ -1,9 +1,10 @@
-"""The adapter: requests' own, with connections that cost a handshake and nothing more.
+"""`TunedAdapter`: an `HTTPAdapter` whose new connections cost a handshake and little more.
 
-requests gives the CA bundle's path to every new connection, and each loads it again: some 20 ms,
-ten times the handshake. `TunedAdapter` loads it once into a TLS context for each set of TLS
-settings. The context is part of the pool's key, so that another ``verify`` or ``cert`` never meets
-it, nor any connection that was opened with it.
+requests gives the path of the CA bundle to every new connection, and each connection loads the
+bundle again. This takes about 20 ms of CPU time, ten times as much as the handshake.
+`TunedAdapter` loads the bundle once, into one TLS context for each pair of ``verify`` and
+``cert``. The context is part of the pool's key: a request with other settings never uses it, nor a
+connection that was opened with it.
 """
 
 from __future__ import annotations
@@ -26,40 +27,35 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
-from keptalive.tuned import flow, words
-from keptalive.tuned.pools import (
-    StayedInUseError,
-    close_pools,
-    fitted,
-    leave_pools_to_parent,
-)
-from keptalive.tuned.probes import KEEPALIVE
+from keptalive.tuned import description, flow, pools
 from keptalive.tuned.retries import SafeRetry
+from keptalive.tuned.tcp_keepalive import SOCKET_OPTIONS
 from keptalive.tuned.timeouts import Timeout
 from keptalive.tuned.trust import Cert, TrustStore, Verify
 
-MAX_IDLE_S = 55.0  # below the 60 s of GitHub, AWS load balancers and many proxies
-TIMEOUT_S = (10.0, 30.0)  # connect, read: requests itself would wait for ever
+MAX_IDLE_S = 55.0  # less than the 60 s of GitHub, AWS load balancers and many proxies
+TIMEOUT_S = (10.0, 30.0)  # connect, read; requests itself has no limit
 
-MATCHES_NO_PROXY = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
+NO_PROXY_NAME_CHECK = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
 
-# requests hashes it since 2.32.2, and so refuses a list
+# requests hashes ``cert`` since 2.32.2, and so refuses a list
 CERT_IS_HASHED = hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
 
 
 class TunedAdapter(HTTPAdapter):
-    """An `HTTPAdapter` that loads CA bundles once, replaces idle connections, retries with care.
+    """An `HTTPAdapter` that loads CA bundles once, replaces idle connections, retries safely.
 
     Args:
-        pool_connections: how many hosts' pools are kept.
-        pool_maxsize: how many idle connections each pool keeps: at least your threads.
-        max_retries: instead of `SafeRetry`; a number is taken as requests takes it.
-        pool_block: wait for a connection rather than open one beyond ``pool_maxsize``.
-        max_idle: seconds after which an unused connection is replaced before use; None for never.
-        timeout: seconds to connect and between bytes, where a request names none. None for ever.
+        pool_connections: how many pools are kept, one for each host.
+        pool_maxsize: how many idle connections each pool keeps: at least your number of threads.
+        max_retries: instead of `SafeRetry`; a number means the same as in requests.
+        pool_block: wait for a connection instead of opening one beyond ``pool_maxsize``.
+        max_idle: a connection that was idle for more seconds is replaced before use; None: never.
+        timeout: seconds to connect and between bytes, for requests without a timeout; None: no
+            limit.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "timeout"]  # noqa: RUF012 - requests' own way
+    __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "timeout"]  # noqa: RUF012 - as in requests
 
     def __init__(
         self,
@@ -73,7 +69,7 @@ class TunedAdapter(HTTPAdapter):
     ) -> None:
         self.max_idle = max_idle
         self.timeout = timeout
-        self._begin()
+        self._init_for_process()
         super().__init__(
             pool_connections=pool_connections,
             pool_maxsize=pool_maxsize,
@@ -83,49 +79,50 @@ class TunedAdapter(HTTPAdapter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.max_idle, self.timeout = state["max_idle"], state["timeout"]
-        self._begin()
+        self._init_for_process()
         super().__setstate__(state)
 
     # Processes
 
-    def _begin(self) -> None:
+    def _init_for_process(self) -> None:
         self._pid = os.getpid()
-        self._beginning: dict[int, Any] = {}  # a lock for each process: none is inherited locked
-        self._read_nothing_yet()
+        # A lock for each process, because a lock that is held during a fork stays held in the child
+        self._fork_locks: dict[int, Any] = {}
+        self._init_trust()
 
-    def _in_this_process(self) -> None:
-        """In the child of a fork, once: leave the parent its connections and its locks.
+    def _check_fork(self) -> None:
+        """Once in the child of a fork: drop the parent's connections, TLS contexts and locks.
 
-        It is looked at for each request, since the child of a fork in C calls no handlers, and
-        those of `os.register_at_fork` may be called after one that sends requests.
+        Called for each request and not by `os.register_at_fork`: a fork in C calls no handlers, and
+        another handler may send requests before ours is called.
         """
         if self._pid == os.getpid():
             return
-        with self._beginning.setdefault(os.getpid(), threading.RLock()):
+        with self._fork_locks.setdefault(os.getpid(), threading.RLock()):
             if self._pid != os.getpid():
-                # Its TLS contexts too: OpenSSL has locks of its own in them
-                self._read_nothing_yet()
+                self._init_trust()  # OpenSSL has locks in a TLS context
                 for manager in (self.poolmanager, *self.proxy_manager.values()):
-                    leave_pools_to_parent(manager)
+                    pools.drop_parent_pools(manager)
                 self._pid = os.getpid()
 
-    def _read_nothing_yet(self) -> None:
-        me = weakref.proxy(self)  # no cycle: a session that is dropped closes its sockets at once
+    def _init_trust(self) -> None:
+        # A proxy, so that there is no reference cycle: an unreferenced session closes its sockets
+        me = weakref.proxy(self)
         self._trust = TrustStore(
             lambda cert_reqs: me.new_context(cert_reqs),
             lambda *named: super(TunedAdapter, me).cert_verify(*named),
         )
 
-    # Trust
+    # TLS
 
     def new_context(self, cert_reqs: ssl.VerifyMode) -> ssl.SSLContext:
-        """An empty context, as urllib3 makes it. Override it for other ciphers or versions."""
+        """A new context, as urllib3 makes it. Override it for other ciphers or TLS versions."""
         return create_urllib3_context(cert_reqs=cert_reqs)
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Verify, cert: Cert = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The pool for this request: keyed by the shared context instead of the files' paths."""
+        """The key of this request's pool: with the shared context instead of the files' paths."""
         url = urlsplit(request.url or "")
         scheme = url.scheme.lower()
         if CERT_IS_HASHED:
@@ -133,17 +130,17 @@ class TunedAdapter(HTTPAdapter):
         host_params = {"scheme": scheme, "host": url.hostname, "port": url.port}
         if scheme != "https":
             return host_params, {}
-        return host_params, self._trust.of(verify, cert).pool_settings
+        return host_params, self._trust.get(verify, cert).pool_settings
 
     def cert_verify(self, conn: Any, url: str, verify: Verify, cert: Cert) -> None:
-        """Leave trust to the pool's context, if it is the one that these settings stand for."""
+        """Nothing, if the pool has the TLS context for these settings; else as requests does."""
         if not url.lower().startswith("https:"):
-            # For its errors only: a proxy that forwards is shown nobody's certificate
+            # Only for its errors: a forward proxy gets no client certificate
             super().cert_verify(SimpleNamespace(), url, verify, cert)
             return
-        trust = self._trust.known(verify, cert)
+        trust = self._trust.cached(verify, cert)
         if trust is None or conn.conn_kw.get("ssl_context") is not trust.context:
-            # With a path set on the pool, as this does, urllib3 loads it for every connection
+            # This sets paths on the pool: urllib3 then loads the files for every connection
             # (urllib3.util.ssl_.ssl_wrap_socket)
             super().cert_verify(conn, url, verify, cert)
 
@@ -152,24 +149,20 @@ class TunedAdapter(HTTPAdapter):
     def init_poolmanager(
         self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any
     ) -> None:
-        pool_kwargs.setdefault("socket_options", HTTPConnection.default_socket_options + KEEPALIVE)
+        pool_kwargs.setdefault(
+            "socket_options", HTTPConnection.default_socket_options + SOCKET_OPTIONS
+        )
         super().init_poolmanager(connections, maxsize, block, **pool_kwargs)
-        self._fit(self.poolmanager)
+        pools.tune(self.poolmanager, weakref.proxy(self))
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        self._in_this_process()
-        # urllib3 wants Nagle's algorithm towards HTTP proxies
+        self._check_fork()
+        # urllib3 leaves Nagle's algorithm on for HTTP proxies
         direct = HTTPConnection.default_socket_options if proxy.lower().startswith("socks") else []
-        proxy_kwargs.setdefault("socket_options", direct + KEEPALIVE)
+        proxy_kwargs.setdefault("socket_options", direct + SOCKET_OPTIONS)
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        self._fit(manager)
+        pools.tune(manager, weakref.proxy(self))
         return manager
-
-    def _fit(self, manager: Any) -> None:
-        manager.pool_classes_by_scheme = {
-            scheme: fitted(pool_class, weakref.proxy(self))
-            for scheme, pool_class in manager.pool_classes_by_scheme.items()
-        }
 
     def get_connection_with_tls_context(
         self,
@@ -181,12 +174,12 @@ class TunedAdapter(HTTPAdapter):
         """The pool for this request and its TLS settings.
 
         Raises:
-            InvalidURL: its host or its port is none.
-            InvalidProxyURL: its proxy has no host.
-            OSError, SSLError: as `TrustStore.of`.
+            InvalidURL: the host or the port of the URL is invalid.
+            InvalidProxyURL: the URL of the proxy has no host.
+            OSError, SSLError: as `TrustStore.get`.
             TypeError: ``cert`` is a list, and requests is 2.32 or newer.
         """
-        self._in_this_process()
+        self._check_fork()
         proxy = select_proxy(request.url or "", proxies) if proxies else None
         try:
             if proxy:
@@ -198,7 +191,7 @@ class TunedAdapter(HTTPAdapter):
             raise InvalidURL(error, request=request) from error
 
     def get_connection(self, url: str, proxies: dict[str, str] | None = None) -> HTTPConnectionPool:
-        """The same for requests before 2.32, which does not name the settings: `send` has them."""
+        """The same for requests before 2.32, which does not pass the settings: `send` has them."""
         request, verify, cert = flow.SETTINGS.get()
         if request is None or request.url != url:
             request = requests.PreparedRequest()
@@ -221,23 +214,23 @@ class TunedAdapter(HTTPAdapter):
         if not parse_url(proxy).host:
             raise InvalidProxyURL(f"The proxy for {request.url} has no host. Check its URL.")
         host_params, settings = self.build_connection_pool_key_attributes(request, verify, cert)
-        own_trust = None  # an https proxy's: by the same bundle, but without the certificate
+        proxy_trust = None  # for an https proxy: the same CA bundle, but no client certificate
         if proxy.lower().startswith("https:"):
             if host_params["scheme"] == "http":
-                # It forwards, and requests verifies none that does: cert_verify asks for the
-                # target's scheme
-                settings = self._trust.of(False, None).pool_settings
-            elif MATCHES_NO_PROXY:
-                # urllib3 1.26 would not match its name against a context of ours: it gets the
-                # files, as from requests, and reads them for each connection
-                settings = self._trust.of(verify, cert).files
+                # A forward proxy: requests does not verify it, since its cert_verify looks at the
+                # scheme of the target
+                settings = self._trust.get(False, None).pool_settings
+            elif NO_PROXY_NAME_CHECK:
+                # With a context of ours, urllib3 1.26 does not check the proxy's name. So it gets
+                # the files, as from requests, and reads them for each connection
+                settings = self._trust.get(verify, cert).files
             else:
-                own_trust = self._trust.of(verify, None)
+                proxy_trust = self._trust.get(verify, None)
         manager = self.proxy_manager_for(proxy)
         pool: HTTPConnectionPool = manager.connection_from_host(**host_params, pool_kwargs=settings)
-        if own_trust and pool.proxy_config:
-            own = pool.proxy_config._replace(ssl_context=own_trust.context)
-            pool.proxy_config = pool.conn_kw["proxy_config"] = own
+        if proxy_trust and pool.proxy_config:
+            config = pool.proxy_config._replace(ssl_context=proxy_trust.context)
+            pool.proxy_config = pool.conn_kw["proxy_config"] = config
         return pool
 
     # Requests
@@ -256,47 +249,46 @@ class TunedAdapter(HTTPAdapter):
         cert: Cert = None,
         proxies: dict[str, str] | None = None,
     ) -> requests.Response:
-        """As requests does; without a timeout, the adapter's holds: ``(None, None)`` is for ever.
+        """As requests does. Without a timeout, the adapter's is used; ``(None, None)``: no limit.
 
         Raises:
-            requests.RequestException: as requests does; a `requests.ConnectionError` also if
+            requests.RequestException: as requests does. Also a `requests.ConnectionError` if
                 ``pool_block`` is set and no connection becomes free in time.
         """
-        # A body may be read from another response of this adapter: then sends nest
+        # Calls nest if the body of a request is read from another response of this adapter
         settings = flow.SETTINGS.set((request, verify, cert))
-        outer = flow.current()
-        sending = outer or flow.Sending()
-        calls = flow.SENDING.set((*flow.SENDING.get(), weakref.ref(sending)))
-        before = len(sending.places)
+        call = flow.current_call() or flow.SendCall()
+        calls = flow.SEND_CALLS.set((*flow.SEND_CALLS.get(), weakref.ref(call)))
+        before = len(call.slots)
         try:
             response = super().send(
                 request, stream, self.timeout if timeout is None else timeout, verify, cert, proxies
             )
-        except StayedInUseError as error:
-            raise requests.ConnectionError(error.line, request=request) from error
+        except pools.NoFreeConnectionError as error:
+            raise requests.ConnectionError(error.sentence, request=request) from error
         except BaseException:
-            sending.give_up(before)
+            call.abandon(before)
             raise
         else:
-            sending.answer = weakref.ref(response)
+            call.response = weakref.ref(response)
             return response
         finally:
-            flow.SENDING.reset(calls)
+            flow.SEND_CALLS.reset(calls)
             flow.SETTINGS.reset(settings)
 
     def close(self) -> None:
-        """Close all idle connections now, and those in use as soon as they come back.
+        """Close all idle connections now, and those in use as soon as they are released.
 
-        urllib3 2 leaves an idle connection open for as long as any response of its pool is kept.
+        (urllib3 2 leaves idle connections open as long as any response of their pool exists.)
         """
-        self._in_this_process()
+        self._check_fork()
         for manager in (self.poolmanager, *self.proxy_manager.values()):
-            close_pools(manager)
+            pools.close_pools(manager)
         super().close()
 
     def describe(self) -> str:
-        """The effective policy in words, a line each."""
-        return words.policy(
+        """The settings in effect as text, a line for each topic."""
+        return description.describe_policy(
             hosts=self._pool_connections,
             connections=self._pool_maxsize,
             block=self._pool_block,

@@ -1,9 +1,9 @@
-"""What belongs to one flow of control: a thread, a greenlet, a task.
+"""State of one flow of control: a thread, a greenlet or an asyncio task.
 
-A thread's own variables would not do: greenlets share them where gevent or eventlet has not
-patched threads, or has patched them after this module was imported. A context variable is local to
-each of all three. Its values here are never changed, only replaced, and each call puts back what
-it found: a context can be copied at any time (`asyncio.to_thread` does), and its values with it.
+Thread-local variables are not enough: greenlets share them if gevent or eventlet has not patched
+threads, or has patched them after this module was imported. A context variable is local to each of
+the three. Its values are never changed here, only replaced, and each call restores the value that
+it found: a context can be copied at any time (`asyncio.to_thread` does), together with its values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from keptalive.tuned.places import Place
+from keptalive.tuned.slots import Slot
 
 # Of the request that an adapter is sending: request, verify, cert
 SETTINGS: ContextVar[tuple[requests.PreparedRequest | None, Any, Any]] = ContextVar(
@@ -22,55 +22,55 @@ SETTINGS: ContextVar[tuple[requests.PreparedRequest | None, Any, Any]] = Context
 )
 
 
-class Sending:
-    """One call of a session's or an adapter's ``send``, and what it has taken so far.
+class SendCall:
+    """One call of a session's or an adapter's ``send``.
 
-    The call alone refers to it. An exception can strike before a context variable is put back;
-    what it refers to has gone all the same.
+    Only the call itself refers to this object. So it goes away with the call, even if an exception
+    comes before the context variable is restored.
 
     Attributes:
-        places: those of the connections that it has taken, also of those given back.
-        answer: the last response that an adapter handed to the session.
+        slots: of the connections that the call has used, released ones too.
+        response: the last response that an adapter returned to the session.
     """
 
-    __slots__ = ("__weakref__", "answer", "places")
+    __slots__ = ("__weakref__", "response", "slots")
 
     def __init__(self) -> None:
-        self.places: list[weakref.ref[Place]] = []
-        self.answer: weakref.ref[requests.Response] | None = None
+        self.slots: list[weakref.ref[Slot]] = []
+        self.response: weakref.ref[requests.Response] | None = None
 
-    def give_up(self, since: int = 0) -> None:
-        """It has failed: nothing is read from the connections taken since so many."""
-        for known in self.places[since:]:
-            place = known()
-            if place is not None:
-                place.give_up()
+    def abandon(self, first: int = 0) -> None:
+        """Free the slots from this index on: the call has failed, nobody reads their responses."""
+        for known in self.slots[first:]:
+            slot = known()
+            if slot is not None:
+                slot.abandon()
 
 
-# The calls in which this flow is, the innermost last: hooks and bodies may send requests too
-SENDING: ContextVar[tuple[weakref.ref[Sending], ...]] = ContextVar(
-    "keptalive.tuned.sending", default=()
+# The calls that this flow of control is in, the innermost last: hooks and bodies may send requests
+SEND_CALLS: ContextVar[tuple[weakref.ref[SendCall], ...]] = ContextVar(
+    "keptalive.tuned.send_calls", default=()
 )
 
 
-def current() -> Sending | None:
-    """The innermost call in which this flow is."""
-    for known in reversed(SENDING.get()):
-        sending = known()
-        if sending is not None:
-            return sending
+def current_call() -> SendCall | None:
+    """The innermost call that this flow of control is in."""
+    for known in reversed(SEND_CALLS.get()):
+        call = known()
+        if call is not None:
+            return call
     return None
 
 
-def holds(place: Place) -> None:
-    """Note that this flow's request takes this place."""
-    sending = current()
-    if sending is not None:
-        sending.places.append(weakref.ref(place))
+def add_slot(slot: Slot) -> None:
+    """Note that the current call uses this slot."""
+    call = current_call()
+    if call is not None:
+        call.slots.append(weakref.ref(slot))
 
 
-def held() -> list[Place]:
-    """The places that this flow has taken and not given back, the last one at the end."""
-    calls = [sending for known in SENDING.get() if (sending := known()) is not None]
-    places = [known() for sending in calls for known in sending.places]
-    return [place for place in places if place is not None and not place.is_over()]
+def held_slots() -> list[Slot]:
+    """The slots that this flow of control uses now, the newest last."""
+    calls = [call for known in SEND_CALLS.get() if (call := known()) is not None]
+    slots = [known() for call in calls for known in call.slots]
+    return [slot for slot in slots if slot is not None and not slot.is_free()]

@@ -1,7 +1,8 @@
-"""urllib3's pools, fitted: what is added to each of them.
+"""What the tuned Session adds to urllib3's connection pools.
 
-No connection is used past its time, none by two processes, and no spent body is sent again. A
-place among ``threads`` is never lost. A closed pool does not fail the requests that have it.
+A connection that was idle too long is replaced before use. No two processes use the same
+connection. A body that can be read only once is not sent again. A slot of ``threads`` is never
+lost. Closing a pool fails no request that uses it.
 """
 
 from __future__ import annotations
@@ -22,37 +23,38 @@ from urllib3.exceptions import ClosedPoolError, EmptyPoolError
 from urllib3.util import Retry
 
 from keptalive.tuned import flow
-from keptalive.tuned.places import Place, Places
-from keptalive.tuned.timeouts import Timeout, longest, pair
+from keptalive.tuned.slots import Slot, Slots
+from keptalive.tuned.timeouts import Timeout, as_pair, longest_wait
 
 log = logging.getLogger(__name__)
 
 
 class Limits(Protocol):
-    """What the pools are held to, read anew each time: the adapter has it."""
+    """The adapter's limits, which the pools read at each use."""
 
     max_idle: float | None  # seconds
-    timeout: Timeout  # which is also how long to wait for a connection, where the pool blocks
+    timeout: Timeout  # of requests; a pool that blocks waits as long for a connection
 
 
-class StayedInUseError(EmptyPoolError):
-    """All places of a pool stayed taken for so many seconds: `line` says it to the user."""
+class NoFreeConnectionError(EmptyPoolError):
+    """All slots of a pool stayed in use for too long; `sentence` is for the user."""
 
-    def __init__(self, pool: HTTPConnectionPool, places: int, seconds: float) -> None:
-        self.line = (
-            f"All {places} connections to {pool.host} stayed in use for {seconds:g} s. Read or "
-            "close streamed responses, or allow for more threads."
+    def __init__(self, pool: HTTPConnectionPool, slots: int, seconds: float) -> None:
+        subject = "The only connection" if slots == 1 else f"All {slots} connections"
+        self.sentence = (
+            f"{subject} to {pool.host} stayed in use for {seconds:g} s. "
+            "Read or close streamed responses, or raise threads=."
         )
-        super().__init__(pool, self.line)
+        super().__init__(pool, self.sentence)
 
 
 class IdleConnections:
-    """Where a pool keeps its idle connections, the last one used on top.
+    """A stack with the idle connections of a pool; the last one used is on top.
 
-    In place of `queue.LifoQueue`, whose lock the child of a fork could inherit locked: this one
-    has none, and never waits. As there, ``None`` stands for a connection that is not open yet: one
-    that failed leaves it on top, so that a retry gets a new connection and no other idle one, which
-    the server may have closed as well.
+    It replaces `queue.LifoQueue`, whose lock could be held when the process forks, and then stays
+    held in the child. This one has no lock, and never waits. As in urllib3's queue, ``None`` stands
+    for a connection that is not open yet. A failed connection leaves a ``None`` on top: so a retry
+    gets a new connection, and not another idle one, which the server may have closed too.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -74,16 +76,16 @@ class IdleConnections:
         return len(self.queue)
 
     def close(self) -> None:
-        """Close each of them. A socket that another process has too stays open there."""
-        with suppress(IndexError):  # there is none left
+        """Close each of them. A socket that another process shares stays open there."""
+        with suppress(IndexError):  # none is left
             while True:
                 connection = self.queue.pop()
                 if connection is not None:
                     connection.close()
 
 
-class FittedPool(HTTPConnectionPool):
-    """What is added to a pool; `fitted` mixes it in."""
+class TunedPool(HTTPConnectionPool):
+    """A mixin with what is added to a pool; `tune` applies it."""
 
     QueueCls = IdleConnections  # type: ignore[assignment]
     limits: Limits
@@ -92,16 +94,16 @@ class FittedPool(HTTPConnectionPool):
         super().__init__(*args, **settings)
         self._pid = os.getpid()
         self._maxsize = self.pool.maxsize if self.pool else 0
-        self._places = Places(self._maxsize) if self.block else None
-        self.block = False  # towards urllib3, which would count its queue instead
+        self._slots = Slots(self._maxsize) if self.block else None
+        self.block = False  # else urllib3 would count its queue instead
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         if self._pid != os.getpid():
-            self.leave_to_parent()
-        place = self._take_place(timeout)
+            self.drop_parent_connections()
+        slot = self._acquire_slot(timeout)
         try:
             connection: Any = super()._get_conn()
-        except ClosedPoolError:  # since this request was given the pool
+        except ClosedPoolError:  # closed after this request got the pool
             connection = self._new_conn()
         idle = self._idle_too_long(connection)
         if idle is not None:
@@ -111,15 +113,16 @@ class FittedPool(HTTPConnectionPool):
                 idle,
                 self.limits.max_idle,
             )
+            connection.closed_for = "max-idle"  # `keptalive.watching` reads this
             connection.close()
-            # Not the old object: this way urllib3's log has its "Starting new" line, as every
-            # count of connections expects
+            # A new object: so urllib3 logs its "Starting new" line, which counts of connections
+            # need
             connection = self._new_conn()
-        connection.place = place
+        connection.slot = slot
         return connection
 
     def _idle_too_long(self, connection: Any) -> float | None:
-        """For how many seconds this open connection was unused, if that is too long."""
+        """How many seconds this open connection was idle, if that is more than ``max_idle``."""
         max_idle = self.limits.max_idle
         if max_idle is None or getattr(connection, "sock", None) is None:
             return None
@@ -127,73 +130,74 @@ class FittedPool(HTTPConnectionPool):
         idle: float = now - getattr(connection, "idle_since", now)
         return idle if idle > max_idle else None
 
-    def _take_place(self, timeout: float | None) -> Place | None:
-        """One of ``threads``; None if there is no limit, or none for this request.
+    def _acquire_slot(self, timeout: float | None) -> Slot | None:
+        """A slot of ``threads``; None if there is no limit, or if this request needs no slot.
 
         Raises:
-            StayedInUseError: none became free in time.
+            NoFreeConnectionError: no slot became free in time.
         """
-        if self._places is None or self.pool is None:
+        if self._slots is None or self.pool is None:
             return None
-        place = Place()
-        flow.holds(place)  # first: whatever strikes from here on, it is known
-        if not self._places.take(place):
-            if flow.held():
-                # It is sent by a hook or for a body of a request that has a place itself, and will
-                # not give it back before this one is answered
+        slot = Slot()
+        flow.add_slot(slot)  # before it is acquired: an exception may come at any point after that
+        if not self._slots.acquire(slot):
+            if flow.held_slots():
+                # A hook, or the body of another request, sends this one. That request has a slot
+                # and does not release it before this one has its response: waiting would never end
                 return None
-            all_time, connect = longest(self.limits.timeout), pair(self.limits.timeout)[0]
+            limit, connect = longest_wait(self.limits.timeout), as_pair(self.limits.timeout)[0]
             if timeout is not None:
-                all_time = connect = timeout
-            seconds = self._places.wait(place, all_time, connect)
+                limit = connect = timeout
+            seconds = self._slots.wait(slot, limit, connect)
             if seconds is not None:
-                raise StayedInUseError(self, self._maxsize, seconds)
-        return place
+                raise NoFreeConnectionError(self, self._maxsize, seconds)
+        return slot
 
     def close(self) -> None:
-        """Close the idle connections now, and those in use when they come back.
+        """Close the idle connections now, and those in use when they are released.
 
-        Requests that are on their way with this pool, or wait for a place in it, go on.
+        Requests that use this pool, or wait for a slot of it, go on.
         """
-        kept, self.pool = cast("IdleConnections | None", self.pool), None
-        if self._places is not None and self._pid == os.getpid():
-            self._places.lift()
-        if kept is not None:
-            kept.close()
+        idle, self.pool = cast("IdleConnections | None", self.pool), None
+        if self._slots is not None and self._pid == os.getpid():
+            self._slots.remove_limit()
+        if idle is not None:
+            idle.close()
 
-    def leave_to_parent(self) -> None:
-        """In the child of a fork: keep none of the parent's connections, nor its places.
+    def drop_parent_connections(self) -> None:
+        """In the child of a fork: drop the parent's connections and slots.
 
-        To close them here ends none: TLS says goodbye only if asked to (`ssl.SSLSocket.unwrap`).
+        Closing the child's copy of a socket does not end the parent's connection: no close_notify
+        is sent unless `ssl.SSLSocket.unwrap` is called.
         """
-        self._places = None
+        self._slots = None
         self._pid = os.getpid()
         self.close()
 
     def _put_conn(self, conn: Any) -> None:
         if self._pid != os.getpid():
-            self.leave_to_parent()
-        places, kept = self._places, cast("IdleConnections | None", self.pool)
-        place = self._place_of(conn)
+            self.drop_parent_connections()
+        slots, idle = self._slots, cast("IdleConnections | None", self.pool)
+        slot = self._slot_of(conn)
         if conn is not None:
-            conn.idle_since, conn.place = time.monotonic(), None
-        if places is not None and place is None and kept is not None:
+            conn.idle_since, conn.slot = time.monotonic(), None
+        if slots is not None and slot is None and idle is not None:
             if conn is not None:
-                conn.close()  # one more than there are places for; none was taken from the queue
+                conn.close()  # it has no slot, so it is beyond the limit, and not from the queue
             return
         super()._put_conn(conn)
-        if places is not None and place is not None:
-            places.give_back(place)
-        if kept is not None and self.pool is None:
-            kept.close()  # it came between the two halves of close()
+        if slots is not None and slot is not None:
+            slots.release(slot)
+        if idle is not None and self.pool is None:
+            idle.close()  # close() ran meanwhile
 
-    def _place_of(self, conn: Any) -> Place | None:
+    def _slot_of(self, conn: Any) -> Slot | None:
         if conn is not None:
-            place: Place | None = getattr(conn, "place", None)
-            return place
-        # It failed, and urllib3 has closed it: it is the last one that this flow took
-        taken = [place for place in flow.held() if place.answer is None]
-        return taken[-1] if taken else None
+            slot: Slot | None = getattr(conn, "slot", None)
+            return slot
+        # The connection failed, and urllib3 has closed it: its slot is the newest one in use here
+        waiting = [slot for slot in flow.held_slots() if slot.response is None]
+        return waiting[-1] if waiting else None
 
     def urlopen(  # type: ignore[override]
         self,
@@ -205,56 +209,64 @@ class FittedPool(HTTPConnectionPool):
         *args: Any,
         **settings: Any,
     ) -> Any:
-        """As urllib3's, but a body that was read once is not sent again, empty, by a retry."""
+        """As urllib3's, but without retries of a body that can be read only once."""
         if is_one_shot(body) and isinstance(retries, Retry):
             retries = retries.new(read=False, status=0, other=0)
         response: Any = super().urlopen(method, url, body, headers, retries, *args, **settings)
-        place = getattr(response.connection, "place", None)
-        if place is not None:
-            place.answer = weakref.ref(response)
+        slot = getattr(response.connection, "slot", None)
+        if slot is not None:
+            slot.response = weakref.ref(response)
         return response
 
 
 def is_one_shot(body: object) -> bool:
-    """Whether this body can be read only once: a generator, a stream that cannot be rewound.
+    """Whether this body can be read only once: a generator, or a stream that cannot be rewound.
 
-    urllib3 rewinds what has ``seek`` (``urllib3.util.request.rewind_body``) and reads anything
-    else again from where it stands: the end.
+    urllib3 rewinds a body that has ``seek`` (``urllib3.util.request.rewind_body``). It reads any
+    other body again from where it is, which is the end: a retry would send an empty body.
     """
     if body is None or isinstance(body, (str, bytes, bytearray, memoryview, Sequence)):
         return False
-    seekable = getattr(body, "seekable", None)  # a pipe has seek, and says here that it cannot
+    seekable = getattr(body, "seekable", None)  # a pipe has seek, but is not seekable
     return not (seekable() if callable(seekable) else hasattr(body, "seek"))
 
 
-def fitted(pool_class: type[HTTPConnectionPool], limits: Limits) -> type[HTTPConnectionPool]:
-    """This class of pools (direct, over SOCKS, ...) with these limits."""
-    if issubclass(pool_class, FittedPool):
+def tune(manager: Any, limits: Limits) -> None:
+    """Have this manager make its pools (direct, through SOCKS, ...) with these limits."""
+    manager.pool_classes_by_scheme = {
+        scheme: tuned_class(pool_class, limits)
+        for scheme, pool_class in manager.pool_classes_by_scheme.items()
+    }
+
+
+def tuned_class(pool_class: type[HTTPConnectionPool], limits: Limits) -> type[HTTPConnectionPool]:
+    """This class of pools with these limits; a class that has limits stays as it is."""
+    if issubclass(pool_class, TunedPool):
         return pool_class
-    made = type(pool_class.__name__, (FittedPool, pool_class), {"limits": limits})
+    made = type(pool_class.__name__, (TunedPool, pool_class), {"limits": limits})
     return cast("type[HTTPConnectionPool]", made)
 
 
 def close_pools(manager: Any) -> None:
-    """Close this manager's pools; what is no `PoolManager` can be cleared, no more is known."""
+    """Close the pools of this manager. Of another class than `PoolManager`, close nothing."""
     for key in manager.pools.keys() if isinstance(manager, PoolManager) else ():
         pool = manager.pools.get(key)
         if pool is not None:
             pool.close()
 
 
-def leave_pools_to_parent(manager: Any) -> None:
-    """In the child of a fork: this manager has no pools yet.
+def drop_parent_pools(manager: Any) -> None:
+    """In the child of a fork: remove all pools from this manager.
 
     Args:
-        manager: a `PoolManager`, else nothing is known of it, and it stays as it is.
+        manager: a `PoolManager`; a manager of another class stays as it is.
     """
     if not isinstance(manager, PoolManager):
         return
     pools = manager.pools
-    pools.lock = threading.RLock()  # another thread may have held it at the fork
+    pools.lock = threading.RLock()  # another thread may have held the old one at the fork
     for key in pools.keys():  # noqa: SIM118 - iterating over it is refused
         pool = pools.get(key)
-        if isinstance(pool, FittedPool):
-            pool.leave_to_parent()
+        if isinstance(pool, TunedPool):
+            pool.drop_parent_connections()
     pools.clear()

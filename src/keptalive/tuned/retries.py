@@ -1,4 +1,4 @@
-"""What is sent again, when, and what never is."""
+"""Which requests are retried, and how long to wait before each retry."""
 
 from __future__ import annotations
 
@@ -11,43 +11,46 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, R
 from urllib3.util import Retry
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
-PASSING = frozenset({429, 502, 503, 504})  # statuses that may be gone a moment later
+TEMPORARY = frozenset({429, 502, 503, 504})  # statuses that may be different a moment later
 
 DEFAULTS: dict[str, Any] = {
     "allowed_methods": IDEMPOTENT,
-    "status_forcelist": PASSING,
-    "other": 0,  # a certificate that does not verify will not verify a moment later
+    "status_forcelist": TEMPORARY,
+    "other": 0,  # a certificate that fails verification will fail again
     "backoff_factor": 0.2,
-    "raise_on_status": False,  # the last answer says more than an error would
+    "raise_on_status": False,  # the last response says more than an error would
 }
 
 
 class SafeRetry(Retry):
-    """A `urllib3.util.Retry` that sends nothing twice that may not be sent twice.
+    """A `urllib3.util.Retry` that retries only safe requests.
 
-    Idempotent methods are sent again after a broken or stale connection and after 429, 502, 503
-    and 504. Any method is, while nothing was sent: when connecting failed. Nothing is after a read
-    timeout, since the server may be at work on it. What Retry-After asks for is waited for, up
-    to `LONGEST_WAIT`; if it asks for more, the answer is handed on at once.
+    Idempotent methods are retried after a broken or stale connection and after 429, 502, 503 and
+    504. Other methods are retried only if nothing was sent, which means that connecting failed. No
+    method is retried after a read timeout: the server may still be working on the request. A retry
+    waits as long as Retry-After says, up to `LONGEST_WAIT`; if Retry-After says more, the response
+    is returned at once.
 
     Args:
-        total: how many times a request is sent again.
-        settings: any other of `Retry`'s, instead of the defaults above. ``allowed_methods=None``
-            sends every method again, POST included, at the risk of doing it twice.
+        total: the most retries of one request.
+        settings: any other setting of `Retry`, instead of the defaults above.
+            ``allowed_methods=None`` retries every method, POST too: the server may then do the
+            work twice.
     """
 
     LONGEST_WAIT = 60.0  # seconds
     LONGEST_BACKOFF = 20.0  # seconds
-    RETRY_AFTER_STATUS_CODES: frozenset[int] = frozenset()  # beyond status_forcelist: none
+    RETRY_AFTER_STATUS_CODES: frozenset[int] = frozenset()  # none beyond status_forcelist
 
     def __init__(self, total: bool | int | None = 3, **settings: Any) -> None:
         super().__init__(total, **{**DEFAULTS, **settings})
 
     def get_backoff_time(self) -> float:
-        """Seconds to wait when no Retry-After says it.
+        """Seconds to wait if there is no Retry-After.
 
-        At once after the first broken connection, most likely a stale one; then 0.2 s, 0.4 s and
-        so on, each shortened by up to half at random, so that clients do not come back together.
+        0 after the first broken connection, which most likely was a stale one. Then 0.2 s, 0.4 s
+        and so on, each shortened at random by up to half, so that many clients do not retry at the
+        same moment.
         """
         failures = list(
             takewhile(lambda past: past.redirect_location is None, reversed(self.history))
@@ -57,14 +60,14 @@ class SafeRetry(Retry):
             return 0.0
         ceiling = min(self.LONGEST_BACKOFF, getattr(self, "backoff_max", self.LONGEST_BACKOFF))
         longest: float = min(ceiling, self.backoff_factor * 2 ** min(doublings, 30))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, no security
 
     def get_retry_after(self, response: Any) -> float | None:
-        """What the header asks for, in seconds; None without one and where it makes no sense."""
+        """The Retry-After header in seconds; None without one and for an invalid one."""
         try:
             seconds: float | None = super().get_retry_after(response)
             return None if seconds is None else float(seconds)
-        except (InvalidHeader, ValueError, OverflowError):  # also a year 99999, 5000 digits
+        except (InvalidHeader, ValueError, OverflowError):  # the year 99999, 5000 digits
             return None
 
     def increment(
@@ -79,13 +82,13 @@ class SafeRetry(Retry):
         """The policy after one more failure.
 
         Raises:
-            MaxRetryError: it is not to be sent again.
-            Exception: the error itself, where sending again could do it twice.
+            MaxRetryError: there is no retry.
+            Exception: the error itself, where a retry could make the server do the work twice.
         """
         if isinstance(error, ReadTimeoutError):
             raise error.with_traceback(_stacktrace)
         if response is not None and self.respect_retry_after_header:
-            asked = self.get_retry_after(response)
-            if asked is not None and asked > self.LONGEST_WAIT:
-                raise MaxRetryError(_pool, url or "", ResponseError(f"Retry-After: {asked:.0f} s"))
+            wait = self.get_retry_after(response)
+            if wait is not None and wait > self.LONGEST_WAIT:
+                raise MaxRetryError(_pool, url or "", ResponseError(f"Retry-After: {wait:.0f} s"))
         return super().increment(method, url, response, error, _pool, _stacktrace)

@@ -1,9 +1,9 @@
-"""Whom a connection trusts: one TLS context for each set of TLS settings, its files read once.
+"""TLS contexts: one for each pair of ``verify`` and ``cert``, whose files are read once.
 
-What ``verify`` and ``cert`` stand for is left to requests: `HTTPAdapter.cert_verify` names the
-files, with its own errors where they are missing. A context that was made is kept until one of its
-files changes, so that a renewed CA bundle or client certificate is taken up, as it is by requests,
-which reads them anew for each connection.
+requests decides what ``verify`` and ``cert`` mean: `HTTPAdapter.cert_verify` names the files, and
+raises its own errors if they are missing. A context is kept until one of its files changes. So a
+renewed CA bundle or client certificate is used, as it is with requests, which reads the files for
+each connection.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ import requests
 from requests import adapters
 from requests.utils import extract_zipped_paths
 
-Verify = Any  # bool, str, a path, or None: requests takes anything that is true or names a file
+Verify = Any  # bool, str, a path or None: requests accepts any true value and any file name
 Cert = str | tuple[str, str] | None
 
 CONTEXTS_KEPT = 20  # each takes about a megabyte
 FILES = ("ca_certs", "ca_cert_dir", "cert_file", "key_file")
 
-# The first context of a process sets OpenSSL up, in a millisecond. A child that is forked meanwhile
-# would wait for the end of it for ever: so it is done before there can be a thread that connects
+# The first context of a process initialises OpenSSL, which takes a millisecond. A child that is
+# forked meanwhile would wait forever. So it happens here, before a thread can connect
 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Trust:
-    """What one set of TLS settings came to.
+    """The TLS context for one pair of ``verify`` and ``cert``.
 
     Attributes:
-        context: shared by all connections with these settings; no connection adds to it.
-        files: the same as keyword arguments of a urllib3 pool: ``cert_reqs`` and paths.
-        stamps: what tells whether a file has changed.
+        context: shared by all connections with these settings, and never changed.
+        files: the same settings as keyword arguments of a urllib3 pool: ``cert_reqs`` and paths.
+        stamps: the time and size of each file, to see whether it has changed.
     """
 
     context: ssl.SSLContext
@@ -47,21 +47,21 @@ class Trust:
 
     @property
     def pool_settings(self) -> dict[str, Any]:
-        """Of a urllib3 pool that uses the context."""
+        """Keyword arguments of a urllib3 pool that uses the context."""
         # urllib3 sets the context's verify_mode to cert_reqs at each connection
         return {"ssl_context": self.context, "cert_reqs": self.files["cert_reqs"]}
 
-    def holds(self) -> bool:
-        """Whether the files are still those that were read."""
+    def is_current(self) -> bool:
+        """Whether no file has changed since it was read."""
         return all(_stamp(path) == stamp for path, stamp in self.stamps)
 
 
 class TrustStore:
-    """The contexts of one adapter. Safe to share between threads.
+    """The TLS contexts of one adapter. Safe to share between threads.
 
     Args:
         new_context: makes an empty context, given `ssl.CERT_REQUIRED` or `ssl.CERT_NONE`.
-        cert_verify: requests' own, which names the files.
+        cert_verify: the method of requests that names the files.
     """
 
     def __init__(
@@ -71,38 +71,36 @@ class TrustStore:
     ) -> None:
         self._new_context = new_context
         self._cert_verify = cert_verify
-        self._known: dict[tuple[Verify, Cert], Trust] = {}
-        # A greenlet may send a request while another one of the same thread loads, and a signal
-        # handler too: then both load
+        self._cache: dict[tuple[Verify, Cert], Trust] = {}
+        # Reentrant: while one greenlet loads, another one of its thread may send a request, and so
+        # may a signal handler. Then both load
         self._lock = threading.RLock()
 
-    def known(self, verify: Verify, cert: Cert) -> Trust | None:
-        """The trust last handed out for these settings."""
-        return self._known.get(_key(verify, cert))
+    def cached(self, verify: Verify, cert: Cert) -> Trust | None:
+        """What `get` last returned for these settings; None if it was never called for them."""
+        return self._cache.get(_key(verify, cert))
 
-    def of(self, verify: Verify, cert: Cert) -> Trust:
-        """The trust for these settings, made on first use and when its files have changed.
+    def get(self, verify: Verify, cert: Cert) -> Trust:
+        """The context for these settings, made at first use and again when a file has changed.
 
         Raises:
-            OSError: a file that they name is missing, as requests says it.
-            requests.exceptions.SSLError: a file holds no usable certificate or key.
+            OSError: a file is missing; the message is that of requests.
+            requests.exceptions.SSLError: a file has no usable certificate or key.
         """
         try:
-            trust = self.known(verify, cert)
-        except (
-            TypeError
-        ):  # what cannot be kept by is none of requests' settings either, most likely
+            trust = self.cached(verify, cert)
+        except TypeError:  # not hashable: most likely requests refuses it too, with a better error
             self._cert_verify(SimpleNamespace(), "https://", verify, cert)
             raise
-        if trust is None or not trust.holds():
+        if trust is None or not trust.is_current():
             with self._lock:
-                trust = self.known(verify, cert)
-                if trust is None or not trust.holds():
+                trust = self.cached(verify, cert)
+                if trust is None or not trust.is_current():
                     trust = self._load(verify, cert)
-                    self._known.pop(_key(verify, cert), None)
-                    if len(self._known) >= CONTEXTS_KEPT:
-                        del self._known[next(iter(self._known))]  # the oldest
-                    self._known[_key(verify, cert)] = trust
+                    self._cache.pop(_key(verify, cert), None)
+                    if len(self._cache) >= CONTEXTS_KEPT:
+                        del self._cache[next(iter(self._cache))]  # the oldest
+                    self._cache[_key(verify, cert)] = trust
         return trust
 
     def _load(self, verify: Verify, cert: Cert) -> Trust:
@@ -111,11 +109,11 @@ class TrustStore:
         files = {name: os.fspath(path) for name in FILES if (path := getattr(named, name, None))}
         required = named.cert_reqs == "CERT_REQUIRED"
         if required and not files.keys() & {"ca_certs", "ca_cert_dir"}:
-            # requests 2.32.0 to 2.32.4 name none for True: a context of theirs has it already
+            # requests 2.32.0 to 2.32.4 name no file for True: they have a context with it
             default = adapters.DEFAULT_CA_BUNDLE_PATH  # type: ignore[attr-defined]
             files["ca_certs"] = extract_zipped_paths(default)
-        # Taken before reading: a file that changes meanwhile is read again
-        stamps = tuple((path, _stamp(path)) for path in _read(files.values()))
+        # Before reading: so a file that changes while it is read is read again
+        stamps = tuple((path, _stamp(path)) for path in _files_read(files.values()))
         context = self._new_context(ssl.CERT_REQUIRED if required else ssl.CERT_NONE)
         context.check_hostname = context.check_hostname and required
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_NONE
@@ -134,15 +132,15 @@ def _key(verify: Verify, cert: Cert) -> tuple[Verify, Cert]:
     return verify, tuple(cert) if isinstance(cert, list) else cert
 
 
-def _read(paths: Iterable[str]) -> Iterator[str]:
-    """These, and in directories what OpenSSL looks up there at a handshake, and keeps.
+def _files_read(paths: Iterable[str]) -> Iterator[str]:
+    """These paths, and in a directory each file that OpenSSL looks up there during a handshake.
 
-    So that a link whose target has gone is noticed, each is looked at before every request: a
-    CA bundle in one file is cheaper.
+    Each of them is checked before every request, so that a link to a removed file is noticed. This
+    makes a directory more expensive than a CA bundle in one file.
     """
     for path in paths:
         yield path
-        if os.path.isdir(path):  # noqa: PTH112 - as requests decides it
+        if os.path.isdir(path):  # noqa: PTH112 - the same call as in requests
             with os.scandir(path) as entries:
                 yield from (entry.path for entry in entries if entry.name[8:9] == ".")
 
@@ -156,7 +154,7 @@ def _stamp(path: str) -> tuple[int, ...] | None:
 
 
 def _no_password() -> NoReturn:
-    # Without this OpenSSL would ask for it at the terminal
+    # Without this function OpenSSL reads the password from the terminal
     raise ssl.SSLError(
-        ssl.SSL_ERROR_SSL, "the client's private key is encrypted: name one without a password"
+        ssl.SSL_ERROR_SSL, "the client's private key is encrypted: use one without a password"
     )

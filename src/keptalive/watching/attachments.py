@@ -1,4 +1,4 @@
-"""Whose is what: the states of owners, pools and connections, on urllib3's own objects.
+"""The states of owners, pools and connections hang on urllib3's own objects, and are found here.
 
 They hang there so that they end with them. What another observer saw, before this watch, is out of
 date, and begun anew.
@@ -15,49 +15,40 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
-from keptalive.causes import security as hygiene
-from keptalive.watching.call_site import adapter_on_the_stack, place_in_program
+from keptalive.causes import security
+from keptalive.run.inject._keptalive_faults import is_ours
+from keptalive.watching.call_site import adapter_on_the_stack, location_in_program
 from keptalive.watching.foreign import NAME, attached_to, name_of, own
-from keptalive.watching.recorder import Draft
-from keptalive.watching.tracking import ASKING, Connection, Owner, Pool
-
-SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
+from keptalive.watching.recorder import Recorder
+from keptalive.watching.tracking import ConnectionState, Owner, Pool
 
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
 
-class Registry:
+class Attachments:
     """Finds the state of an object, and gives it one when it is seen first."""
 
     def __init__(self) -> None:
         self.number = next(_numbers)
-        self.open: set[Connection] = set()
-        self._sweep_at = SWEEP_AT
+        self.recorders: tuple[Recorder, ...] = ()
 
-    def remember(self, connection: Connection) -> None:
-        """It is being opened. Those that are no more are forgotten when their share is large."""
-        self.open.add(connection)
-        if len(self.open) < self._sweep_at:
-            return
-        for one in list(self.open):
-            if one.is_gone():
-                self.open.discard(one)
-        self._sweep_at = max(SWEEP_AT, 2 * len(self.open))
+    def fault(self, error: Exception) -> bool:
+        """Tell the recorders of a mistake of ours; False if the exception is the program's.
 
-    def at_once(self, host: str) -> int:
-        """How many connections to this host have a request on its way just now."""
-        return sum(
-            state.doing is ASKING
-            and state.draft is not None
-            and state.draft.host == host
-            and not state.is_gone()
-            for state in list(self.open)
-        )
-
-    def still_open(self) -> list[str | None]:
-        """Where the owners were made of the connections that are open now."""
-        open_ = [state for state in list(self.open) if state.is_open()]
-        return [state.pool.owner.place if state.pool else None for state in open_]
+        Its words are left out: they may be secret.
+        """
+        if not is_ours(error):
+            return False
+        try:
+            at, trace = "", error.__traceback__
+            while trace is not None:
+                at = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
+                trace = trace.tb_next
+            for recorder in self.recorders:
+                recorder.warn(f"keptalive itself failed here: {type(error).__name__}{at}")
+        except Exception as another:  # noqa: BLE001 - it is looked at
+            return is_ours(another)  # then nothing is left that could be told
+        return True
 
     def owner_of(self, keeper: Any) -> Owner:
         """The state of an adapter or a PoolManager."""
@@ -67,38 +58,48 @@ class Registry:
             _attach(keeper, owner)
         return owner
 
-    def mounted(self, adapter: Any) -> None:
+    def mounted(self, session: Any, prefix: Any, adapter: Any) -> None:
+        """A Session gets an adapter for the URLs with this prefix."""
         if not isinstance(adapter, HTTPAdapter):
             return  # it keeps no pools, and has no room for us perhaps
         owner = self.owner_of(adapter)
-        if owner.place is None:
-            owner.place = place_in_program()
-
-    def owner_closes(self, keeper: Any) -> None:
-        self.owner_of(keeper).closings += 1
+        if owner.session_location is None:
+            owner.session_location = location_in_program()
+        adapters = own(session, "adapters")
+        before = dict(adapters).get(prefix) if isinstance(adapters, dict) else None
+        replaced = attached_to(before) if before is not adapter else None
+        if type(replaced) is Owner and (replaced.has_pools or replaced.is_new_adapter):
+            owner.is_new_adapter = True
 
     def tls_of(self, context: dict[str, Any]) -> str:
+        """What tells the TLS settings of this pool's key from others; no secret."""
         names = ("cert_reqs", "ca_certs", "ca_cert_dir", "cert_file", "ssl_context")
         return repr([name_of(context.get(name)) for name in names])
 
     def pool_made(self, manager: Any, pool: Any, tls: str) -> None:
+        """A PoolManager has made this pool."""
         if not isinstance(pool, HTTPConnectionPool):
             return  # a class of somebody's own, in `pool_classes_by_scheme`
         owner = self.owner_of(adapter_on_the_stack() or manager)
         _attach(pool, self._pool(pool, owner, tls, is_new=True))
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
+        owner.has_pools = True
         path = own(pool, "socket_path")  # as docker's and requests-unixsocket's have it
         host = unix(path) if type(path) is str else address(pool.scheme, pool.host, pool.port)
+        forwards = pool.proxy is not None and pool.scheme == "http"
+        is_exposed = forwards or (pool.scheme == "http" and security.is_exposed(host))
         return Pool(
             of=weakref.ref(pool),
             host=host,
+            via=None if forwards else _proxy_of(pool),
             owner=owner,
             tls=tls,
             proxy=_without_login(pool.proxy),
+            forwards=forwards,
             is_new=is_new,
             seen_by=self.number,
-            exposed=pool.scheme == "http" and (pool.proxy is not None or hygiene.is_exposed(host)),
+            exposed=is_exposed,
         )
 
     def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
@@ -112,23 +113,15 @@ class Registry:
             _attach(pool, state)
         return state
 
-    def _names_its_path(self, pool: Pool, draft: Draft, sock: socket.socket) -> None:
-        """One of its connections has been opened: if over a Unix socket, the path is the host."""
-        if sock.family != getattr(socket, "AF_UNIX", None) or pool.host.startswith("unix:"):
-            return
-        peer = sock.getpeername()
-        pool.host, pool.heard, pool.exposed = unix(os.fsdecode(peer)), ((), ()), False
-        draft.host = pool.host
-
-    def connection(self, conn: Any) -> Connection:
+    def connection(self, conn: Any) -> ConnectionState:
         """The state of a connection."""
         state = attached_to(conn)
-        if type(state) is not Connection or state.seen_by != self.number:
-            state = Connection(self.number, id(conn))
+        if type(state) is not ConnectionState or state.seen_by != self.number:
+            state = ConnectionState(self.number)
             _attach(conn, state)
         return state
 
-    def belongs(self, conn: Any, state: Connection, pool: Pool) -> Pool:
+    def belongs(self, conn: Any, state: ConnectionState, pool: Pool) -> Pool:
         """Note that this connection is this pool's."""
         state.pool = pool
         state.reference = weakref.ref(conn)  # CPython loses what strikes in a callback
@@ -136,7 +129,15 @@ class Registry:
         return pool
 
 
-def _attach(thing: Any, state: Owner | Pool | Connection) -> None:
+def names_its_path(pool: Pool, sock: socket.socket) -> None:
+    """A connection of this pool has been opened: if over a Unix socket, the path is the host."""
+    if sock.family != getattr(socket, "AF_UNIX", None) or pool.host.startswith("unix:"):
+        return
+    pool.host = unix(os.fsdecode(sock.getpeername()))
+    pool.via, pool.routes, pool.exposed = None, ((), ()), False
+
+
+def _attach(thing: Any, state: Owner | Pool | ConnectionState) -> None:
     object.__setattr__(thing, NAME, state)  # a class's own may have a mind of its own
 
 
@@ -149,6 +150,17 @@ def address(scheme: str, host: str, port: int | None) -> str:
     """``scheme://host:port``, as reports name hosts."""
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"{scheme}://{host}:{port or (443 if scheme == 'https' else 80)}"
+
+
+def _proxy_of(pool: Any) -> str | None:
+    """The proxy through which this pool reaches its host, without its login; None if none."""
+    if pool.proxy is not None:
+        return address(pool.proxy.scheme, pool.proxy.host, pool.proxy.port)
+    settings = own(pool, "conn_kw")
+    socks = settings.get("_socks_options") if type(settings) is dict else None
+    if type(socks) is not dict:
+        return None
+    return f"socks://{socks.get('proxy_host')}:{socks.get('proxy_port')}"
 
 
 def _without_login(proxy: Any) -> str | None:

@@ -1,61 +1,77 @@
-"""Why a connection is being opened, as far as it can be known at that moment: a draft."""
+"""A connection while it lives: from the attempt to open it until its end is seen."""
 
 from __future__ import annotations
 
-from keptalive.records.evidence import Ended
-from keptalive.watching.call_site import place_in_program
-from keptalive.watching.recorder import Draft
-from keptalive.watching.tracking import LOST, READING, Call, Connection, Pool
+from dataclasses import dataclass, field, replace
+
+from keptalive.records.connection import Connection, ConnectionEnd, OpeningFacts
+
+NOBODY: tuple[object, ...] = ()
 
 
-def draft_of(
-    connection: Connection,
-    pool: Pool,
-    ended: Ended | None,
-    call: Call | None,
-    *,
-    again: bool,
-    retry: bool,
-) -> Draft:
-    """The evidence of an opening, from what everybody else is at just now.
+@dataclass(slots=True, eq=False, kw_only=True)
+class ConnectionAttempt:
+    """A `Connection` in the making; times are the observer's clock, which may begin anywhere.
 
-    Args:
-        connection: the one that is to be opened.
-        pool: whose it is.
-        ended: how the one ended that would have served.
-        call: the request that needs it.
-        again: it was open before.
-        retry: the request has failed before.
+    Attributes:
+        attempted: None if it was open before anybody watched.
+        recorders: those that listened when it was attempted; for all others it was there before.
+        most_at_once: what `OpeningFacts.most_at_once` is for each of these.
+        connected_at, answered: whether its opening came to something.
+        predecessor: whose place it takes, until it has connected: if it never does, the next one
+            takes that place.
     """
-    out = [other for other in pool.out() if other is not connection]
-    unread = [c for c in out if c.doing is LOST or _is_left(c, connection.flow)]
-    busy = len(out) - len(unread)
-    if call is not None:  # or was, when this call wanted one
-        busy += sum(c.returned > call.began for c in pool.known.difference(out))
-        busy += pool.discarded > call.began
-    draft = Draft(
-        host=connection.target or pool.host,
-        owner=pool.owner.number,
-        thread=connection.flow,
-        pool_is_new=pool.is_new,
-        closings=pool.owner.closings,
-        tls=pool.tls,
-        proxy=pool.proxy,
-        ended=ended,
-        busy=busy,
-        unread=len(unread),
-        again=again,
-        retry=retry and not pool.is_new,
-        redirected=call is not None and call.redirected,
-        place=pool.owner.place,
-        asked_at=place_in_program(),
-        left_at=next((c.place for c in unread if c.place), None),
-    )
-    lost = next((c for c in unread if c.doing is LOST), None)
-    if lost is not None and ended is None:
-        pool.known.discard(lost)  # it accounts for one connection, this one
-    return draft
+
+    id: int
+    process: int
+    thread: int
+    host: str
+    via: str | None
+    attempted: float | None
+    connected_at: float | None = None
+    answered: bool = False
+    ended_at: float | None = None
+    local_port: int | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    served: int = 0
+    longest_idle_s: float = 0.0
+    end: ConnectionEnd | None = None
+    replaces: int | None = None
+    predecessor: ConnectionAttempt | None = None
+    facts: OpeningFacts = field(default_factory=OpeningFacts)
+    recorders: tuple[object, ...] = NOBODY
+    most_at_once: tuple[int, ...] = ()
+
+    def ends(self, end: ConnectionEnd, now: float | None) -> None:
+        """Its end has been seen; what was seen first is true."""
+        if self.end is None:
+            self.end, self.ended_at = end, now
+
+    def record(self, recorder: object, began: float) -> Connection:
+        """As it is now, in seconds since this recorder began."""
+        facts, attempted = self.facts, None
+        if recorder in self.recorders:
+            place = self.recorders.index(recorder)
+            facts = replace(facts, most_at_once=self.most_at_once[place])
+            attempted = self.attempted
+        return Connection(
+            id=self.id,
+            process=self.process,
+            thread=self.thread,
+            host=self.host,
+            via=self.via,
+            local_port=self.local_port,
+            attempted_s=_since(began, attempted),
+            connected_s=_since(began, self.connected_at),
+            ended_s=_since(began, self.ended_at),
+            phases=dict(self.phases),
+            served=self.served,
+            longest_idle_s=self.longest_idle_s,
+            end=self.end,
+            replaces=self.replaces,
+            facts=facts,
+        )
 
 
-def _is_left(connection: Connection, flow: int) -> bool:
-    return connection.doing is READING and connection.flow == flow
+def _since(began: float, at: float | None) -> float | None:
+    return None if at is None else at - began

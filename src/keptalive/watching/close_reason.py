@@ -1,4 +1,4 @@
-"""How a kept connection was found: what a look at its socket says, before urllib3 closes it.
+"""Why a kept connection was closed: what its socket shows, before urllib3 closes it.
 
 Only a connection that its pool is about to close is looked at, so that what the look consumes (an
 error, a TLS record) is missed by nobody.
@@ -11,29 +11,29 @@ import socket
 import ssl
 from typing import Any
 
-from keptalive.records.evidence import How
+from keptalive.records.connection import CloseReason
 from keptalive.run.inject._keptalive_faults import is_ours
 
-_LOOK = getattr(socket, "MSG_PEEK", 0) | getattr(socket, "MSG_DONTWAIT", 0)
+_PEEK = getattr(socket, "MSG_PEEK", 0) | getattr(socket, "MSG_DONTWAIT", 0)
 
 
-def how_found(sock: Any) -> How:
+def close_reason(sock: Any) -> CloseReason:
     """What has become of this connection; its socket is None where this side closed it."""
     if sock is None:
-        return How.CLOSED_HERE
+        return CloseReason.CLOSED_BY_CLIENT
     if not isinstance(sock, socket.socket):  # TLS within TLS
-        return How.UNKNOWN
+        return CloseReason.UNKNOWN
     if not _is_readable(sock):
-        return How.UNKNOWN  # it is alive; a look would wait for as long as its timeout says
+        return CloseReason.UNKNOWN  # it is alive; a look would wait for as long as its timeout says
     try:
         # The base class's recv: below TLS, and without its refusal of flags
-        waiting = socket.socket.recv(sock, 64, _LOOK)
+        waiting = socket.socket.recv(sock, 64, _PEEK)
     except OSError as error:
         if not is_ours(error):
             raise  # the program's own, as a TimeoutError that a signal handler raises
-        return How.RESET if isinstance(error, ConnectionError) else How.UNKNOWN
+        return CloseReason.RST if isinstance(error, ConnectionError) else CloseReason.UNKNOWN
     if not waiting:
-        return How.FIN
+        return CloseReason.FIN
     if isinstance(sock, ssl.SSLSocket):
         return _within_tls(sock)
     return _of_bytes(waiting)
@@ -51,7 +51,7 @@ def _is_readable(sock: socket.socket) -> bool:
     return bool(poller.poll(0))
 
 
-def _within_tls(sock: ssl.SSLSocket) -> How:
+def _within_tls(sock: ssl.SSLSocket) -> CloseReason:
     try:
         sock.settimeout(0)
         waiting = sock.recv(64)
@@ -59,12 +59,12 @@ def _within_tls(sock: ssl.SSLSocket) -> How:
         if not is_ours(error, ("ssl",)):
             raise
         if isinstance(error, ssl.SSLWantReadError):
-            return How.TLS_MESSAGE  # a ticket or a key update: the connection was alive
+            return CloseReason.TLS_MESSAGE  # a ticket or a key update: the connection was alive
         # else an end, without close_notify perhaps
-        return How.RESET if isinstance(error, ConnectionError) else How.FIN
-    return _of_bytes(waiting) if waiting else How.TLS_CLOSE
+        return CloseReason.RST if isinstance(error, ConnectionError) else CloseReason.FIN
+    return _of_bytes(waiting) if waiting else CloseReason.TLS_CLOSE
 
 
-def _of_bytes(waiting: bytes) -> How:
+def _of_bytes(waiting: bytes) -> CloseReason:
     status_line = waiting.startswith(b"HTTP/1.") and waiting[8:12] == b" 408"
-    return How.TIMEOUT_408 if status_line else How.STRAY_BYTES
+    return CloseReason.TIMEOUT_408 if status_line else CloseReason.STRAY_BYTES

@@ -1,17 +1,15 @@
-"""Who sees what the hooks report: states of connections, pools and owners, and evidence.
+"""What a request does to the records: the path that every request takes, warm ones too.
 
 All methods may be called from any thread or greenlet; what belongs to one request stands in a
 `Call`, which its flow of control has. A method may fail by a mistake of ours: the hooks then call
-`Observer.fault`, and the program never notices.
+`Openings.fault`, and the program never notices.
 
-A request on a kept connection comes by `asks`, `is_answered` and `gives_back` only, and these are
-its price: what can wait until a connection is opened is left until then.
+A request on a kept connection comes by `on_request`, `on_response` and `on_release` only, and these
+are its price: what can wait until a connection is opened is left until then.
 """
 
 from __future__ import annotations
 
-import itertools
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,100 +17,58 @@ from typing import Any
 import requests
 from urllib3.connectionpool import HTTPConnectionPool
 
-from keptalive.causes import security as hygiene
-from keptalive.records.evidence import Ended, How
-from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.attachments import Registry, address
-from keptalive.watching.attempts import draft_of
-from keptalive.watching.call_site import place_in_program
-from keptalive.watching.close_reason import how_found
+from keptalive.causes import security
+from keptalive.watching.attachments import address
+from keptalive.watching.attempts import ConnectionAttempt
+from keptalive.watching.call_site import location_in_program
+from keptalive.watching.calls import AGAIN, Again, Call, current_call
 from keptalive.watching.foreign import (
     NAME,
     attached_to,
     get,
     is_redirect,
     origin_of,
-    own,
     pairs_of,
     socket_of,
     text_of,
 )
+from keptalive.watching.openings import Routes
 from keptalive.watching.patching import Replacements
-from keptalive.watching.phases import Clock
-from keptalive.watching.recorder import Draft, Numbers, Recorder
-from keptalive.watching.tracking import (
-    AGAIN,
-    ASKING,
-    KEPT,
-    LOST,
-    READING,
-    Again,
-    Call,
-    Connecting,
-    Connection,
-    Pool,
-    current_call,
-    flow_teller,
-)
-
-Heard = tuple[tuple[Recorder, ...], tuple[Numbers, ...]]
+from keptalive.watching.streams import Streams
+from keptalive.watching.timeline import exchange_begins, exchange_goes_on
+from keptalive.watching.tracking import KEPT, LOST, READING, SENDING, ConnectionState, Pool
 
 # before 2.29 requests sent chunked bodies past urllib3's pools
 _REQUESTS = requests.__version__  # type: ignore[attr-defined]
 BYPASSES = tuple(int(part) for part in _REQUESTS.split(".")[:2]) < (2, 29)
 
 
-class Observer(Registry):
-    """Turns what the hooks report into evidence, and hands it to every recorder.
+class Observer(Streams):
+    """Turns what the hooks report into records, and hands them to every recorder.
 
     Args:
-        clock: seconds, for idle times; durations are always measured.
+        clock: seconds, for every time in the records; what opening costs is always measured.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self.recorders: tuple[Recorder, ...] = ()
-        self.clock = clock
-        self.ticks = itertools.count(1)  # the order of things, whatever the clock says
-        self.flow = flow_teller()
+        super().__init__(clock)
+        self.timeline = False  # whether any recorder has one
         self.replacements = Replacements()
-
-    def fault(self, error: Exception) -> bool:
-        """Tell the recorders of a mistake of ours; False if the exception is the program's.
-
-        Its words are left out: they may be secret.
-        """
-        if not is_ours(error):
-            return False
-        try:
-            at, trace = "", error.__traceback__
-            while trace is not None:
-                at = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
-                trace = trace.tb_next
-            for recorder in self.recorders:
-                recorder.warn(f"keptalive itself failed here: {type(error).__name__}{at}")
-        except Exception as another:  # noqa: BLE001 - it is looked at
-            return is_ours(another)  # then nothing is left that could be told
-        return True
 
     # -- calls
 
-    def places(self, call: Call) -> None:
+    def streamed(self, call: Call) -> None:
         """Remember where in the program a response is asked for as a stream."""
-        call.place = place_in_program()
+        call.stream, call.request_location = True, location_in_program()
 
     def call_of_manager(
         self, manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
     ) -> Call:
-        """The same of a bare PoolManager's ``urlopen``."""
+        """The call of a bare PoolManager's ``urlopen``."""
         call = Call()
-        call.by, call.began, call.asked = (
-            id(manager),
-            next(self.ticks),
-            _Asked(manager, args, settings),
-        )
+        call.by, call.asked = id(manager), _Asked(manager, args, settings)
         if settings.get("preload_content") is False:
-            self.places(call)
+            self.streamed(call)
         return call
 
     def follows(self, call: Call, by: Any, *args: Any) -> None:
@@ -124,51 +80,27 @@ class Observer(Registry):
         if origin is None or target is None or target[1] == origin[1]:
             return
         host, like = address(*target), dict(pairs_of(before.headers))
-        for header in hygiene.secrets_in(dict(pairs_of(asked.headers)), like=like):
+        for header in security.secrets_in(dict(pairs_of(asked.headers)), like=like):
             for recorder in self.recorders:
-                recorder.of(host).sent_on[header, origin[1]] += 1
+                recorder.leaked[host, f"{origin[1]} {header}"] += 1
 
     def tries_again(self, pool: Any, response: Any) -> None:
         """After a failure, or a response that calls for it; a redirect is no retry."""
         if not issubclass(type(pool), HTTPConnectionPool) or is_redirect(response):
             return
         state, call = self.pool_of(pool), current_call()
-        target = None
         if call is None:
             AGAIN.set(Again(state, self.flow()))
         else:
             call.again = True
-            target = call.asking.target if call.asking is not None else None
-        for numbers in self._heard_of(state, target)[1]:
-            numbers.retried += 1
-
-    def _is_repeated(self, pool: Pool) -> bool:
-        """Whether a try outside of any call follows a failed one; asked once for each try."""
-        if not self._is_tried_again(pool):
-            return False
-        AGAIN.set(None)
-        return True
-
-    def _is_tried_again(self, pool: Pool) -> bool:
-        again = AGAIN.get()
-        return again is not None and again.pool is pool and again.flow == self.flow()
-
-    def _heard_of(self, pool: Pool, target: str | None) -> Heard:
-        """Who listens, and the numbers of the host that is asked; looked up only if it changes."""
-        recorders = self.recorders
-        if target is not None:
-            return recorders, tuple(recorder.of(target) for recorder in recorders)
-        heard = pool.heard
-        if heard[0] is not recorders:
-            heard = recorders, tuple(recorder.of(pool.host) for recorder in recorders)
-            pool.heard = heard
-        return heard
+        for route in self.routes_of(state)[1]:
+            route.counts.retried += 1
 
     # -- a request on a connection
 
-    def asks(
-        self, pool: Any, conn: Any, url: str, headers: Any, call: Call | None
-    ) -> Connection | None:
+    def on_request(  # noqa: C901 - a function for each part would cost a warm request too much
+        self, pool: Any, conn: Any, method: Any, url: str, headers: Any, call: Call | None
+    ) -> ConnectionState | None:
         """Before a request is sent, and the connection opened if it has to be.
 
         None if it is no connection, but a mock without a socket, say.
@@ -179,276 +111,173 @@ class Observer(Registry):
             if not hasattr(type(conn), "connect"):
                 return None
             known, sock = None, socket_of(conn)
-        is_known = type(known) is Connection and known.seen_by == self.number
-        state: Connection = known if is_known else self.connection(conn)
+        is_known = type(known) is ConnectionState and known.seen_by == self.number
+        state: ConnectionState = known if is_known else self.connection(conn)
         home = state.pool
         if home is None:
-            home = self.belongs(conn, state, self.pool_of(pool))
-        state.doing, state.flow = ASKING, self.flow()
+            home = self._meets(pool, conn, state, is_open=sock is not None)
+        if state.doing is not SENDING:  # else it has just been made
+            state.number = next(self.ticks)
+            state.doing = SENDING
+        state.flow = self.flow()
         state.was_closed = sock is None
-        if call is not None and (sock is None or home.proxy is not None):
-            call.asking = state
+        if call is not None and (sock is None or home.forwards):
+            call.connection = state
+        now = state.sent_at = self.clock()
         since = state.since
-        state.idle_s = 0.0 if since is None else self.clock() - since
-        if home.proxy is not None:
-            self._forwards(state, url)
-        if home.exposed and headers:
-            self._exposes(home, state.target, headers)
+        state.idle_s = 0.0 if since is None else now - since
+        routes = home.routes
+        if routes[0] is not self.recorders:
+            routes = self.routes_of(home)
+        for route in routes[1]:
+            in_flight = route.in_flight
+            in_flight[state.number] = state
+            if len(in_flight) > route.most:
+                route.grows(state.number)
+        if self.reading:
+            self.reads_no_more(state.flow)
+        if self.timeline:
+            exchange_begins(self.recorders, state, method, url)
+        if home.forwards or home.exposed:
+            self._forwards(home, routes, url, headers)
         return state
 
-    def _forwards(self, state: Connection, url: str) -> None:
-        """A proxy is asked for a whole URL, unless it is asked for a tunnel."""
-        target = origin_of(url)
-        if target is None:
-            return
-        state.target = address(*target)
-        if state.draft is not None and not state.draft.answered:
-            state.draft.host = state.target
+    def _meets(self, pool: Any, conn: Any, state: ConnectionState, *, is_open: bool) -> Pool:
+        """A connection is seen for the first time; it may have been open before."""
+        home = self.belongs(conn, state, self.pool_of(pool))
+        if is_open:
+            self.was_open(state)
+            self.open.add(state)
+        return home
 
-    def _exposes(self, pool: Pool, target: str | None, headers: Any) -> None:
-        if hygiene.is_exposed(target or pool.host) and hygiene.secrets_in(dict(pairs_of(headers))):
-            for numbers in self._heard_of(pool, target)[1]:
-                numbers.exposed += 1
+    def _forwards(self, pool: Pool, routes: Routes, url: str, headers: Any) -> None:
+        """What is sent can be read on the way; a proxy is asked for whole URLs."""
+        host, target = pool.host, origin_of(url) if pool.forwards else None
+        if target is not None:
+            host = address(*target)
+            for route in routes[1]:
+                if host not in route.counts.origins:
+                    route.counts.origins.append(host)
+        if headers and security.is_exposed(host) and security.secrets_in(dict(pairs_of(headers))):
+            for route in routes[1]:
+                route.counts.cleartext_credentials += 1
 
-    def is_answered(  # noqa: C901 - a function for each part would cost a warm request too much
-        self, conn: Any, state: Connection, asked: Any, response: Any, call: Call | None
+    def on_response(  # noqa: C901 - as `on_request`
+        self, conn: Any, state: ConnectionState, sent: Any, response: Any, call: Call | None
     ) -> None:
-        """The head of a response is there; ``asked`` are the headers of the request."""
-        pool: Any = state.pool  # it has one since it was asked
+        """The head of a response is there; ``sent`` are the headers of the request."""
+        pool: Any = state.pool  # it has one since it was taken
         if state.was_closed:
-            self._has_opened_by_itself(conn, state)
-        heard: Heard = pool.heard
-        if state.target is not None or heard[0] is not self.recorders:
-            heard = self._heard_of(pool, state.target)
+            self.has_opened_by_itself(conn, state)
+        routes: Routes = pool.routes
+        if routes[0] is not self.recorders:
+            routes = self.routes_of(pool)
         if call is None:
-            first = not self._is_repeated(pool)
+            first = not self.is_repeated(pool)
+            self.is_handed_out(state, routes)
         else:
             first = not call.counted
             call.counted = True
             if call.again:
                 call.again = False
-            state.place = call.place
+            if call.stream:
+                state.request_location = call.request_location
+                self.is_handed_out(state, routes)
         state.doing, state.headers = READING, response.headers
-        state.served = served = state.served + 1
+        if state.exchange is not None:
+            exchange_goes_on(state, head=self.clock(), status=response.status)
         if conn.sock is None:
-            self._closes_after_it(state, asked)
+            self._closes_after_it(state, sent)
         if not first:
-            for count in heard[1]:
-                count.repeated += 1
-        if state.draft is not None and (served == 1 or not state.connected):
-            self._first_answer(state, state.draft, heard)
+            for route in routes[1]:
+                route.repeated += 1
+        attempt = state.attempt
+        if attempt is None or not attempt.answered:
+            self._first_response(state, attempt, routes)
             return
-        for count in heard[1]:
-            count.reused += 1
-            if served > count.most_served:
-                count.most_served = served
-            if state.idle_s > count.longest_survived_s:
-                count.longest_survived_s = state.idle_s
+        attempt.served = served = attempt.served + 1
+        idle_s = state.idle_s
+        if idle_s > attempt.longest_idle_s:
+            attempt.longest_idle_s = idle_s
+        for route in routes[1]:
+            counts = route.counts
+            counts.reused += 1  # type: ignore[operator]
+            if served > counts.most_served:
+                counts.most_served = served
+            if idle_s > counts.longest_survived_s:
+                counts.longest_survived_s = idle_s
 
-    def _has_opened_by_itself(self, conn: Any, state: Connection) -> None:
-        """Its class has a ``connect`` of its own, as for Unix sockets; or it is a recording."""
-        sock = socket_of(conn)
-        if isinstance(sock, socket.socket):
-            if state.draft is None or state.connected:
-                self._opens(state, state.found, again=state.served > 0)
-            if state.pool is not None and state.draft is not None:
-                self._names_its_path(state.pool, state.draft, sock)
-                for numbers in self._heard_of(state.pool, state.target)[1]:
-                    numbers.connected += 1
-            state.connected = True
-
-    def _first_answer(self, state: Connection, draft: Draft, heard: Heard) -> None:
+    def _first_response(
+        self, state: ConnectionState, attempt: ConnectionAttempt | None, routes: Routes
+    ) -> None:
         """What was opened has come to something, unless it came from a recording."""
-        draft.answered = state.connected
-        if state.pool is not None and state.connected:
+        if attempt is None or not state.connected:
+            for route in routes[1]:
+                route.recorded += 1
+            return
+        attempt.answered, attempt.served = True, 1
+        if state.pool is not None:
             state.pool.has_answered = True
         listeners = []
-        for recorder, count in zip(*heard, strict=True):
-            if not (state.connected and recorder in state.heard):
-                count.other_answers += 1
+        for recorder, route in zip(*routes, strict=True):
+            counts = route.counts
+            counts.most_served = max(counts.most_served, 1)
+            if recorder not in attempt.recorders:
+                counts.reused = (counts.reused or 0) + 1  # it was being opened before this watch
                 continue
-            recorder.add(draft)
-            count.opened += 1
-            count.reopened += draft.again
-            count.most_served = max(count.most_served, 1)
+            counts.opened = (counts.opened or 0) + 1
+            counts.reopened = (counts.reopened or 0) + attempt.facts.reconnect
             listeners.append(recorder.on_opening)
-        for tell in listeners:  # last, since the program's own exception may strike there
-            if tell is not None:
-                tell()
+        for notify in listeners:  # last, since the program's own exception may strike there
+            if notify is not None:
+                notify()
 
-    def _closes_after_it(self, state: Connection, asked: Any) -> None:
+    def _closes_after_it(self, state: ConnectionState, sent: Any) -> None:
         """http.client has closed, for the response or the request said so: what did they say?"""
-        state.requested = "close" in (text_of(asked, "Connection") or "").lower()
+        state.requested = "close" in (text_of(sent, "Connection") or "").lower()
         state.announced = "close" in (text_of(state.headers, "Connection") or "").lower()
         state.unframed = not state.announced
 
-    def gives_back(self, conn: Any) -> None:
-        """Before urllib3 puts it into the pool, or closes it."""
-        try:  # as in `asks`
+    def on_release(self, conn: Any) -> ConnectionState | None:
+        """Before urllib3 puts it into the pool, or closes it; None if it is closed already."""
+        try:  # as in `on_request`
             state, sock = get(conn, NAME), get(conn, "sock")
         except AttributeError:
             state, sock = attached_to(conn), socket_of(conn)
-        if type(state) is not Connection or state.seen_by != self.number:
+        if type(state) is not ConnectionState or state.seen_by != self.number:
             state = self.connection(conn)
-        if BYPASSES and state.pool is not None and state.doing in (ASKING, KEPT):
-            self.is_answered(conn, state, None, _Unseen, current_call())
-        if sock is None and state.doing is READING and state.was_closed_unread(conn):
-            state.unread = True
+        pool = state.pool
+        if BYPASSES and pool is not None and state.doing in (SENDING, KEPT):
+            self.on_response(conn, state, None, _Unseen, current_call())
+        now = self.clock()
+        if sock is None:
+            self._comes_back_closed(state, pool, now)
         state.doing = KEPT
-        state.since = self.clock()
-        state.returned = next(self.ticks)
+        state.since = now
+        if state.exchange is not None:
+            state.exchange.released, state.exchange = now, None
+        if state.streamed:
+            self.is_read(state)
+        return None if sock is None else state
 
-    def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
-        state, connection, call = self.pool_of(pool), self.connection(conn), current_call()
-        if call is None:
-            first = not self._is_repeated(state)
-        else:
-            first, call.counted = not call.counted, True
-            call.asking = connection
-        if connection.was_closed and connection.pool is not None:
-            self._has_opened_by_itself(conn, connection)
-        connection.error = type(error).__name__
-        state.loses(connection, connection.error)
-        draft = connection.draft
-        if draft is not None and draft.pool_is_new and not state.has_answered:
-            state.is_new = True  # nothing has come of it yet
-        for numbers in self._heard_of(state, connection.target)[1]:
-            numbers.repeated += not first
-            numbers.errors[connection.error] = numbers.errors.get(connection.error, 0) + 1
+    def has_released(self, pool: Any, conn: Any, state: ConnectionState, number: int) -> None:
+        """It is in the pool again, or closed; another flow of control may have it by now."""
+        home = state.pool
+        if home is not None:
+            for route in home.routes[1]:
+                route.in_flight.pop(number, None)
+        if state.number == number and get(conn, "sock") is None:
+            self.closed_at_release(pool, state)
 
-    # -- how connections end
-
-    def found_dropped(self, conn: Any) -> None:
-        state, call = self.connection(conn), current_call()
-        state.found = state.ended(how_found(socket_of(conn)), self.clock())
-        if call is not None:
-            call.replaced = state  # unless it reconnects: urllib3 1.26 has a new one for a tunnel
-
-    def fails_to_read(self, conn: Any, error: BaseException) -> None:
-        """A body cannot be read to its end, so that its connection is closed."""
-        state = self.connection(conn)
-        if state.doing is READING and socket_of(conn) is not None:
-            state.error, state.doing = type(error).__name__, LOST
-
-    def breaks_off(self, conn: Any) -> None:
-        """urllib3 1.26 closes it after an error in a body that it has read for the program."""
-        state = self.connection(conn)
-        if state.doing is READING and state.pool is not None:
-            state.pool.loses(state, "a body that broke off")
-
-    def replaces(self, conn: Any) -> None:
-        """A pool closes a connection that it has just taken: dropped, or kept for too long."""
-        state, call = self.connection(conn), current_call()
-        sock = socket_of(conn)
-        if state.found is None and sock is not None:
-            how = how_found(sock)
-            state.found = state.ended(How.REPLACED if how is How.UNKNOWN else how, self.clock())
-            if call is not None:
-                call.replaced = state
-
-    def discards(self, conn: Any) -> None:
-        """A pool closes it as it comes back: there is no room, or the pool is closed itself."""
-        state = self.connection(conn)
-        if state.doing is READING:  # before `gives_back`: for a reason of its class's own
-            state.doing = KEPT
-            return
-        home, pool = state.pool, state.pool.of() if state.pool is not None else None
-        if home is None:
-            return
-        home.sweep()
-        together = len(home.known)
-        home.known.discard(state)
-        home.discarded = next(self.ticks)
-        places = own(pool, "pool")
-        if state.draft and socket_of(conn) is not None and places is not None and state.served <= 1:
-            state.draft.discarded = True
-            state.draft.pool_size, state.draft.together = places.maxsize, together
-
-    # -- how they are opened
-
-    def made(self, pool: Any, conn: Any) -> None:
-        """A pool that had no connection has made one; it is not open yet."""
-        state, call = self.pool_of(pool, made=1), current_call()
-        connection = self.connection(conn)
-        self.belongs(conn, connection, state)
-        connection.doing, connection.flow = ASKING, self.flow()
-        if call is not None and call.replaced is not None:
-            before, call.replaced = call.replaced, None
-            state.known.discard(before)  # only now: meanwhile its place was taken
-            ended = before.found
-        else:
-            ended = state.last_error()
-        self._opens(connection, ended, again=False)
-
-    def connects(self, conn: Any) -> None:
-        """Before it does; if it was open before, it is opened again."""
-        state, call = self.connection(conn), current_call()
-        state.was_closed = False
-        if call is not None and call.replaced is state:
-            call.replaced = None
-        if state.pool is None or not (state.connected or state.found or state.draft is None):
-            return
-        ended = state.found or state.ended(How.CLOSED_HERE, self.clock())
-        self._opens(state, ended, again=True)
-
-    def _opens(self, connection: Connection, ended: Ended | None, *, again: bool) -> None:
-        pool, call = connection.pool, current_call()
-        if pool is None:
-            return
-        self.flow = flow_teller()  # greenlets may have come into use
-        retry = call.again if call is not None else self._is_tried_again(pool)
-        draft = draft_of(connection, pool, ended, call, again=again, retry=retry)
-        pool.is_new = False
-        connection.begins_anew()
-        connection.draft, connection.heard = draft, self.recorders
-        draft.order = next(self.ticks)
-        self.remember(connection)
-        if call is not None:
-            credentials = hygiene.credentials_in(dict(pairs_of(call.asked.headers)))
-            for recorder in self.recorders:
-                recorder.hide(credentials)
-
-    def has_connected(self, conn: Any, clock: Clock, connecting: Connecting) -> None:
-        """Whether or not it succeeded."""
-        if clock.fault is not None:
-            self.fault(clock.fault)
-        state, call = self.connection(conn), current_call()
-        if state.pool is None and call is not None and call.asks_for_a_socket():
-            state = call.asking or state  # one within it, that does the work
-        state.connected = True
-        draft = state.draft
-        if draft is None:
-            if state.pool is None and socket_of(conn) is not None:
-                self._has_no_pool(conn)
-            return
-        seconds, is_open = clock.seconds, socket_of(conn) is not None
-        took, sockets = sum(seconds.values()), connecting.sockets or int(is_open)
-        unverified = (
-            draft.host.startswith("https:")
-            and is_open
-            and not own(conn, "is_verified", True)
-            and hygiene.is_elsewhere(draft.host)
-        )
-        draft.seconds += took
-        at_once = self.at_once(draft.host)
-        for recorder in self.recorders:
-            numbers = recorder.of(draft.host)
-            numbers.connected += sockets
-            numbers.most_at_once = max(numbers.most_at_once, at_once)
-            numbers.seconds_opening += took
-            numbers.unverified += unverified
-            numbers.add_phases(seconds)
-            if is_open:
-                numbers.add_in_vain(connecting.failed)
-
-    def _has_no_pool(self, conn: Any) -> None:
-        """Somebody uses urllib3's HTTPConnection by itself, as http.client's: we do not see how."""
-        host = address("http", str(own(conn, "host", "?")), own(conn, "port"))
-        for recorder in self.recorders:
-            recorder.warn(
-                f"A urllib3 HTTPConnection without a pool connected to {host.partition('//')[2]}: "
-                "it is not counted."
-            )
+    def _comes_back_closed(self, state: ConnectionState, pool: Pool | None, now: float) -> None:
+        for route in pool.routes[1] if pool is not None else ():
+            route.in_flight.pop(state.number, None)
+        if state.doing is READING:
+            state.look(now)  # closed unread?
+            state.ends(state.reason_of_own(), now)
+        elif state.doing is LOST and state.pool is not None and state.attempt is not None:
+            # a body that broke off: this object is opened again by itself, not another in its place
+            state.pool.ended = [one for one in state.pool.ended if one is not state.attempt]
 
 
 class _Asked:
@@ -463,3 +292,4 @@ class _Unseen:
     """Stands for a response that did not come by."""
 
     headers: Mapping[str, str] = {}
+    status = None

@@ -1,147 +1,202 @@
-"""What one watch has seen so far: openings with their evidence, and numbers of each host.
+"""What one watch has recorded so far: connections, exchanges, and the counts of each route.
 
-Memory grows with the hosts that are asked and the connections that are opened, never with the
-requests on them; beyond `OPENINGS_KEPT` only the numbers go on, and the report says so.
+Memory grows with the routes that are used and the connections that are opened, never with the
+requests on them unless a timeline is asked for; beyond the bounds only the counts go on, and the
+record says how many are missing.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Any
 
-from keptalive.records.evidence import Ended, Opening, Traffic
+from keptalive.records.connection import Exchange
+from keptalive.records.counts import FailedAddress, HostCounts
+from keptalive.records.process import CONNECTIONS_KEPT, EXCHANGES_KEPT
+from keptalive.watching.attempts import ConnectionAttempt
 
-OPENINGS_KEPT = 20_000
 ADDRESSES_KEPT = 8  # of one host
 CREDENTIALS_KEPT = 50
+UNCONNECTED_KEPT = 1000
 
 
-@dataclass(slots=True)
-class Draft:
-    """An `Opening` in the making: what happens to the connection later still belongs to it."""
-
-    host: str
-    owner: int
-    thread: int
-    pool_is_new: bool
-    closings: int
-    tls: str
-    proxy: str | None
-    ended: Ended | None
-    busy: int
-    unread: int
-    again: bool
-    retry: bool
-    redirected: bool
-    place: str | None
-    asked_at: str | None
-    left_at: str | None
-    order: int = 0
-    answered: bool = False
-    pool_size: int | None = None
-    together: int = 0
-    seconds: float = 0.0
-    discarded: bool = False
-
-    def done(self) -> Opening:
-        """As it stands now."""
-        values = {name: getattr(self, name) for name in Draft.__slots__ if name != "order"}
-        return Opening(**values)
-
-
-@dataclass(slots=True)
-class Numbers:
-    """A host's `Traffic` in the making, and what was opened to it.
+@dataclass(slots=True, eq=False)
+class Route:
+    """The counts of one route, and its requests in flight.
 
     Attributes:
+        in_flight: the connections on which a request is in flight, each by a number that it has
+            for this request only: another thread may take it before we note that it came back.
+        sizes: how many there have been at once. A set, which threads can only add to: of a number
+            one of them might overwrite what another one has just written.
+        most: the largest of them, or a smaller one for a moment.
+        process: whose in_flight it is: a fork's child has none.
+        needed: openings so far that perfect reuse would have needed too.
         connected: sockets that have connected, whether or not a response came.
-        reused: responses on a kept connection.
-        other_answers: responses from no socket, as of a recording, or on a connection whose
-            opening this watch has not seen.
         repeated: tries that were not the first of their request.
+        recorded: responses from no socket, as of a recording.
     """
 
+    counts: HostCounts
+    in_flight: dict[int, Any] = field(default_factory=dict)
+    sizes: set[int] = field(default_factory=set)
+    most: int = 0
+    process: int = field(default_factory=os.getpid)
+    needed: int = 0
     connected: int = 0
-    other_answers: int = 0
     repeated: int = 0
-    opened: int = 0
-    reopened: int = 0
-    reused: int = 0
-    longest_survived_s: float = 0.0
-    most_served: int = 0
-    most_at_once: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
-    retried: int = 0
-    exposed: int = 0
-    unverified: int = 0
-    sent_on: Counter[tuple[str, str]] = field(default_factory=Counter)
-    in_vain: dict[str, tuple[int, float, str]] = field(default_factory=dict)
-    seconds_opening: float = 0.0
-    phases: dict[str, float] = field(default_factory=dict)
+    recorded: int = 0
 
-    @property
-    def attempts(self) -> int:
-        """Tries of requests, whatever came of them."""
-        return self.opened + self.reused + self.other_answers + sum(list(self.errors.values()))
+    def grows(self, newest: int) -> None:
+        """More seem to be in flight than ever: are they all?"""
+        is_childs = self.process != os.getpid()
+        self.process = os.getpid()
+        for number, one in list(self.in_flight.items()):
+            if number != newest and (is_childs or not one.is_in_flight()):
+                self.in_flight.pop(number, None)
+        self.had(len(self.in_flight))
 
-    @property
-    def requests(self) -> int:
-        """Requests of the program's."""
-        return self.attempts - self.repeated
+    def had(self, at_once: int) -> None:
+        """So many requests were in flight at once."""
+        self.sizes.add(at_once)
+        self.most = self.most_at_once()
 
-    @property
-    def opened_unanswered(self) -> int:
-        """Connections that were opened and on which no response has come."""
-        return max(0, self.connected - self.opened)
+    def most_at_once(self) -> int:
+        """The most requests in flight at once until now."""
+        return max(self.sizes.copy(), default=0)
 
-    def add_phases(self, seconds: Mapping[str, float]) -> None:
+    def add_opening(self, seconds: Mapping[str, float]) -> None:
         """Add what opening one connection took, by phase."""
+        counts = self.counts
+        counts.seconds_opening = (counts.seconds_opening or 0.0) + sum(seconds.values())
         for phase, took in seconds.items():
-            self.phases[phase] = self.phases.get(phase, 0.0) + took
+            counts.phases[phase] = counts.phases.get(phase, 0.0) + took
 
-    def add_in_vain(self, tried: Iterable[tuple[str, float, str]]) -> None:
+    def add_failed(self, tried: Iterable[tuple[str, float, str]]) -> None:
         """Add the addresses that did not answer, what each took, and how it failed."""
+        known = self.counts.failed_addresses
         for address, took, error in tried:
-            if address in self.in_vain or len(self.in_vain) < ADDRESSES_KEPT:
-                count, seconds, _ = self.in_vain.get(address, (0, 0.0, ""))
-                self.in_vain[address] = count + 1, seconds + took, error
+            if address in known or len(known) < ADDRESSES_KEPT:
+                failed = known.setdefault(address, FailedAddress())
+                failed.count, failed.seconds = failed.count + 1, failed.seconds + took
+                failed.error = error
 
-    def traffic(self) -> Traffic:
-        """As it stands now."""
-        values = {name: getattr(self, name) for name in Traffic.__slots__}
-        copied = {name: dict(values[name]) for name in ("errors", "sent_on", "in_vain")}
-        return Traffic(**{**values, **copied})
+    def is_used(self) -> bool:
+        """Whether anything was seen on it; a Unix socket has another name before it is opened."""
+        counts = self.counts
+        seen = (counts.opened, counts.reused, counts.connects, self.recorded, len(counts.errors))
+        return any(seen) or bool(self.in_flight)
+
+    def snapshot(self) -> HostCounts:
+        """The counts as they are now."""
+        counts = copy(self.counts)
+        for name in ("origins", "errors", "phases", "leaked_headers", "failed_addresses"):
+            setattr(counts, name, copy(getattr(counts, name)))
+        is_ours = self.process == os.getpid()
+        counts.in_flight = (
+            sum(one.is_sending() for one in list(self.in_flight.values())) if is_ours else 0
+        )
+        counts.most_at_once = self.most_at_once()
+        counts.unanswered = sum(counts.errors.values())
+        counts.opened_unanswered = max(0, self.connected - (counts.opened or 0))
+        counts.requests = (counts.attempts or 0) + self.recorded - self.repeated
+        return counts
+
+
+class ExchangeInProgress:
+    """An `Exchange` in the making; times are the observer's clock."""
+
+    __slots__ = (
+        "connection",
+        "flow",
+        "head",
+        "method",
+        "path",
+        "released",
+        "started",
+        "status",
+        "where",
+    )
+
+    def __init__(self, flow: int, started: float) -> None:
+        self.connection = 0  # the attempt's id, once it is known which socket serves
+        self.flow = flow
+        self.started = started
+        self.head: float | None = None
+        self.released: float | None = None
+        self.method = ""
+        self.path = ""
+        self.status: int | None = None
+        self.where: str | None = None
+
+    def record(self, began: float) -> Exchange:
+        """As it is now, in seconds since the recorder began."""
+        return Exchange(
+            connection=self.connection,
+            thread=self.flow,
+            started_s=self.started - began,
+            head_s=None if self.head is None else self.head - began,
+            released_s=None if self.released is None else self.released - began,
+            method=self.method,
+            path=self.path,
+            status=self.status,
+            where=self.where,
+        )
 
 
 class Recorder:
     """Gathers what the `Observer` sees, for one watch.
 
+    Args:
+        timeline: whether each request is recorded.
+
     Attributes:
         on_opening: is called after each connection that was opened, once it has answered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeline: bool = False) -> None:
         self.on_opening: Callable[[], None] | None = None
-        self.drafts: list[Draft] = []
-        self.dropped_drafts = 0
-        self.numbers: dict[str, Numbers] = {}
+        self.attempts: list[ConnectionAttempt] = []
+        self.attempts_missing = 0
+        self.unconnected: list[ConnectionAttempt] = []
+        self.exchanges: list[ExchangeInProgress] | None = [] if timeline else None
+        self.exchanges_missing = 0
+        self.routes: dict[tuple[str, str | None], Route] = {}
+        self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "origin header")
         self.warnings: Counter[str] = Counter()
         self.credentials: set[str] = set()  # that were sent; never shown
 
-    def of(self, host: str) -> Numbers:
-        """The numbers of this host."""
-        numbers = self.numbers.get(host)
-        if numbers is None:
-            numbers = self.numbers.setdefault(host, Numbers())
-        return numbers
+    def route(self, host: str, via: str | None = None) -> Route:
+        """The route to this host, by this proxy if there is a tunnel."""
+        route = self.routes.get((host, via))
+        if route is None:
+            # what no hook measures yet is unknown
+            counts = HostCounts(host=host, via=via, seconds_waiting_for_pool=None)
+            route = self.routes.setdefault((host, via), Route(counts))
+        return route
 
-    def add(self, draft: Draft) -> None:
-        """Keep this opening, if there is room."""
-        if len(self.drafts) < OPENINGS_KEPT:
-            self.drafts.append(draft)
+    def add(self, attempt: ConnectionAttempt) -> None:
+        """Keep this connection, if there is room; one that was never connected takes little."""
+        if attempt.connected_at is None and attempt.attempted is not None:
+            if len(self.unconnected) < UNCONNECTED_KEPT:
+                self.unconnected.append(attempt)
+        elif len(self.attempts) < CONNECTIONS_KEPT:
+            self.attempts.append(attempt)
         else:
-            self.dropped_drafts += 1
+            self.attempts_missing += 1
+
+    def add_exchange(self, exchange: ExchangeInProgress) -> None:
+        """Keep this exchange, if there is a timeline and room in it."""
+        if self.exchanges is None:
+            return
+        if len(self.exchanges) < EXCHANGES_KEPT:
+            self.exchanges.append(exchange)
+        else:
+            self.exchanges_missing += 1
 
     def hide(self, credentials: Iterable[str]) -> None:
         """Remember these, so that a report hides them; not ever more of a program that rotates."""
@@ -149,5 +204,15 @@ class Recorder:
             self.credentials.update(credentials)
 
     def warn(self, sentence: str) -> None:
-        """Count this sentence among the report's warnings."""
+        """Count this sentence among the record's warnings."""
         self.warnings[sentence] += 1
+
+    def counts(self) -> tuple[HostCounts, ...]:
+        """The counts of each route, as they are now."""
+        routes = {key: one.snapshot() for key, one in dict(self.routes).items() if one.is_used()}
+        for (host, what), count in dict(self.leaked).items():
+            to = next((one for (name, _), one in routes.items() if name == host), None)
+            if to is None:
+                to = routes[host, None] = HostCounts(host=host)
+            to.leaked_headers[what] = count
+        return tuple(routes.values())

@@ -1,4 +1,4 @@
-"""What is remembered of owners, pools, connections and calls while somebody watches.
+"""What is remembered of owners, pools and connections while somebody watches.
 
 Nothing here refers to an object of urllib3's but weakly, or for the length of a call: urllib3
 closes sockets when their owners are collected, and that must happen when it would without us.
@@ -6,33 +6,30 @@ closes sockets when their owners are collected, and that must happen when it wou
 
 from __future__ import annotations
 
-import sys
-import threading
 import weakref
-from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from keptalive.records.evidence import Ended, How
+from keptalive.records.connection import CloseReason, ConnectionEnd
+from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.foreign import own, socket_of, text_of
-from keptalive.watching.recorder import Draft, Numbers, Recorder
+from keptalive.watching.recorder import Recorder, Route
 
-MOST_ERRORS = 100  # that a pool's next connections are explained by
+MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
 
 
 class Doing(Enum):
     """What a connection is at."""
 
-    ASKING = "a request is on its way"
+    SENDING = "a request is on its way"
     READING = "the response is with the program"
     KEPT = "back in its pool, or just being taken from it"
     LOST = "closed before its response had been read, and not given back"
 
 
 # Looked up on their class, each would cost a warm request more than all else here
-ASKING, READING, KEPT, LOST = Doing.ASKING, Doing.READING, Doing.KEPT, Doing.LOST
+SENDING, READING, KEPT, LOST = Doing.SENDING, Doing.READING, Doing.KEPT, Doing.LOST
 
 
 class _Unpickled:
@@ -46,11 +43,22 @@ class _Unpickled:
 
 @dataclass(slots=True)
 class Owner(_Unpickled):
-    """Who keeps pools: an adapter of requests, or a bare PoolManager."""
+    """Who keeps pools: an adapter of requests, or a bare PoolManager.
+
+    Attributes:
+        closings: how often it has been closed.
+        closed_at: when it was, the last time, by the observer's clock.
+        session_location: where in the program its Session was made.
+        has_pools: it has had one.
+        is_new_adapter: it took the place of an adapter that had pools.
+    """
 
     number: int
     closings: int = 0
-    place: str | None = None
+    closed_at: float | None = None
+    session_location: str | None = None
+    has_pools: bool = False
+    is_new_adapter: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -59,219 +67,214 @@ class Pool(_Unpickled):
 
     Attributes:
         of: the pool itself.
+        host, via: its route.
+        proxy: the settings of its proxy, which keep pools apart; None without one.
+        forwards: it sends requests for other origins to a proxy, without a tunnel.
         exposed: what is sent can be read on the way.
         has_answered: on one of its connections at least.
         known: the connections that were opened and are not known to be gone.
-        errors: what ended those whose places have not been filled.
-        discarded: the tick at which one found no room, the last time.
-        heard: the recorders that listen, and the numbers of its host that each of them has.
+        ended: those that ended away from the pool's queue, and have not been replaced.
+        discarded: those that found no room, and have not been replaced.
+        routes: the recorders that listen, and the route that each of them has for it.
     """
 
     of: weakref.ref[Any]
     host: str
+    via: str | None
     owner: Owner
     tls: str
     proxy: str | None
+    forwards: bool
     is_new: bool
     seen_by: int
     exposed: bool
     has_answered: bool = False
-    known: set[Connection] = field(default_factory=set)
-    errors: list[str] = field(default_factory=list)
-    discarded: int = 0
-    heard: tuple[tuple[Recorder, ...], tuple[Numbers, ...]] = ((), ())
+    known: set[ConnectionState] = field(default_factory=set)
+    ended: list[ConnectionAttempt] = field(default_factory=list)
+    discarded: list[ConnectionAttempt] = field(default_factory=list)
+    routes: tuple[tuple[Recorder, ...], tuple[Route, ...]] = ((), ())
 
-    def loses(self, connection: Connection, error: str) -> None:
-        """A connection has ended in an error: the next one takes its place."""
+    def loses(self, connection: ConnectionState) -> None:
+        """A connection has ended, and does not come back: the next one takes its place.
+
+        If it was never opened, the next one takes the place that it was to take.
+        """
         self.known.discard(connection)
-        self.errors = [*self.errors, error][-MOST_ERRORS:]
+        ended = connection.attempt
+        if ended is not None and ended.connected_at is None and ended.attempted is not None:
+            ended = ended.predecessor
+        if ended is not None:
+            self.ended = [*self.ended, ended][-MOST_WAITING:]
 
-    def last_error(self) -> Ended | None:
-        """The end that the next connection replaces, if one ended in an error."""
-        last, self.errors = self.errors[-1:], self.errors[:-1]
-        return Ended(how=How.UNKNOWN, error=last[0]) if last else None
+    def discards(self, connection: ConnectionState) -> None:
+        """A connection found no room: the next one that is opened for want of it replaces it."""
+        self.known.discard(connection)
+        if connection.attempt is not None:
+            self.discarded = [*self.discarded, connection.attempt][-MOST_WAITING:]
 
-    def sweep(self) -> None:
+    def being_taken(self, newest: ConnectionState) -> int:
+        """How many connections other requests take, or give back, at this very moment.
+
+        They are out of the queue, and no request was noted on them yet.
+        """
+        queue = own(own(self.of(), "pool"), "queue", ())
+        kept = {id(conn) for conn in list(queue)}
+        return sum(
+            one is not newest and one.doing is KEPT and one.is_out_of(kept)
+            for one in list(self.known)
+        )
+
+    def sweep(self, now: float) -> None:
         """Look at each connection: is it no more, or lost with a response that nobody has read?"""
         for one in list(self.known):
-            conn = one.reference() if one.reference is not None else None
-            if conn is not None:
-                if one.doing is READING and one.was_closed_unread(conn):
-                    one.doing, one.unread = LOST, True
-            elif one.doing is READING:
-                one.doing, one.identity = LOST, 0
-            elif one.doing is not LOST:
+            one.look(now)
+            if one.doing is LOST or not one.is_gone():
+                continue
+            end = one.attempt.end if one.attempt is not None else None
+            if end is None or end.how is CloseReason.POOL_CLOSED:
                 self.known.discard(one)
-
-    def out(self) -> list[Connection]:
-        """The connections that are not in the pool's queue just now."""
-        self.sweep()
-        pool = self.of()
-        waiting = own(own(pool, "pool"), "queue", ())
-        inside = {id(conn) for conn in list(waiting) if conn is not None}
-        return [one for one in list(self.known) if one.identity not in inside]
+            else:  # it was closed, and there was no room for it any more
+                self.loses(one)
 
 
 @dataclass(slots=True, eq=False)
-class Connection(_Unpickled):
+class ConnectionState(_Unpickled):
     """One connection object of urllib3, over all the sockets that it has.
 
     Attributes:
         seen_by: the observer's number; what another one saw, before this watch, is out of date.
-        identity: the object's `id`.
-        was_closed: it had no socket when it was asked last, and has not connected since.
+        flow: the flow of control that used it last.
+        attempt: the connection that its socket is, or was; None before it is opened.
+        was_closed: it had no socket when it was last taken, and has not connected since.
         since: when it was given back; None where that was not seen.
-        returned: the tick at which it was.
-        found: how it was found when it was wanted again, until another socket is in its place.
-        heard: the recorders that know of its draft.
-        target: the host that is asked, where a proxy forwards.
-        place: where in the program its last response was asked for, if as a stream.
+        number: that of the request that it was taken for, among all that are in flight.
+        sent_at: when its last request took it.
+        connected: its socket is one that was seen to connect.
+        streamed: its response was handed out before its body was read.
+        response: the one that was handed out, once it has been read from.
         headers: of its last response.
+        exchange: the one being recorded, if there is a timeline.
     """
 
     seen_by: int
-    identity: int
     pool: Pool | None = None
     reference: weakref.ref[Any] | None = None
     doing: Doing = KEPT
     flow: int = 0
+    attempt: ConnectionAttempt | None = None
     was_closed: bool = False
     since: float | None = None
-    returned: int = 0
+    number: int = 0
     idle_s: float = 0.0
+    sent_at: float = 0.0
     served: int = 0
-    found: Ended | None = None
-    draft: Draft | None = None
     connected: bool = False
-    heard: tuple[Recorder, ...] = ()
+    streamed: bool = False
+    found: bool = False
     announced: bool = False
     requested: bool = False
     unframed: bool = False
-    unread: bool = False
     error: str | None = None
-    target: str | None = None
-    place: str | None = None
+    request_location: str | None = None
+    response: weakref.ref[Any] | None = None
     headers: Any = None
+    exchange: Any = None
+
+    def is_out_of(self, queue: set[int]) -> bool:
+        """Whether its object lives, and is none of these `id`s."""
+        conn = self.reference() if self.reference is not None else None
+        return conn is not None and id(conn) not in queue
 
     def is_gone(self) -> bool:
         """Whether its object is no more. Asked: CPython loses what strikes in a callback."""
         return self.reference is not None and self.reference() is None
 
     def was_closed_unread(self, conn: Any) -> bool:
-        """Whether this side has closed it since its response came, and not for what that said."""
-        return socket_of(conn) is None and not (self.announced or self.unframed)
+        """Whether this side has closed it before it had read all of its last response."""
+        if socket_of(conn) is not None or self.announced or self.unframed or not self.streamed:
+            return False
+        response = self.response() if self.response is not None else None
+        return bool(own(own(response, "_original_response"), "length") != 0)
+
+    def is_unread(self) -> bool:
+        """Whether its response is not read to its end, and nobody reads it just now."""
+        if self.doing is LOST:
+            return True
+        routes = self.pool.routes[1] if self.pool is not None else ()
+        is_read = any(self.number in route.in_flight for route in routes)
+        return self.doing is READING and self.streamed and not is_read
+
+    def is_sending(self) -> bool:
+        """Whether it has a request to send, or waits for its response."""
+        return self.doing is SENDING
 
     def is_open(self) -> bool:
         """Whether it has a socket now."""
         conn = self.reference() if self.reference is not None else None
         return socket_of(conn) is not None
 
-    def begins_anew(self) -> None:
+    def is_in_flight(self) -> bool:
+        """Whether a request is on its way on it, or its body may still be read."""
+        return self.doing is SENDING or (self.doing is READING and self.is_open())
+
+    def look(self, now: float) -> None:
+        """See what has become of it since it was used last: unread, closed or collected?"""
+        conn = self.reference() if self.reference is not None else None
+        if self.doing is READING and (conn is None or self.was_closed_unread(conn)):
+            collected = conn is None
+            self.doing = LOST
+            self.ends(CloseReason.NEVER_READ if collected else CloseReason.CLOSED_UNREAD, now)
+        elif self.doing is KEPT and (conn is None or socket_of(conn) is None):
+            self.ends_with_its_pool(now)
+
+    def ends_with_its_pool(self, now: float) -> None:
+        """It was closed while its pool kept it: by whom?"""
+        owner = self.pool.owner if self.pool is not None else None
+        attempt = self.attempt
+        if owner is None or attempt is None or attempt.end is not None:
+            return
+        if owner.closings > attempt.facts.closings:
+            self.ends(CloseReason.POOL_CLOSED, owner.closed_at)
+        elif self.is_gone():
+            self.ends(CloseReason.POOL_CLOSED, now)
+        else:
+            self.ends(self.reason_of_own(), self.since)
+
+    def reason_of_own(self) -> CloseReason:
+        """Why this side closed it, as far as its last request and response say."""
+        if self.requested:
+            return CloseReason.CLOSE_REQUESTED
+        if self.announced:
+            return CloseReason.CLOSE_ANNOUNCED
+        if self.unframed:
+            return CloseReason.HTTP_1_0
+        return CloseReason.CLOSED_BY_CLIENT
+
+    def begins_anew(self, attempt: ConnectionAttempt) -> None:
         """Another socket: what was said of the last one is past."""
+        self.attempt = attempt
         self.served = 0
-        self.announced = self.requested = self.unframed = self.unread = self.connected = False
-        self.error = self.found = self.headers = None
+        self.announced = self.requested = self.unframed = self.connected = self.found = False
+        self.error = self.headers = None
 
-    def ended(self, how: How, now: float) -> Ended:
-        """The evidence of its end."""
-        return Ended(
+    def ends(self, how: CloseReason, now: float | None, *, idle: bool = True) -> None:
+        """Its end was seen, at this time, if it has been opened at all."""
+        if self.attempt is None or self.attempt.end is not None:
+            return
+        idle_s = None
+        if idle and self.since is not None and now is not None and self.doing is KEPT:
+            idle_s = max(0.0, now - self.since)
+        end = ConnectionEnd(
             how=how,
-            idle_s=None if self.since is None else max(0.0, now - self.since),
-            served=self.served,
-            announced=self.announced,
-            requested=self.requested,
-            unframed=self.unframed,
-            unread=self.unread,
-            error=self.error,
+            idle_s=idle_s,
+            error=self.error if how is CloseReason.FAILED else None,
             keep_alive=text_of(self.headers, "Keep-Alive"),
-            place=self.place,
+            request_location=self.request_location,
         )
+        self.attempt.ends(end, now)
+        self.headers = None
 
 
-class Call:
-    """One request of the program's, with all its tries and redirects.
-
-    Attributes:
-        by: the `id` of the Session or PoolManager; one within itself follows a redirect. None once
-            it is over: it is there until the next request of this flow of control, or of one whose
-            context was copied from it.
-        began: the tick at which it did.
-        place: where in the program, if the response is to be a stream.
-        asked: the request, which has a ``url`` and ``headers``; a redirect may lead where they are
-            not meant for.
-        counted: whether it has been counted for its host.
-        asking: the connection that was asked last.
-        again: its last try has failed, and another follows.
-        replaced: a connection that was taken and is of no use, until one is opened in its place.
-    """
-
-    # On the class until they change: a call seldom has more to remember, and each costs time
-    by: int | None = None
-    began = 0
-    asked: Any = None
-    redirected = counted = again = False
-    asking: Connection | None = None
-    replaced: Connection | None = None
-    place: str | None = None
-
-    def asks_for_a_socket(self) -> bool:
-        """Whether its connection is to send a request, and is not open itself."""
-        asking = self.asking
-        return asking is not None and asking.doing is ASKING and not asking.is_open()
-
-
-class Again:
-    """Where there is no call: a try on this pool has failed, so that another follows, or should.
-
-    Attributes:
-        pool: whose next try by this flow of control is no new request.
-        flow: a context that was copied from its own is another's.
-    """
-
-    __slots__ = ("flow", "pool")
-
-    def __init__(self, pool: Pool, flow: int) -> None:
-        self.pool: Pool | None = pool
-        self.flow = flow
-
-
-class Connecting:
-    """A call of a connection's ``connect``.
-
-    Attributes:
-        identity: the connection's `id`; 0 once it is over, for a copied context may outlive it.
-        sockets: how many of its sockets have connected: one, where all goes well.
-        failed: the addresses that did not answer: each one's name, seconds, and error.
-    """
-
-    __slots__ = ("failed", "identity", "sockets")
-
-    def __init__(self, identity: int) -> None:
-        self.identity = identity
-        self.sockets = 0
-        self.failed: list[tuple[str, float, str]] = []
-
-    def fails(self, address: Any, seconds: float, error: OSError) -> None:
-        """One address has not answered; others may be tried."""
-        name = str(address[0]) if type(address) is tuple else "a local socket"
-        self.failed.append((name, seconds, type(error).__name__))
-
-
-# What a flow of control (a thread, a greenlet, a task) is at. When a call ends, each is set to what
-# it was before, or says of itself that it is over (another `set` costs a warm request too much);
-# a token would be lost if the program's own exception struck in between.
-CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)
-CONNECTING: ContextVar[Connecting | None] = ContextVar("keptalive_connecting", default=None)
-AGAIN: ContextVar[Again | None] = ContextVar("keptalive_again", default=None)
-
-
-def current_call() -> Call | None:
-    """The request of the program's that this flow of control makes."""
-    call = CALL.get()
-    return None if call is None or call.by is None else call
-
-
-def flow_teller() -> Callable[[], int]:
-    """A function that tells the flow of control that calls it from all others that there are."""
-    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
-    return threading.get_ident if getcurrent is None else lambda: id(getcurrent())
+def socket_queue(pool: Any) -> Any:
+    """The queue in which this pool of urllib3's keeps its connections; None once it is closed."""
+    return own(pool, "pool")

@@ -66,7 +66,7 @@ def test_an_end_that_recurs_after_as_many_responses_is_a_request_limit(
     assert watched.opened == server.accepted == 4
 
 
-def test_an_idle_connection_that_a_tuned_session_replaces_is_an_idle_timeout(
+def test_an_idle_connection_that_a_tuned_session_replaces_has_max_idle_for_a_cause(
     serve_both, watched, clock, trusted, monkeypatch
 ):
     monkeypatch.setattr("keptalive.tuned.pools.time.monotonic", clock)
@@ -76,7 +76,7 @@ def test_an_idle_connection_that_a_tuned_session_replaces_is_an_idle_timeout(
         for idle in (0, 4, 6, 4, 6):
             clock.now += idle
             get(server.url)
-    assert causes(watched) == {"first-use": 1, "idle-timeout": 2}
+    assert causes(watched) == {"first-use": 1, "max-idle": 2}
     assert (watched.opened, watched.reused) == (server.accepted, 2) == (3, 2)
 
 

@@ -124,7 +124,7 @@ def test_a_first_connection_that_fails_late_does_not_make_a_used_pool_new(
         with pytest.raises(requests.ConnectionError):
             first.result(PATIENCE_S)
         get(server.url)
-    assert causes(watched) == {"concurrency": 1, "failed-request": 1}
+    assert causes(watched) == {"first-use": 1, "failed-request": 1}
 
 
 @pytest.mark.skipif(URLLIB3_1, reason="urllib3 1.26 takes a body that breaks off for a whole one")
@@ -163,7 +163,9 @@ def test_a_body_that_broke_off_within_urllib3_counts_only_if_a_response_came(
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_request_that_is_sent_again_has_the_cause_retry(kind, serve_both, watched, trusted):
+def test_a_request_that_fails_on_a_kept_connection_and_is_sent_again_is_a_failed_request(
+    kind, serve_both, watched, trusted
+):
     def hangs_up(peer: Peer) -> None:
         if peer.request():
             peer.respond()
@@ -182,7 +184,7 @@ def test_a_request_that_is_sent_again_has_the_cause_retry(kind, serve_both, watc
     with made:
         for _ in range(3):
             get(server.url)
-    assert causes(watched) == {"first-use": 1, "retry": 2}
+    assert causes(watched) == {"first-use": 1, "failed-request": 2}
     assert watched.opened == server.accepted == 3
 
 

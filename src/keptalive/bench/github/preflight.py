@@ -1,16 +1,18 @@
-"""One request before anything is measured: is the server there, who are we, how many may we?
+"""One request before anything is measured: does it answer, accept the token, allow how many?
 
 It follows no redirect by itself, since a credential must not travel to another host.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -18,6 +20,8 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from keptalive.bench.access import Access
 from keptalive.bench.github.token import MAKE_ONE, VARIABLES
+from keptalive.bench.strategies import answer_of
+from keptalive.bench.strategy import Answer
 from keptalive.errors import TargetError
 from keptalive.redaction import redact, shown
 
@@ -55,7 +59,7 @@ def ask_once(url: str, access: Access, *, token_source: str | None) -> Allowance
             raise TargetError(f"{shown(url)} goes on redirecting. Next: ask for the final URL.")
     if response.status_code == 401:
         raise TargetError(_unauthorised(response, url, token_source))
-    if (sentence := asks_to_stop(response)) is not None:
+    if (sentence := asks_to_stop(answer_of(response))) is not None:
         raise TargetError(sentence)
     if response.status_code >= 400:
         raise TargetError(
@@ -106,21 +110,21 @@ def same_origin(url: str, location: str) -> str:
     return location
 
 
-def asks_to_stop(response: requests.Response) -> str | None:
-    """The sentence to stop with, if the server asks for fewer requests; else None.
+def asks_to_stop(answer: Answer) -> str | None:
+    """The sentence to stop with, if the server wants fewer requests; else None.
 
     GitHub: "Best practices for using the REST API", handle rate limit errors appropriately.
     """
-    if response.status_code not in _RATE_LIMITED:
+    if answer.status not in _RATE_LIMITED:
         return None
     wait_s: float = 60
-    if (after := _number(response.headers.get("retry-after", ""))) is not None:
+    if (after := _number(answer.headers.get("retry-after", ""))) is not None:
         wait_s = after
-    elif (reset := _number(response.headers.get("x-ratelimit-reset", ""))) is not None:
+    elif (reset := _number(answer.headers.get("x-ratelimit-reset", ""))) is not None:
         wait_s = max(0.0, reset - time.time())
     return (
-        f"{response.status_code} {_cut(str(response.reason))}: the server asks for fewer "
-        f"requests, or refuses this one. {_message(response)}\n"
+        f"{answer.status} {HTTPStatus(answer.status).phrase}: the server wants fewer requests, "
+        f"or refuses this one. {_message(answer)}\n"
         f"Next: wait {wait_s:.0f} s or more before you run this again, or check what the token "
         "may read."
     )
@@ -142,7 +146,8 @@ def _unauthorised(response: requests.Response, url: str, token_source: str | Non
         other = "bearer" if sent == "Basic" else "basic"
         remedy = f'set {VARIABLES[0]} to one that it accepts, or auth = "{other}" in the plan.'
     host = urlsplit(url).hostname
-    return f"401 {_message(response)} {host} did not accept {credentials}.{why}\nNext: {remedy}"
+    said = _message(answer_of(response))
+    return f"401 {said} {host} did not accept {credentials}.{why}\nNext: {remedy}"
 
 
 def _is_githubs(response: requests.Response) -> bool:
@@ -150,12 +155,12 @@ def _is_githubs(response: requests.Response) -> bool:
     return any(name.lower().startswith("x-github-") for name in response.headers)
 
 
-def _message(response: requests.Response) -> str:
+def _message(answer: Answer) -> str:
     """The server's own word on it, from a JSON body like GitHub's, cut to a line."""
     try:
-        said = response.json()["message"]
-    except (ValueError, KeyError, TypeError):
-        said = response.reason or ""
+        said = json.loads(answer.body)["message"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = HTTPStatus(answer.status).phrase
     line = _cut(str(said)).rstrip(".")
     return f"{line}." if line else ""
 

@@ -1,44 +1,34 @@
 """A run as rich tables: the verdict in a sentence first, then the numbers, then the witnesses.
 
-Everything fits 80 columns; from 100 on, the first request and the 95th percentile stand apart.
+Everything fits its terminal: from 100 columns on, the first request and the 95th percentile stand
+apart; below 80, columns are left out.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keptalive.bench.summary import yardstick
-from keptalive.records.run import Counts, Interval, Run, StrategySummary
+from keptalive.bench.gate import reuse_of
+from keptalive.bench.summary import MINIMUM_ROUNDS, reference_strategy, rounds_in_words
+from keptalive.bench.titles import full_title, short_title
+from keptalive.records.counts import HostCounts
+from keptalive.records.run import Interval, Run, StrategySummary, Trace, Trial
+from keptalive.render.terminal.columns import Column, fitting, framed
 
 NOTHING = "–"
 
-_TITLES = {
-    "keep-alive": "The server keeps connections",
-    "close-announced": "The server closes after every response, and says so",
-    "http-1.0": "The server speaks HTTP/1.0: one request a connection",
-    "idle-timeout": 'The server drops idle connections ("Resetting dropped connection")',
-    "idle-reset": "The server resets idle connections",
-    "request-limit": "The server closes unannounced after so many requests",
-    "request-limit-announced": "The server closes after so many requests, and says so",
-    "timeout-408": "The server sends a 408 to idle connections, and closes them",
-    "stray-bytes": "The server sends bytes that belong to no response",
-    "stale": "The server closes on receiving a request on a kept connection",
-    "truncated-body": "The server breaks off in the middle of a body",
-    "as-is": "The server as it is",
-}
-
 _ENDED = {
-    "narrow": "every interval is narrower than 5 % of its value",
-    "budget": "the time budget is used up",
-    "rounds": "as many rounds as were asked for",
+    "narrow": "stopped: every interval is narrower than 5 % of its value",
+    "budget": "stopped: time limit reached",
+    "rounds": "stopped: all rounds done",
     "interrupted": "interrupted: incomplete, and marked so",
-    "stopped": "the target stopped it: incomplete, and marked so",
-    "disagreement": "the witnesses disagree",
+    "stopped": "stopped by the server: incomplete, and marked so",
+    "disagreement": "stopped: the counts disagree",
 }
 
 
@@ -49,17 +39,18 @@ def report(run: Run, *, width: int) -> RenderableType:
         parts += [Text(verdict(run), style="bold"), ""]
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [row for row in run.summary if row.scenario == scenario]
-        parts += [table(run, scenario, rows, wide=width >= 100), *_warnings(run, rows), ""]
+        parts += [table(run, scenario, rows, width=width)]
+        parts += [*_reasons(run, scenario, width), *_warnings(run, rows), ""]
     if run.summary:
-        parts += [phases_table(run), ""]
+        parts += [phases_table(run, width=width), ""]
     parts.append(Text(witnesses_line(run), style="green" if run.valid else "bold red"))
     parts.append(Text(_ended_line(run), style="dim"))
     return Group(*parts)
 
 
-def headline(run_rounds: str, facts: Sequence[str]) -> Text:
-    """The first lines: what is asked, of whom, over what."""
-    return Text.assemble(("keptalive bench", "bold"), "   ", ", ".join(facts), "\n", run_rounds)
+def headline(requests: str, facts: Sequence[str]) -> Text:
+    """The first lines: which requests, to what server."""
+    return Text.assemble(("keptalive bench", "bold"), "   ", ", ".join(facts), "\n", requests)
 
 
 # -- The verdict ---------------------------------------------------------------------------------
@@ -67,85 +58,79 @@ def headline(run_rounds: str, facts: Sequence[str]) -> Text:
 
 def verdict(run: Run) -> str:
     """In a sentence for each scenario: is a Session faster, and is that shown?"""
-    sentences = [f"Against {run.labels[yardstick(run.labels)]}:"]
+    sentences = [f"Speed vs {run.labels[reference_strategy(run.strategies)]}:"]
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
-        rows = [r for r in run.summary if r.scenario == scenario and r.speedup_vs_fresh]
+        rows = [r for r in run.summary if r.scenario == scenario and r.speedup]
         if rows:
-            told = ", ".join(_faster(run, row) for row in rows)
-            sentences.append(f"{short_title(scenario)}: {told}.")
+            said = ", ".join(_faster(run, row) for row in rows)
+            sentences.append(f"{short_title(scenario)}: {said}.")
     return "\n".join(sentences)
 
 
 def _faster(run: Run, row: StrategySummary) -> str:
     label = run.labels[row.strategy]
-    speedup = row.speedup_vs_fresh
-    if row.counts.errors:
-        return f"{label} failed {row.counts.errors} times"
+    speedup = row.speedup
+    if row.failed:
+        return f"{label} failed {row.failed} times"
     if speedup is None or speedup.low is None or speedup.high is None:
-        return f"{label} has too few rounds for a verdict"
+        return f"{label} has only {rounds_in_words(row.rounds)}, {MINIMUM_ROUNDS} are needed"
     if speedup.low <= 1 <= speedup.high:
-        return f"{label} not shown to be faster"
+        return f"{label} no clear difference"
     return f"{label} {speedup.median:.1f} times as fast"
-
-
-def scenario_title(scenario: str) -> str:
-    """What the server does, and the scenario where it has a number of its own."""
-    title = short_title(scenario)
-    return f"{title} ({scenario})" if "=" in scenario else title
-
-
-def short_title(scenario: str) -> str:
-    """What the server does, in a few words."""
-    return _TITLES.get(name := scenario.partition("=")[0], name).partition(" (")[0]
 
 
 # -- The tables ----------------------------------------------------------------------------------
 
 
-def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, wide: bool) -> Table:
-    """The strategies side by side in one scenario."""
-    built = Table(
-        title=_title(scenario, rows),
-        title_justify="left",
-        title_style="bold",
-        box=box.ROUNDED,
-        header_style="dim",
-    )
-    built.add_column("", no_wrap=True)
-    columns = ["opened", "reused", "a request"]
-    columns += ["first", "p95"] if wide else []
-    columns += ["CPU", f"against {yardstick(run.labels)}"]
-    for column in columns:
-        built.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        opened_style = "green" if row.counts.opened <= row.perfect else "yellow"
-        built.add_row(
-            run.labels[row.strategy],
-            Text(f"{row.counts.opened:,}", style=opened_style),
-            percent_reused(row.counts),
-            milliseconds(row.seconds_per_request.median),
-            *([milliseconds(row.first_request_s.median)] if wide else []),
-            *([milliseconds(row.p95_s)] if wide else []),
-            milliseconds(row.cpu_seconds_per_request),
-            _against(run, row),
-        )
+def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: int) -> Table:
+    """The strategies side by side in one scenario; a cell for each column that fits."""
+    reference = run.labels[reference_strategy(run.strategies)]
+    columns = [
+        Column(header="", cells=[run.labels[row.strategy] for row in rows]),
+        Column(header="opened", cells=[_opened(row) for row in rows]),
+        Column(header="reused", cells=[percent_reused(row.counts) for row in rows], importance=4),
+        _times_column("a request", [row.seconds_per_request.median for row in rows], 5),
+        _times_column("first", [row.first_request_s.median for row in rows], 2),
+        _times_column("p95", [row.p95_s for row in rows], 1),
+        _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
+        Column(header=f"speed vs\n{reference}", cells=[_speed(run, row) for row in rows]),
+    ]
+    built = framed(_title(scenario, rows[0]))
+    kept = fitting(columns, width)
+    built.add_column("", overflow="fold")
+    for column in kept[1:]:
+        built.add_column(column.header, justify="right", no_wrap=True)
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        built.add_row(*cells)
     return built
 
 
-def _title(scenario: str, rows: Sequence[StrategySummary]) -> str:
-    name, _, number = scenario.partition("=")
-    row = rows[0]
-    each = row.counts.requests // row.rounds
-    about = f"{scenario}: " if number else ""
+def _times_column(header: str, seconds: Sequence[float], importance: int) -> Column:
+    cells = [milliseconds(value) for value in seconds]
+    return Column(header=header, cells=cells, importance=importance)
+
+
+def _title(scenario: str, row: StrategySummary) -> str:
+    named = f"{scenario}: " if "=" in scenario else ""
+    one_each = row.perfect == row.rounds
+    enough = "1 connection a run is" if one_each else f"{row.perfect} connections are"
     return (
-        f"{_TITLES[name]}\n{about}{row.rounds * each} requests each way, "
-        f"perfect reuse would open {row.perfect}"
+        f"{full_title(scenario)}\n"
+        f"{named}{row.rounds} runs of {row.requests // row.rounds} requests; {enough} enough"
     )
 
 
-def percent_reused(counts: Counts) -> str:
+def _opened(row: StrategySummary) -> Text:
+    opened = row.counts.opened
+    if opened is None:
+        return Text(NOTHING)
+    return Text(f"{opened:,}", style="green" if opened <= row.perfect else "yellow")
+
+
+def percent_reused(counts: HostCounts) -> str:
     """The share of the tries that went over a kept connection."""
-    return f"{100 * counts.reused / counts.attempts:.0f} %" if counts.attempts else NOTHING
+    reuse = reuse_of(counts)
+    return NOTHING if reuse is None or not counts.attempts else f"{100 * reuse:.0f} %"
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -156,10 +141,10 @@ def milliseconds(seconds: float | None) -> str:
     return f"{ms:.0f} ms" if ms >= 100 else f"{ms:.1f} ms"
 
 
-def _against(run: Run, row: StrategySummary) -> str:
-    if row.speedup_vs_fresh is None:
-        return "1" if row.strategy == yardstick(run.labels) else NOTHING
-    return times(row.speedup_vs_fresh)
+def _speed(run: Run, row: StrategySummary) -> str:
+    if row.speedup is None:
+        return "1" if row.strategy == reference_strategy(run.strategies) else NOTHING
+    return times(row.speedup)
 
 
 def times(interval: Interval) -> str:
@@ -170,6 +155,23 @@ def times(interval: Interval) -> str:
         return f"~ {median}"
     shown = "~ " if interval.low <= 1 <= interval.high else ""
     return f"{shown}{median} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
+
+
+def _reasons(run: Run, scenario: str, width: int) -> list[RenderableType]:
+    """Why connections were opened, in the one run of each strategy that was traced."""
+    said = [_opened_because(run, one) for one in run.traces if one.scenario == scenario]
+    lines = textwrap.wrap(f"In one traced run: {'; '.join(said)}.", width, break_on_hyphens=False)
+    return [Text("\n".join(lines).replace(_TIGHT, " "))] if said else []
+
+
+_TIGHT = "\xa0"  # where a line is not broken
+
+
+def _opened_because(run: Run, trace: Trace) -> str:
+    causes = [cause for host in trace.report.hosts for cause in host.causes if cause.count]
+    opened = sum(cause.count for cause in causes)
+    why = ", ".join(f"{cause.count}{_TIGHT}×{_TIGHT}{cause.cause}" for cause in causes)
+    return f"{run.labels[trace.strategy]} opened {opened}{why and f': {why}'}"
 
 
 def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]:
@@ -185,39 +187,40 @@ def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]
 
 # -- Where the time goes -------------------------------------------------------------------------
 
+# Which phases a column adds up, and its importance
 _PHASES = {
-    "CA bundle": ("ca_bundle",),
-    "connect": ("dns", "connect"),
-    "TLS": ("tls",),
-    "wait": ("wait",),
-    "rest": ("blocked", "send", "receive", "rest"),
+    "CA bundle": (("ca_bundle",), 5),
+    "connect": (("dns", "connect"), 2),
+    "TLS": (("tls",), 3),
+    "wait": (("wait",), 4),
+    "rest": (("blocked", "send", "receive", "rest"), 1),
 }
 _WIDEST_TITLE = 33  # of 80 columns, beside figures below 100 ms
 
 
-def phases_table(run: Run) -> Table:
+def phases_table(run: Run, *, width: int) -> Table:
     """The phases of a request, medians in ms, for each scenario and strategy."""
-    built = Table(
-        title="Where a request's time goes (ms)",
-        title_justify="left",
-        title_style="bold",
-        box=box.ROUNDED,
-        header_style="dim",
-    )
+    labels = Column(header="", cells=[f"  {run.labels[row.strategy]}" for row in run.summary])
+    columns = [
+        Column(
+            header=header,
+            cells=[_phase([row.phases.get(name) for name in names]) for row in run.summary],
+            importance=importance,
+        )
+        for header, (names, importance) in _PHASES.items()
+    ]
+    kept = fitting([labels, *columns], width)[1:]
+    built = framed("Where a request's time goes (ms)")
     # a long title goes on in a second line, so that the figures have room
-    built.add_column("", max_width=_WIDEST_TITLE)
-    for column in _PHASES:
-        built.add_column(column, justify="right", no_wrap=True)
-    for scenario in dict.fromkeys(row.scenario for row in run.summary):
-        rows = [row for row in run.summary if row.scenario == scenario]
-        built.add_row(Text(short_title(scenario), style="dim"))
-        for row in rows:
-            built.add_row(
-                f"  {run.labels[row.strategy]}",
-                *(_phase([row.phases.get(name) for name in names]) for names in _PHASES.values()),
-            )
-        if scenario != run.summary[-1].scenario:
-            built.add_section()
+    built.add_column("", max_width=_WIDEST_TITLE, overflow="fold")
+    for column in kept:
+        built.add_column(column.header, justify="right", no_wrap=True)
+    for place, row in enumerate(run.summary):
+        if place == 0 or run.summary[place - 1].scenario != row.scenario:
+            if place:
+                built.add_section()
+            built.add_row(Text(short_title(row.scenario), style="dim"))
+        built.add_row(labels.cells[place], *(column.cells[place] for column in kept))
     return built
 
 
@@ -230,18 +233,28 @@ def _phase(seconds: Sequence[float | None]) -> str:
 
 
 def witnesses_line(run: Run) -> str:
-    """Whether every count agrees, with the sums over all trials, warm-up included."""
+    """Whether all counts agree, with the sum over all trials, warm-up included."""
     if not run.valid:
         return "INVALID: " + " ".join(run.disagreements)
-    log = sum(trial.witnesses.pool_log for trial in run.trials)
-    sockets = sum(trial.witnesses.sockets for trial in run.trials)
-    servers = [t.witnesses.server for t in run.trials if t.witnesses.server is not None]
-    server = f" = server {sum(servers)}" if servers else " (the server is not ours to ask)"
-    in_doubt = "" if log == sockets else " (less what failed before an answer)"
-    return f"Every count agrees: pool log {log}{in_doubt} = sockets {sockets}{server}."
+    witnesses = [trial.witnesses for trial in run.trials]
+    counted_by = {
+        "pool log": any(one.pool_log is not None for one in witnesses),
+        "client sockets": any(one.sockets is not None for one in witnesses),
+        "server": any(one.server is not None for one in witnesses),
+    }
+    names = [name for name, counted in counted_by.items() if counted]
+    alone = "" if counted_by["server"] else "; no server-side count for your own server"
+    opened = sum(map(_made, run.trials))
+    return f"All counts agree (warm-up included): {opened} by {' = '.join(names)}{alone}."
+
+
+def _made(trial: Trial) -> int:
+    """The connections of a trial; for those without a response the log is no witness."""
+    said = (trial.witnesses.sockets, trial.witnesses.server, trial.witnesses.pool_log)
+    return next((count for count in said if count is not None), 0)
 
 
 def _ended_line(run: Run) -> str:
     rounds = max((row.rounds for row in run.summary), default=0)
-    counted = f"{rounds} round{'' if rounds == 1 else 's'} and a warm-up"
-    return f"{counted} in {run.seconds:.0f} s; ended because: {_ENDED[run.ended]}."
+    counted = f"{rounds_in_words(rounds)} and a warm-up"
+    return f"{counted} in {run.seconds:.0f} s; {_ENDED.get(run.ended, run.ended)}."

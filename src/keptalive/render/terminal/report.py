@@ -1,24 +1,25 @@
-"""A report of causes, from `watch`, `run` or `explain`, as a person reads it: one screen.
+"""A report as a person reads it, of `run`, `watch`, `explain` or a traced round: one screen.
 
-For each host its numbers, then why its connections were opened, in the order of what that cost.
+The verdict in a sentence; then for each route its numbers, what they cost, and why its connections
+were opened: the most expensive cause first, those that were necessary last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from keptalive.causes.log_sets import means, members_of
-from keptalive.causes.reporting import OWED, PROGRAMS
+from keptalive.causes.meaning import meaning_of
+from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
+from keptalive.render import report_sentences as sentences
+from keptalive.render.numbers import duration, host_name, many, number
+from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
-MOST_FINE = 5  # hosts that have nothing to tell, by name
-PHASES = {"ca_bundle": "CA bundle", "dns": "DNS", "connect": "connect", "tls": "TLS"}
-Report = Mapping[str, Any]
+MOST_FINE = 5  # routes that nothing is to be changed for, by name
 
 
 def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
@@ -26,166 +27,145 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
 
     Args:
         report: what was found.
-        hosts_shown: only so many of its hosts have their details shown; the first line sums all.
+        hosts_shown: so many of its routes are shown, the verdict is of all.
     """
-    every: Sequence[Report] = report["hosts"]
-    lasted_s = report.get("seconds")
-    parts: list[RenderableType] = []
-    if len(every) > 1:
-        parts += _verdict(every, lasted_s)
-    hosts = every[:hosts_shown]
+    hosts = report.hosts[:hosts_shown]
+    only = len(report.hosts) == 1
+    fine = [host for host in hosts if not only and sentences.is_fine(host, report)]
+    parts: list[RenderableType] = [*_beginning(report)]
     for host in hosts:
-        if _to_tell(host):
-            parts += [_headline(host), *_cost(host, lasted_s if len(hosts) == 1 else None)]
-            parts += ["", *map(_cause, host["causes"])]
-    parts += [*_bundle(hosts), *_fine([host for host in hosts if not _to_tell(host)])]
-    if not hosts:
-        parts.append(
-            Text("No request of requests or urllib3 was seen; other clients are not watched.")
-        )
-        parts.append("")
-    parts += _left(report["left_open"], report.get("left_at", ()))
-    parts += [Text(f"! {warning}", style="yellow") for warning in report["warnings"]]
+        if host not in fine:
+            parts += _route(host, only=only, cures=not sentences.is_fine(host, report))
+    parts += [*_fine(fine, every=len(fine) == len(report.hosts))]
+    parts += [*_more(report.hosts[len(hosts) :])]
+    if any(host.perfect and host.perfect.least < host.perfect.most for host in hosts):
+        parts += [Text(sentences.RANGE, style="dim"), ""]
+    parts += [*_findings(report.findings, several=not only), *_end(report)]
     return Group(*parts)
 
 
-def _fine(hosts: Sequence[Report]) -> Iterator[RenderableType]:
-    """Hosts that nothing is to be changed for, a line each."""
+def _beginning(report: Report) -> Iterator[RenderableType]:
+    if title := sentences.title(report):
+        yield Text(title, style="dim")
+    if verdict := sentences.verdict(report):
+        is_good = verdict.startswith(sentences.NOTHING_TO_CHANGE)
+        yield Text(verdict, style="bold green" if is_good else "bold")
+    if title or verdict:
+        yield ""
+
+
+# -- Routes --------------------------------------------------------------------------------------
+
+
+def _route(host: HostReport, *, only: bool, cures: bool) -> Iterator[RenderableType]:
+    """A route with its costs and causes.
+
+    Args:
+        host: the route.
+        only: there is no other, so the verdict has said what could be saved.
+        cures: whether anything is to be changed.
+    """
+    yield _headline(host)
+    if cost := sentences.cost(host, with_saved=not only):
+        yield Text(cost)
+    yield ""
+    necessary = False
+    for cause in host.causes:
+        necessary = cause.cause in UNAVOIDABLE
+        yield from _necessary(cause) if necessary else _cause(cause, with_cure=cures)
+    if necessary:
+        yield ""
+
+
+def _headline(host: HostReport, more: str = "") -> Headline:
+    return Headline(Text(sentences.route(host), "bold"), Text(f"{sentences.numbers(host)}{more}"))
+
+
+def _fine(hosts: Sequence[HostReport], *, every: bool) -> Iterator[RenderableType]:
+    """Routes that nothing is to be changed for, a line each."""
     for host in hosts[:MOST_FINE]:
-        yield _headline(host)
+        yield _headline(host, sentences.causes(host))
     if len(hosts) > MOST_FINE:
-        yield Text(f"and {len(hosts) - MOST_FINE} more hosts, as well.")
-    if hosts and all(host["opened"] for host in hosts):
-        yield Text("Nothing to change." if len(hosts) == 1 else "Nothing to change for these.")
+        yield Text(f"and {many(len(hosts) - MOST_FINE, 'more host')}.")
+    if hosts and not every:  # else the verdict has said it
+        yield Text(sentences.little_to_save(hosts), style="green")
     if hosts:
         yield ""
 
 
-def perfect(host: Report) -> int:
-    """How many connections ideal reuse would have opened to this host.
-
-    What is owed, and as many as had requests on their way at once.
-    """
-    owed = sum(cause["count"] for cause in host["causes"] if cause["cause"] in OWED)
-    most: int = max(owed, host.get("at_once", 1), 1)
-    return most if most < host["opened"] else int(host["opened"])
-
-
-def _verdict(hosts: Sequence[Report], lasted_s: float | None) -> Iterator[RenderableType]:
-    """What all hosts together come to."""
-    opened = sum(host["opened"] for host in hosts)
-    ideal = _range(sum(map(perfect, hosts)), sum(map(_perfect_at_most, hosts)))
-    seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
-    to = f"{many(opened, 'connection')} opened to {many(len(hosts), 'host')}"
-    yield Text(f"{to}, perfect reuse: {ideal}.")
-    if seconds:
-        yield Text(f"{_share(seconds, lasted_s)} went into opening them.")
-    yield ""
-
-
-def _bundle(hosts: Sequence[Report]) -> Iterator[RenderableType]:
-    """What helps with connections that remain when all else is mended."""
-    seconds = sum(host["seconds_opening"] or 0.0 for host in hosts)
-    causes = {cause["cause"] for host in hosts for cause in host["causes"]}
-    if causes.difference(PROGRAMS, OWED) and _phase(hosts, "ca_bundle") > seconds / 3:
-        cure = (
-            "For what remains: tuned_session() loads the CA bundle once, not for each connection."
+def _more(hosts: Sequence[HostReport]) -> Iterator[RenderableType]:
+    """Routes that are not shown."""
+    if hosts:
+        opened = sum(host.opened or 0 for host in hosts)
+        yield Text(
+            f"{many(len(hosts), 'more host')} with {many(opened, 'connection')}: --json has them."
         )
-        yield Text(f"→ {cure}", style="cyan")
         yield ""
 
 
-def _share(seconds: float, lasted_s: float | None) -> str:
-    """Of several threads or processes, the seconds may be more than passed."""
-    if lasted_s is None:
-        return _time(seconds)
-    if seconds > lasted_s:
-        return f"{_time(seconds)}, all threads together,"
-    return f"{_time(seconds)} of {_time(lasted_s)}"
+# -- Causes and findings -------------------------------------------------------------------------
 
 
-def _phase(hosts: Sequence[Report], name: str) -> float:
-    return float(sum(host.get("phases", {}).get(name, 0.0) for host in hosts))
+def _cause(cause: Cause, *, with_cure: bool) -> Iterator[RenderableType]:
+    words = Text.assemble((cause.cause, "bold"), f": {meaning_of(cause.cause)}")
+    yield _line(_times(cause), words, cause.seconds)
+    if cause.evidence:
+        yield indented(Text(cause.evidence))
+    if cause.members:
+        yield indented(Fitted(partial(_likeliest, cause.members)))
+    if cause.unanswered:
+        yield indented(Text(_never_answered(cause)))
+    if cause.cure and with_cure:
+        yield _cure(cause.cure)
+    yield ""
 
 
-def _perfect_at_most(host: Report) -> int:
-    """The same, if every cause that a log leaves open is one that is owed, where it may be."""
-    maybe: int = sum(c["count"] for c in host["causes"] if {*members_of(c["cause"])} & {*OWED})
-    return max(maybe, perfect(host))
+def _necessary(cause: Cause) -> Iterator[RenderableType]:
+    words = Text.assemble((cause.cause, "bold"), " (necessary)")
+    yield _line(_times(cause), words, cause.seconds)
 
 
-def _range(least: int, most: int) -> str:
-    return f"{least}" if least == most else f"{least} to {most}"
+def _times(cause: Cause) -> str:
+    return f"{number(cause.count or cause.unanswered)} ×"
 
 
-def _to_tell(host: Report) -> bool:
-    """Whether more was opened than is owed."""
-    return any(cause["cause"] not in OWED for cause in host["causes"])
+def _likeliest(members: Sequence[str], width: int) -> str:
+    return sentences.likeliest(members, longest=width)
 
 
-def _headline(host: Report) -> Text:
-    asked = many(host["requests"], "request")
-    wire = host["attempts"] - host["requests"]
-    resent = f" ({host['attempts']} on the wire)" if wire > 0 else ""
-    ideal = _range(perfect(host), _perfect_at_most(host))
-    opened = f"{many(host['opened'], 'connection')} opened, perfect reuse: {ideal}"
-    style = "bold" if _to_tell(host) or not host["opened"] else "green"
-    silent = host["attempts"] - host["opened"] - host["reused"]
-    errors = ", ".join(host.get("errors", {}))
-    why = f" ({errors})" if errors else ""
-    unanswered = f", {many(silent, 'try')} without an answer{why}" if silent > 0 else ""
-    return Text.assemble(
-        (host["host"], "bold"), f"   {asked}{resent}, ", (opened, style), unanswered
-    )
+def _cure(cure: str) -> RenderableType:
+    return indented(Hanging(Text(f"→ {cure}", style="cyan")))
 
 
-def _cost(host: Report, lasted_s: float | None) -> list[Text]:
-    seconds = host["seconds_opening"]
-    if not seconds:
-        return []
-    spare = sum(c["seconds"] or 0 for c in host["causes"] if c["cause"] not in OWED)
-    spared_of = sum(c["count"] for c in host["causes"] if c["cause"] not in OWED)
-    spare *= min(1.0, (host["opened"] - perfect(host)) / max(spared_of, 1))
-    shares = sorted(((_phase([host], name), words) for name, words in PHASES.items()), reverse=True)
-    parts = [f"{words} {_time(took)}" for took, words in shares if took > seconds / 20]
-    told = f" ({', '.join(parts)})" if parts else ""
-    spared = f"; perfect reuse would have spared {_time(spare)}" if spare else ""
-    return [Text(f"{_share(seconds, lasted_s)} went into opening them{told}{spared}.")]
+def _never_answered(cause: Cause) -> str:
+    if not cause.count:
+        return "Connected, but no response came."
+    return f"And {number(cause.unanswered)} more, which connected but never got a response."
 
 
-def _cause(cause: Mapping[str, Any]) -> RenderableType:
+def _line(number: str, words: Text, seconds: float | None) -> Table:
     line = Table.grid(padding=(0, 2), expand=True)
-    line.add_column(justify="right", min_width=6)
+    line.add_column(justify="right", min_width=INDENT - 2)
     line.add_column(ratio=1)
-    line.add_column(justify="right")
-    seconds = "" if cause["seconds"] is None else _time(cause["seconds"])
-    said = Text.assemble(means(cause["cause"]), (f"  {cause['cause']}", "dim"))
-    line.add_row(f"{cause['count']} ×", said, seconds)
-    owed = cause["cause"] in OWED
-    more = [(cause["evidence"], ""), (f"→ {cause['cure']}" if cause["cure"] else "", "cyan")]
-    details = [
-        Padding(Text(text, style=style), (0, 0, 0, 8), expand=False) for text, style in more if text
-    ]
-    return Group(line, *([] if owed else details), "")
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(number, words, "" if seconds is None else duration(seconds))
+    return line
 
 
-def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 8), expand=False)
+def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[RenderableType]:
+    for finding in findings:
+        names_host = finding.host is not None and finding.host in finding.evidence
+        at = f" ({host_name(finding.host)})" if several and finding.host and not names_host else ""
+        words = Text.assemble((finding.finding, "bold"), f": {finding.evidence}{at}")
+        cost = finding.seconds or 0.0
+        yield _line("also", words, cost if cost >= sentences.SHORTEST_S else None)
+        if finding.cure:
+            yield _cure(finding.cure)
+        yield ""
 
 
-def _left(left_open: int | None, places: Sequence[str]) -> list[RenderableType]:
-    if not left_open:
-        return []
-    made = f" (Session made at {', '.join(places)})" if places else ""
-    end = "end it: session.close(), or with."
-    return [Text(f"Left open at the end: {many(left_open, 'connection')}{made}; {end}")]
-
-
-def many(count: int, noun: str) -> str:
-    """A number and its noun: "1 connection", "2 connections"."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}".replace(",", "\u202f")
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+def _end(report: Report) -> Iterator[RenderableType]:
+    if left := sentences.left_open(report):
+        yield Hanging(Text(left))
+    for warning in report.warnings:
+        yield Hanging(Text(f"! {warning}", style="yellow"))

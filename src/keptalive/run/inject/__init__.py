@@ -1,6 +1,6 @@
-"""What `program.run` puts into the processes that it watches; this folder goes on PYTHONPATH.
+"""The modules that `keptalive run` puts on the PYTHONPATH of the processes that it watches.
 
-`sitecustomize` (or `usercustomize`) has `_keptalive_turn` start `_keptalive_process`, which stays
-for the length of the process with what it uses, all named `_keptalive_*`. A watcher may use
-`importing`. Only that one needs keptalive to be importable.
+`sitecustomize` (or `usercustomize`) calls `_keptalive_turn`, which starts `_keptalive_process`.
+That module, and those that it uses (all named `_keptalive_*`), stay until the process ends. A
+watcher may use `importing`, the only module here for which keptalive must be importable.
 """

@@ -1,4 +1,4 @@
-"""Functions of `os` by which a process ends, forks or becomes another program."""
+"""Wrappers for functions of `os` that end the process or execute another program."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 PATH = "PYTHONPATH"
-MARK = "_keptalive"  # on our wrappers: where os._exit has it, this process is watched
+MARK = "_keptalive"  # an attribute of our wrappers: if os._exit has it, this process is watched
 
 
 def like(theirs: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function in the place of one of `os`, which answers to the same name."""
+    """A plain function that replaces one of `os` and has its name and docstring."""
 
     def wrapper(*args: Any, **named: Any) -> Any:
         return ours(*args, **named)
@@ -29,10 +29,10 @@ def like(theirs: Any, ours: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def led_by(folder: str, variables: Mapping[Any, Any]) -> dict[str, str]:
-    """What to change in these variables so that a folder on PYTHONPATH, ours, is its first.
+    """Changes to these environment variables that put our folder first on PYTHONPATH.
 
-    So the next program begins with our `sitecustomize`, which runs the one behind it; one in front
-    of it, as opentelemetry-instrument has put there, would not run ours.
+    So the next program begins with our `sitecustomize`, which runs the one after it. A
+    `sitecustomize` before ours, such as that of opentelemetry-instrument, would not run ours.
     """
     entries = str(variables.get(PATH, "")).split(os.pathsep)
     if folder not in entries[1:] or entries[0] == folder:
@@ -42,7 +42,7 @@ def led_by(folder: str, variables: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def in_popen() -> bool:
-    """Whether subprocess has just forked, to execute another program."""
+    """Whether this is the child of a fork by subprocess, which will execute another program."""
     frame = sys._getframe()  # noqa: SLF001
     while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
         frame = frame.f_back

@@ -1,37 +1,41 @@
-"""Tell a fault of our own code from an exception of the program's that struck while it ran.
+"""Decides whether an exception is a fault of our code or belongs to the program.
 
-A signal handler may raise between any two steps of any code, ours included: celery's soft time
-limit, a `TimeoutError` from SIGALRM. Without us it would have arrived in the program; so it must
-with us. So nothing of ours swallows a `BaseException`, an ``except Exception`` raises again what
-`is_ours` does not call a fault of ours, and no callback of a weak reference and no ``__del__`` of
-ours runs Python code, since CPython loses what is raised there. Within a hook nobody else's
-Python code is called that may fail. What cannot be told apart: a built-in exception that another
-thread injects (`PyThreadState_SetAsyncExc`) and one that a handler written in C raises, since
-neither has a frame.
+A signal handler may raise between any two steps of any code, ours too: celery's soft time limit, a
+`TimeoutError` from SIGALRM. Without keptalive that exception would reach the program, so it must
+reach it with keptalive. Therefore:
+
+- Our code swallows no `BaseException`, and an ``except Exception`` raises again what `is_ours` does
+  not call a fault of ours.
+- No weakref callback and no ``__del__`` of ours runs Python code, since CPython drops
+  what is raised there.
+- A hook calls no Python code of others that may fail.
+
+Two exceptions look like ours, since they have no frame: a built-in exception that
+another thread injects (`PyThreadState_SetAsyncExc`), and one that a handler written in C raises.
 """
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # typing costs more than all of this
+TYPE_CHECKING = False  # importing typing costs more than all of this
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# A mock is the program's, though unittest.mock raises for it
+# A mock belongs to the program, though unittest.mock raises its exceptions
 _LIBRARY = sys.stdlib_module_names - {"unittest"}
 
 
 def is_ours(error: BaseException, called: Collection[str] = ()) -> bool:
-    """Whether our own code failed, so that the program must not see it.
+    """Whether our own code failed, so that the program must not see the exception.
 
-    It is ours if its class is a built-in one, and each frame that it passed is ours or one of the
-    standard library, which our code calls. The innermost frame alone would not say it: a handler
-    of the program's may fail in a function of the standard library.
+    It is ours if its class is a built-in one and each frame of its traceback is ours or one of the
+    standard library, which our code calls. The innermost frame alone is not enough: a handler of
+    the program may fail in a function of the standard library.
 
     Args:
         error: as caught; its traceback begins where it was caught.
-        called: top-level packages that count as ours, for their frames and exception classes.
+        called: more top-level packages whose frames and exception classes count as ours.
     """
     if not (isinstance(error, Exception) and _is_known(type(error).__module__, called, "builtins")):
         return False

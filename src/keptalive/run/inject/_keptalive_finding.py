@@ -1,4 +1,4 @@
-"""Find the watcher, also where its package is not installed."""
+"""Finds the watcher, even if its package is not installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def factory_of(named: str, source: str) -> Callable[[], Any]:
 
     Args:
         named: its dotted name.
-        source: the folder with its top-level package, for a process that cannot import that.
+        source: the folder with its top-level package, for a process that cannot import the package.
 
     Raises:
         ImportError: there is no such module.
@@ -23,7 +23,7 @@ def factory_of(named: str, source: str) -> Callable[[], Any]:
     """
     module, _, name = named.rpartition(".")
     top = module.partition(".")[0]
-    last_resort = _Source(source, top)  # theirs comes first, whatever it is
+    last_resort = _Source(source, top)  # a package that the program can import comes first
     sys.meta_path.append(last_resort)
     try:
         __import__(top)
@@ -35,7 +35,7 @@ def factory_of(named: str, source: str) -> Callable[[], Any]:
 
 
 class _Source:
-    """A finder that knows one package, in a folder that sys.path does not have."""
+    """A finder for one package, in a folder that is not on sys.path."""
 
     def __init__(self, folder: str, name: str) -> None:
         self._folder = folder
@@ -44,6 +44,6 @@ class _Source:
     def find_spec(self, name: str, _path: Any = None, _target: Any = None) -> Any:
         if name != self._name:
             return None
-        # importlib.machinery has it as well, for the price of importing that
+        # importlib.machinery has it too, but importing that takes time
         (paths,) = (f for f in sys.meta_path if getattr(f, "__name__", "") == "PathFinder")
         return paths.find_spec(name, [self._folder])

@@ -1,7 +1,7 @@
-"""Write JSON without the module json.
+"""Writes JSON without the module json.
 
-Importing json costs, and cannot be done at the end: where a signal interrupts an import, the lock
-of a module that json needs may be held.
+Importing json takes time. It is not possible at the end of a process: if a signal has interrupted
+an import, the lock of a module that json needs may be held.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from _json import encode_basestring_ascii as _quoted
 
 
 def as_json(value: object) -> str:
-    """This value as JSON; numbers that JSON does not have are null.
+    """This value as JSON; NaN and infinite numbers become null.
 
     Raises:
         TypeError: a report cannot have a value of this type.

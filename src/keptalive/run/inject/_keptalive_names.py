@@ -1,9 +1,11 @@
-"""Names that `keptalive run` and the processes that it watches share."""
+"""Names that `keptalive run` and the watched processes share."""
 
-# What `program.run` sets in the environment
+# Environment variables that `keptalive run` sets
 REPORTS = "KEPTALIVE_REPORTS"  # the folder for all reports of this run
 WATCHER = "KEPTALIVE_WATCHER"  # module.callable
-SOURCE = "KEPTALIVE_SOURCE"  # where the watcher's package is, for those who do not have it
+SOURCE = "KEPTALIVE_SOURCE"  # the folder with the watcher's package, for processes without it
+TIMELINE = "KEPTALIVE_TIMELINE"  # "1" if each request is to be recorded, else not set
 
-# How the files in that folder end; they begin with the process id and, but for the last, a dash
+# Endings of the files in that folder. Each name begins with the process id; in all but the last, a
+# dash follows
 STARTED, INTERIM, REPORT, UNWATCHED = ".started", ".interim", ".json", ".unwatched"

@@ -1,16 +1,16 @@
-"""Within a watched process: start its watcher, and write one report when the process ends.
+"""Inside a watched process: starts its watcher, and writes one report when the process ends.
 
-The program must not notice: every failure is a warning in the report, no thread runs beside it
-(from Python 3.12 on, a fork would warn of that), no file stays open, and a start imports little.
+The program must not notice it: every failure becomes a warning in the report, no thread runs (from
+Python 3.12 on, a fork warns if there are threads), no file stays open, and little is imported.
 
-A report is written at a normal end and before ``os._exit`` and ``os.exec*``. For other ends a
-watcher may ask for interim ones. SIGTERM is left alone: a handler in Python may be late by one
-blocking call, and a pool that terminates its workers would wait for that forever. A fork begins a
-share of its own. A process that dies without any report leaves its `STARTED` file, by which it is
+A report is written at a normal end and before ``os._exit`` and ``os.exec*``. For other ends, a
+watcher can write interim reports. SIGTERM has no handler here: a handler in Python may come late by
+one blocking call, and a pool that terminates its workers would wait forever. The child of a fork
+writes a report of its own. A process that dies without a report leaves its `STARTED` file: so it is
 counted.
 """
 
-# pathlib costs more than all of this, and so does json.
+# Importing pathlib or json takes longer than all of this
 # ruff: noqa: PTH100, PTH105, PTH108, PTH110, PTH112, PTH118, PTH120
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import os
 import sys
 import time
 
-TYPE_CHECKING = False  # typing costs more, too
+TYPE_CHECKING = False  # importing typing takes longer too
 if TYPE_CHECKING:
     from typing import Any
 
@@ -37,23 +37,29 @@ if TYPE_CHECKING:
         STARTED,
         WATCHER,
     )
-else:  # in a watched process, keptalive may not be importable, and this folder was on sys.path
+else:  # in a watched process keptalive may not be importable; this folder was on sys.path
     from _keptalive_calls import MARK, PATH, in_popen, led_by, like
     from _keptalive_faults import is_ours
     from _keptalive_finding import factory_of
     from _keptalive_json import as_json
     from _keptalive_names import INTERIM, REPORT, REPORTS, SOURCE, STARTED, WATCHER
 
-# Interim reports may take this many seconds, and this share of the time
+# Interim reports may take this many seconds, and in addition this share of the time
 _INTERIM_S, _INTERIM_SHARE = 0.1, 0.02
-_PATIENCE_S = 1.0  # for a report in a place where its locks may be held, and never released
+_PATIENCE_S = 1.0  # to wait for a report, where a lock that it needs may never be released
+# Where each version is: the module, its attribute, and the name in the report
+_VERSIONS = (
+    ("requests", "__version__", "requests"),
+    ("urllib3", "__version__", "urllib3"),
+    ("ssl", "OPENSSL_VERSION", "openssl"),
+)
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _exit, _execv, _execve = os._exit, os.execv, os.execve
 
 
 def start() -> None:
-    """Watch this process, if it was started for that, and is not watched yet."""
+    """Watch this process, if `keptalive run` started it, and if it is not watched yet."""
     try:
         folder = os.environ.get(REPORTS)
         watcher = os.environ.get(WATCHER)
@@ -66,11 +72,11 @@ def start() -> None:
 
 
 class Share:
-    """This process's share in the run; after a fork, the child's.
+    """The watching of this process; after a fork, of the child.
 
-    An exception of the program's that strikes here goes on into the program: see `is_ours`. Where
-    Python calls us by itself, at the end and after a fork, it prints that exception and goes on, as
-    it does for any other function that it calls there.
+    An exception of the program that is raised while this code runs reaches the program: see
+    `is_ours`. Where Python itself calls this code, at the end and after a fork, Python prints that
+    exception and continues, as it does for any other function that it calls there.
     """
 
     def __init__(self, folder: str, watcher: str, source: str) -> None:
@@ -83,8 +89,8 @@ class Share:
         self.pid = 0
 
     def attach(self) -> None:
-        """Begin, and be told of all ends that a process can come to."""
-        atexit.register(self.finish, "exit")  # the first registered is the last called
+        """Begin, and install handlers for the ways in which a process can end."""
+        atexit.register(self.finish, "exit")  # registered first, so called last
         os.register_at_fork(after_in_child=self._after_fork)
         os._exit = like(_exit, self._exits)
         os.execv = like(_execv, self._execs)
@@ -92,32 +98,32 @@ class Share:
         self._begin()
         try:
             self.watcher = self._made_watcher()
-        except Exception as error:  # noqa: BLE001 - `_warn` hands on
+        except Exception as error:  # noqa: BLE001 - `_warn` raises it again
             self._warn("not watched", error)
         self.ready = True
 
     def finish(self, how: str) -> None:
-        """Write the report; again, if the process went on after all."""
+        """Write the report. If the process continues, it is written again later."""
         if not self.active or self.pid != os.getpid():
             return
         try:
             if self.ready:
                 self._write(how, REPORT, self._reported_or_null())
-            else:  # ended while we started: it has done nothing that we could have missed
+            else:  # it ended before the program's code ran
                 os.unlink(self.path + STARTED)
         except Exception as error:  # ours: counted as a process without a report
             if not self._is_ours(error):
                 raise
 
     def note(self) -> None:
-        """Write an interim report, unless they have taken too much of the time already."""
+        """Write an interim report, unless these have already taken too much time."""
         began = time.perf_counter()
         allowed = _INTERIM_S + _INTERIM_SHARE * (began - self._began)
         if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
             return
         try:
             self._write(None, INTERIM, self._reported())
-        except Exception as error:  # ours: the last note stays
+        except Exception as error:  # ours: the last interim report stays
             if not self._is_ours(error):
                 raise
         finally:
@@ -144,7 +150,7 @@ class Share:
         return watcher
 
     def _after_fork(self) -> None:
-        # Popen(preexec_fn=...) forks in Python's sight, then executes: no share in between
+        # Popen(preexec_fn=...) calls this too, before it executes another program: not watched
         self.active = self.active and not in_popen()
         if not self.active:
             return
@@ -156,7 +162,7 @@ class Share:
                 raise
 
     def _restart_watcher(self) -> None:
-        """Have a watcher of the child's own; until then there is none, whatever strikes."""
+        """Make a watcher for the child; until that has succeeded there is none."""
         parents, self.watcher = self.watcher, None
         self.warnings.append("not watched since its fork: it was interrupted")
         self.ready = True
@@ -167,7 +173,7 @@ class Share:
             else:
                 told()
                 self.watcher = parents
-        except Exception as error:  # noqa: BLE001 - `_warn` hands on
+        except Exception as error:  # noqa: BLE001 - `_warn` raises it again
             self._warn("not watched since its fork", error)
         del self.warnings[0]
 
@@ -185,7 +191,7 @@ class Share:
         os.environ.update(led_by(_HERE, os.environ))
         try:
             _execv(path, argv)
-        finally:  # it has failed
+        finally:  # it comes here only if it has failed
             if before is not None:
                 os.environ[PATH] = before
 
@@ -196,8 +202,8 @@ class Share:
 
     def _before_exec(self, path: Any) -> None:
         try:
-            found = os.path.exists(path)  # os.execvp tries the whole PATH
-        except Exception as error:  # the call itself will say so
+            found = os.path.exists(path)  # os.execvp tries each folder of PATH
+        except Exception as error:  # the call itself raises it again
             if not is_ours(error):
                 raise
             found = False
@@ -205,7 +211,7 @@ class Share:
             self._finish_aside("exec")
 
     def _finish_aside(self, how: str) -> None:
-        """Finish on another thread: this one may have been interrupted while it held a lock."""
+        """Finish on another thread, because this one may hold a lock and be interrupted in it."""
         if not self.active or self.pid != os.getpid():
             return
         done = _thread.allocate_lock()
@@ -214,14 +220,14 @@ class Share:
         def finish() -> None:
             try:
                 self.finish(how)
-            except Exception:  # noqa: BLE001, S110 - no exception of the program's strikes here
+            except Exception:  # noqa: BLE001, S110 - the program raises nothing on this thread
                 pass
             finally:
                 done.release()
 
         try:
             _thread.start_new_thread(finish, ())
-        except RuntimeError as error:  # the interpreter shuts down, or has no room for a thread
+        except RuntimeError as error:  # the interpreter shuts down, or no thread can be started
             if not is_ours(error):
                 raise
             self.finish(how)
@@ -234,7 +240,7 @@ class Share:
         if self.watcher is not None:
             try:
                 return self._reported()
-            except Exception as error:  # noqa: BLE001 - `_warn` hands on
+            except Exception as error:  # noqa: BLE001 - `_warn` raises it again
                 self._warn("no report", error)
         return "null"
 
@@ -244,11 +250,12 @@ class Share:
             "parent": os.getppid(),
             "program": _program(),
             "python": ".".join(map(str, sys.version_info[:3])),
+            "libraries": _libraries(),
             "ended": how,
             "warnings": self.warnings,
         }
         half = f"{self.path}.{_thread.get_ident():x}"
-        # its encoding is named, for Python can be told to warn where none is (it is ASCII anyway)
+        # with an encoding, because Python can warn if there is none (the text is ASCII)
         with open(half, "w", encoding="ascii", opener=_privately) as file:
             file.write(f'{as_json(contents)[:-1]}, "report": {report}}}')
         os.replace(half, self.path + kind)
@@ -260,10 +267,10 @@ class Share:
         return as_json(report)
 
     def _warn(self, what: str, error: Exception) -> None:
-        """Note a fault of ours.
+        """Add a warning about a fault of ours.
 
         Raises:
-            Exception: this one, if it is the program's.
+            Exception: this error, if it is the program's.
         """
         if not self._is_ours(error):
             raise error
@@ -274,8 +281,19 @@ def _privately(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
+def _libraries() -> dict[str, str]:
+    """The versions of the imported libraries; no code of these modules is called."""
+    found = {}
+    for name, key, called in _VERSIONS:
+        module = sys.modules.get(name)
+        version = module.__dict__.get(key) if type(module) is type(sys) else None
+        if type(version) is str:
+            found[called] = version
+    return found
+
+
 def _program() -> str:
-    """What runs here, without its arguments: those may be secret."""
+    """The name of the program, without its arguments, which may be secret."""
     multiprocessing = sys.modules.get("multiprocessing.process")
     if multiprocessing is not None and multiprocessing.parent_process() is not None:
         return str(multiprocessing.current_process().name)

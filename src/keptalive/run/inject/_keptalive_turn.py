@@ -1,23 +1,24 @@
-"""Start the watcher, then let the sitecustomize that stands behind ours have its turn.
+"""Starts the watcher, then runs the `sitecustomize` that comes after ours on the path.
 
-Other agents use a `sitecustomize` on PYTHONPATH too. Whoever stands first runs; most then run the
-next one, by an import (ddtrace) or by its loader (New Relic), while OpenTelemetry's does not. So:
+Other agents use a `sitecustomize` on PYTHONPATH too. Python runs the first one. Most agents then
+run the next one, by an import (ddtrace) or by its loader (New Relic); OpenTelemetry's does not. So:
 
-- Ours runs the next one, and is replaced by it, in whatever way it was itself run.
-- If there is no next one, all is as if ours were not there. Only `site` gets an ImportError, which
-  it passes over; an agent in front, that has found us, would stop there. It finds itself instead.
+- Ours runs the next one, and is replaced by it, in the same way in which it was itself run.
+- If there is no next one, all is as if ours did not exist: `site` gets an ImportError, which it
+  ignores. An agent before ours, which has found ours, would fail on that error. So the agent's
+  import gets the agent's own module instead.
 - Ours may run twice: the watcher starts once.
-- Where ours stands behind one that does not run it, a `usercustomize` does, which Python looks for
-  outside of virtual environments; and a watched process that executes another program puts our
-  folder to the front (`_keptalive_process`), so `keptalive run opentelemetry-instrument ...` works.
-  For the rest, `keptalive run` says that the process was not watched.
+- If an agent before ours does not run ours, a `usercustomize` starts the watcher; Python looks for
+  one outside of virtual environments. And a watched process that executes another program puts our
+  folder first (`_keptalive_process`), so `keptalive run opentelemetry-instrument ...` works.
+  In all other cases `keptalive run` reports that the process was not watched.
 
-No other way does less harm. A .pth file works in site-packages only, which is not ours to change;
-PYTHONUSERBASE hides the user's packages; PYTHONWARNINGS can name a class to import, and shows in
-sys.warnoptions; PYTHONSTARTUP is for interactive use.
+Other methods do more harm. A .pth file works only in site-packages, which we must not change.
+PYTHONUSERBASE hides the user's packages. PYTHONWARNINGS can name a class to import, but is visible
+in sys.warnoptions. PYTHONSTARTUP is for interactive use.
 
-Every Python from 3.4 on comes here. Nothing of ours stays on sys.path or among the modules that the
-program would look at.
+Every Python from 3.4 on runs this module. Our folder does not stay on sys.path, and our
+`sitecustomize` does not stay in sys.modules.
 """
 
 # ruff: noqa: PTH100, PTH118, PTH120, PTH123, UP031, UP036
@@ -35,14 +36,14 @@ _OURS = os.path.dirname(os.path.abspath(__file__))
 
 
 def take_turn(name: str, namespace: "dict[str, Any]") -> None:
-    """Do all that our `sitecustomize`, or `usercustomize`, is there for.
+    """Do the work of our `sitecustomize` or `usercustomize`.
 
     Args:
         name: which of the two.
-        namespace: the globals of the module; an agent that loads it may lend its own.
+        namespace: the globals of the module; an agent that loads it may pass its own globals.
 
     Raises:
-        ImportError: there is no module of this name but ours, and Python itself asked for it.
+        ImportError: there is no other module of this name, and Python itself imports it.
     """
     _begin()
     behind = _leave_path()
@@ -61,7 +62,7 @@ def _begin() -> None:
         return
     try:
         process = __import__("_keptalive_process")
-    except Exception as error:  # noqa: BLE001 - no code of the program's runs yet
+    except Exception as error:  # noqa: BLE001 - none of the program's code runs yet
         _say_unwatched(str(error))
     else:
         process.start()
@@ -72,15 +73,15 @@ def _say_unwatched(why: str) -> None:
         note = os.path.join(os.environ["KEPTALIVE_REPORTS"], "%d.unwatched" % os.getpid())
         with open(note, "w", encoding="utf-8") as file:
             file.write(why)
-    except (OSError, KeyError):  # nowhere to say it
+    except (OSError, KeyError):  # it cannot be noted
         pass
 
 
 def _leave_path() -> "list[str]":
-    """Take our folder from sys.path, where children find it by their PYTHONPATH.
+    """Remove our folder from sys.path; child processes find it through PYTHONPATH.
 
     Returns:
-        the entries behind it: one before it is an agent's that has had its turn.
+        the entries after it. The `sitecustomize` of an entry before it has already run.
     """
     entries = sys.path[:]
     sys.path[:] = [entry for entry in entries if entry != _OURS]
@@ -90,10 +91,10 @@ def _leave_path() -> "list[str]":
 
 
 def _loads_of(name: str) -> "Iterator[FrameType]":
-    """The loads of modules of this name that go on just now, innermost first.
+    """The frames that load a module of this name at this moment, innermost first.
 
-    What an import is about stands nowhere else: sys.modules has one module of a name, which an
-    agent may have taken away.
+    Only the frames say which import runs: sys.modules has one module for a name, and an agent may
+    have removed it.
     """
     frame = sys._getframe()  # type: FrameType | None  # noqa: SLF001
     while frame is not None:
@@ -105,7 +106,7 @@ def _loads_of(name: str) -> "Iterator[FrameType]":
 
 
 def _is_import(load: "FrameType") -> bool:
-    """Whether an `import` led to this, not a loader that somebody called."""
+    """Whether an `import` runs, and not a loader that an agent called."""
     return load.f_back is not None and load.f_back.f_code.co_name == "_find_and_load_unlocked"
 
 
@@ -138,9 +139,9 @@ def _run_next(
 
 
 def _become(namespace: "dict[str, Any]", spec: "Any") -> None:
-    """Let the module say of itself what one that was loaded by this spec says.
+    """Give the module the attributes of a module that was loaded by this spec.
 
-    Where an agent has executed our text in a namespace of its own, that says nothing of us.
+    Do nothing if an agent has executed our source in a namespace of its own.
     """
     if os.path.dirname(namespace.get("__file__") or "") != _OURS:
         return

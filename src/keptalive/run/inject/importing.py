@@ -1,8 +1,8 @@
-"""Act when a module gets imported, and not import it before: for watchers in other programs.
+"""Calls a function when the program imports a module, without importing it earlier.
 
-Python's import system stays in charge: a finder of ours stands first, asks the others, and lends
-the loader that they found an `exec_module` that calls back afterwards. As soon as the module runs,
-its loader is its own again.
+Python's import system does the import. A finder of ours comes first in `sys.meta_path`, calls the
+other finders, and wraps the loader that they return. The wrapper calls the function after the
+module has run. As soon as the module runs, it has its original loader again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 from keptalive.run.inject._keptalive_faults import is_ours
 
-TYPE_CHECKING = False  # typing itself would be the most expensive import here
+TYPE_CHECKING = False  # typing would be the most expensive import here
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 
 def when_imported(name: str, callback: Callback) -> None:
-    """Call `callback` with this module once it has been imported, at once if it is there.
+    """Call `callback` with this module after it was imported, or at once if it is imported.
 
-    Where the module's own import fails there is no call, and the next attempt counts. A fault of
-    the callback's own goes no further. An exception of the program's that strikes meanwhile, as a
-    signal handler may raise it, makes the import fail, as it would have; the next import gets the
-    same module.
+    If the import fails, there is no call until it succeeds. A fault of the callback itself is
+    swallowed. If an exception of the program comes meanwhile, for example from a signal handler,
+    the import fails, as it would without us; the next import gets the same module.
     """
     module = sys.modules.get(name)
     if module is not None:
@@ -41,21 +40,21 @@ def when_imported(name: str, callback: Callback) -> None:
 def _call(callback: Callback, module: ModuleType) -> None:
     try:
         callback(module)
-    except Exception as error:  # ours: the program imports as it would without us
+    except Exception as error:  # ours: the import succeeds, as it would without us
         if not is_ours(error, {callback.__module__.partition(".")[0]}):
             raise
 
 
 class _Finder:
-    """First in sys.meta_path; finds nothing by itself.
+    """First in sys.meta_path; it finds nothing by itself.
 
-    It stays there when all came: taking it away while a finder imports something would make the
-    import system skip another.
+    It stays there at the end too: removing it while a finder imports something would make the
+    import system skip another finder.
     """
 
     def __init__(self) -> None:
         self.awaited: dict[str, list[Callback]] = {}
-        self.executed: dict[str, ModuleType] = {}  # that are whole, though their import is not
+        self.executed: dict[str, ModuleType] = {}  # complete modules whose import has not ended
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -73,7 +72,7 @@ class _Finder:
         return None
 
     def came(self, module: ModuleType) -> None:
-        """Call those that wait for this module; if that is interrupted, they wait for it again."""
+        """Call the callbacks of this module; if that is interrupted, they are called next time."""
         name = module.__name__
         waiting = self.awaited.pop(name, [])
         try:
@@ -86,7 +85,7 @@ class _Finder:
 
 
 class _Loader:
-    """Stands in for a loader until its module is executed, and answers as that one would."""
+    """Replaces a loader until its module has run; all other attributes are the loader's."""
 
     def __init__(self, theirs: Any) -> None:
         self._theirs = theirs

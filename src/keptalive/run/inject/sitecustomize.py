@@ -1,6 +1,6 @@
-# The first thing that a watched process runs: it starts the watcher, then makes way for the
-# sitecustomize behind it. No docstring and no names here: an agent in front of us may run this in
-# its own namespace. Any Python that finds PYTHONPATH comes here, 2.7 included.
+# A watched process runs this first: it starts the watcher, then runs the next sitecustomize on the
+# path. No docstring and no names here: an agent before us may run this in its own namespace. Any
+# Python that reads PYTHONPATH runs this, 2.7 too.
 
 # ruff: noqa: D100
 

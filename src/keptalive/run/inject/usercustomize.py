@@ -1,6 +1,6 @@
-# Where another sitecustomize stands in front of ours and does not load it, as OpenTelemetry's, this
-# starts the watcher after all: outside of virtual environments, and without -s. Where ours did run,
-# it has taken this folder from sys.path, and nobody comes here.
+# If another sitecustomize comes before ours and does not load it (OpenTelemetry's does not), this
+# starts the watcher, but only outside of virtual environments and without -s. If ours ran, it has
+# removed this folder from sys.path, and this does not run.
 
 # ruff: noqa: D100
 

@@ -1,4 +1,4 @@
-"""The policy is described to the letter."""
+"""`describe` says each setting of the tuned Session, word for word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib3.util import Retry
 
 from keptalive import tuned_session
 from keptalive.tuned import SafeRetry, TunedAdapter
-from keptalive.tuned.words import sent_again
+from keptalive.tuned.description import retry_lines
 
 DEFAULT = """\
 https:// and http://
@@ -19,11 +19,11 @@ TLS               each CA bundle and client certificate is read once, and when i
 pools             10 hosts, 10 connections each; more are opened when needed, and not kept
 idle connections  replaced after 55 s, before use
 timeouts          10 s to connect, 30 s between bytes
-TCP keepalive     probes a silent connection, so that no NAT forgets it
-sent again        DELETE, GET, HEAD, OPTIONS, PUT, TRACE: up to 3 times
+TCP keepalive     sends probes on a silent connection, so that no NAT forgets it
+retries           DELETE, GET, HEAD, OPTIONS, PUT, TRACE: up to 3 times
                   after a broken connection, 429, 502, 503 or 504
-                  Retry-After is waited for, up to 60 s
-                  other methods: only while nothing was sent"""
+                  waits as long as Retry-After says, up to 60 s
+                  other methods: only if nothing was sent"""
 
 ALL_ELSE = """\
 https:// and http://
@@ -31,8 +31,8 @@ TLS               each CA bundle and client certificate is read once, and when i
 pools             20 hosts, 8 connections each; one more waits up to 7.5 s
 idle connections  replaced after 0.5 s, before use
 timeouts          5 s to connect, 2.5 s between bytes
-TCP keepalive     probes a silent connection, so that no NAT forgets it
-sent again        any method: up to 1 times
+TCP keepalive     sends probes on a silent connection, so that no NAT forgets it
+retries           any method: up to 1 time
                   after a broken connection or 500"""
 
 NO_LIMITS = """\
@@ -41,8 +41,8 @@ TLS               each CA bundle and client certificate is read once, and when i
 pools             10 hosts, 4 connections each; one more waits for one of them
 idle connections  never replaced
 timeouts          no limit to connect, no limit between bytes
-TCP keepalive     probes a silent connection, so that no NAT forgets it
-sent again        nothing"""
+TCP keepalive     sends probes on a silent connection, so that no NAT forgets it
+retries           none"""
 
 
 def everything_else() -> requests.Session:
@@ -60,7 +60,9 @@ def without_limits() -> requests.Session:
     ("make", "expected"),
     [(tuned_session, DEFAULT), (everything_else, ALL_ELSE), (without_limits, NO_LIMITS)],
 )
-def test_a_policy_in_words(make: Callable[[], requests.Session], expected: str) -> None:
+def test_a_description_says_each_setting(
+    make: Callable[[], requests.Session], expected: str
+) -> None:
     with make() as session:
         assert expected == session.describe()
 
@@ -93,14 +95,14 @@ def test_each_adapter_is_described_once_with_its_prefixes() -> None:
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
-        (Retry(0, read=False), ["nothing"]),
-        (Retry(False), ["nothing"]),
+        (Retry(0, read=False), ["none"]),
+        (Retry(False), ["none"]),
         (
             Retry(5),
             [
                 "DELETE, GET, HEAD, OPTIONS, PUT, TRACE: up to 5 times",
                 "after a broken connection",
-                "other methods: only while nothing was sent",
+                "other methods: only if nothing was sent",
             ],
         ),
         (
@@ -108,20 +110,20 @@ def test_each_adapter_is_described_once_with_its_prefixes() -> None:
             [
                 "GET: up to 2 times",
                 "after 500 or 503",
-                "other methods: only while nothing was sent",
+                "other methods: only if nothing was sent",
             ],
         ),
-        (Retry(1, read=False, allowed_methods=None), ["any method: up to 1 times"]),
+        (Retry(1, read=False, allowed_methods=None), ["any method: up to 1 time"]),
     ],
 )
-def test_what_a_policy_sends_again_in_words(policy: Retry, expected: list[str]) -> None:
-    assert expected == sent_again(policy)
+def test_the_retries_of_a_policy_are_described(policy: Retry, expected: list[str]) -> None:
+    assert expected == retry_lines(policy)
 
 
-def test_a_policy_without_a_total_is_not_said_to_send_nothing() -> None:
+def test_a_policy_without_a_total_is_not_described_as_no_retries() -> None:
     # urllib3: "Set to None to remove this constraint and fall back on other counts"
-    assert sent_again(Retry(None, connect=3, read=3)) != ["nothing"]
+    assert retry_lines(Retry(None, connect=3, read=3)) != ["none"]
 
 
 def test_a_policy_that_retries_no_read_does_not_say_that_it_does() -> None:
-    assert "after a broken connection" not in sent_again(Retry(3, read=0))
+    assert "after a broken connection" not in retry_lines(Retry(3, read=0))

@@ -1,14 +1,14 @@
-"""The policy in words: what `TunedAdapter.describe` answers. It decides nothing."""
+"""The text that `TunedAdapter.describe` returns. Nothing is decided here."""
 
 from __future__ import annotations
 
 from urllib3.util import Retry
 
 from keptalive.tuned.retries import SafeRetry
-from keptalive.tuned.timeouts import Timeout, longest, pair
+from keptalive.tuned.timeouts import Timeout, as_pair, longest_wait
 
 
-def policy(
+def describe_policy(
     *,
     hosts: int,
     connections: int,
@@ -17,10 +17,10 @@ def policy(
     timeout: Timeout,
     max_retries: Retry,
 ) -> str:
-    """All of an adapter's policy, a line for each part."""
-    connect, read = (_seconds(value, "{:g} s", "no limit") for value in pair(timeout))
+    """The settings of an adapter in plain English, a line for each topic."""
+    connect, read = (_seconds(value, "{:g} s", "no limit") for value in as_pair(timeout))
     beyond = (
-        f"one more waits {_seconds(longest(timeout), 'up to {:g} s', 'for one of them')}"
+        f"one more waits {_seconds(longest_wait(timeout), 'up to {:g} s', 'for one of them')}"
         if block
         else "more are opened when needed, and not kept"
     )
@@ -31,29 +31,33 @@ def policy(
             _seconds(max_idle, "replaced after {:g} s, before use", "never replaced")
         ],
         "timeouts": [f"{connect} to connect, {read} between bytes"],
-        "TCP keepalive": ["probes a silent connection, so that no NAT forgets it"],
-        "sent again": sent_again(max_retries),
+        "TCP keepalive": ["sends probes on a silent connection, so that no NAT forgets it"],
+        "retries": retry_lines(max_retries),
     }
     return "\n".join(f"{part:18}" + f"\n{'':18}".join(lines) for part, lines in parts.items())
 
 
-def sent_again(policy: Retry) -> list[str]:
-    """What this policy, `SafeRetry` or any other, sends again, in short lines."""
+def retry_lines(policy: Retry) -> list[str]:
+    """What this policy, `SafeRetry` or any other, retries, in short lines."""
     if policy.total is not None and not policy.total:
-        return ["nothing"]
+        return ["none"]
     methods = ", ".join(sorted(policy.allowed_methods)) if policy.allowed_methods else "any method"
-    times = "any number of" if policy.total is None else f"up to {policy.total}"
-    lines = [f"{methods}: {times} times"]
+    times = "any number of times" if policy.total is None else f"up to {_times(policy.total)}"
+    lines = [f"{methods}: {times}"]
     after = [] if policy.read in (False, 0) else ["a broken connection"]
     after += [str(status) for status in sorted(policy.status_forcelist)]
     if after:
         *others, last = after
         lines.append(f"after {', '.join(others)}{' or ' if others else ''}{last}")
     if isinstance(policy, SafeRetry) and policy.respect_retry_after_header:
-        lines.append(f"Retry-After is waited for, up to {policy.LONGEST_WAIT:g} s")
+        lines.append(f"waits as long as Retry-After says, up to {policy.LONGEST_WAIT:g} s")
     if policy.allowed_methods:
-        lines.append("other methods: only while nothing was sent")
+        lines.append("other methods: only if nothing was sent")
     return lines
+
+
+def _times(count: int) -> str:
+    return "1 time" if count == 1 else f"{count} times"
 
 
 def _seconds(value: float | None, given: str, without: str) -> str:

@@ -1,6 +1,6 @@
-"""pytest's door: the fixture `connections`, the marker of the same name, and `--connections`.
+"""The pytest plugin: the fixture and the marker `connections`, and the option `--connections`.
 
-It is loaded wherever keptalive is installed. So nothing of requests, urllib3 or rich is imported
+pytest loads it wherever keptalive is installed. So nothing of requests, urllib3 or rich is imported
 before a test asks to be watched. (PYTEST_DONT_REWRITE: it asserts nothing.)
 """
 
@@ -21,46 +21,48 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from keptalive.compare.limits import Limit
-    from keptalive.render.in_tests import Did
+    from keptalive.records.report import Report
     from keptalive.watching.api import Watch
 
 MARKER = "connections"
 MARKER_HELP = (
     "connections(at_most=N, exactly=N, per_host=False): fail the test if its call opens more (or, "
     "with exactly, another number of) connections through requests or urllib3, to all hosts "
-    "together or to each. The closest marker holds."
+    "together or to each. The nearest marker wins."
 )
 IN_EXTRA_INFO = "connections"  # the key of pytest-benchmark's extra_info
 SHOWN = 10  # tests in the summary, as --durations would have it
 
 _refused = pytest.StashKey[str]()
-_whole = pytest.StashKey["Watch"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Know `--connections`."""
+    """Add `--connections`."""
     parser.getgroup("keptalive", "connections of requests and urllib3").addoption(
         "--connections",
         nargs="?",
         type=_how_many,
         const=SHOWN,
         metavar="N",
-        help=f"Show the N tests that opened the most connections (default {SHOWN}; 0: all of them)",
+        help=f"Show the N tests that opened the most connections, with how many would be enough "
+        f"and the most expensive cause (default {SHOWN}; 0: all tests)",
     )
 
 
 def _how_many(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number: write --connections={SHOWN}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number; use --connections={SHOWN}")
     return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Know the marker; watch every test if that was asked for."""
+    """Add the marker; watch every test with `--connections`."""
     config.addinivalue_line("markers", MARKER_HELP)
     shown = config.getoption("--connections")
     if shown is not None:
-        config.pluginmanager.register(_Summary(shown), "keptalive-summary")
+        from keptalive.pytest_plugin.summary import Summary
+
+        config.pluginmanager.register(Summary(shown, _watching), "keptalive-summary")
 
 
 # -- The fixture ---------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ class Connections:
 
     @property
     def opened(self) -> int:
-        """Connections opened so far and answered on, reopened ones included."""
+        """Connections opened so far on which a response came, reopened ones included."""
         return self._seen.opened
 
     @property
@@ -85,13 +87,17 @@ class Connections:
     @property
     def reopened(self) -> int:
         """Connections that replaced a dropped one."""
-        return _numbers(self._seen)["reopened"]
+        return _numbers(self._seen.result())["reopened"]
+
+    @property
+    def perfect(self) -> int:
+        """Connections that perfect reuse would have opened so far, to all hosts together."""
+        return _numbers(self._seen.result())["perfect"]
 
     @property
     def causes(self) -> Mapping[str, int]:
-        """How many were opened for which cause, over all hosts; what is owed comes last."""
-        causes: dict[str, int] = _analysis().causes_of_all(self.report()["hosts"])
-        return causes
+        """How many were opened for which cause, over all hosts; unavoidable ones come last."""
+        return _causes(self._seen.result())
 
     def report(self) -> dict[str, Any]:
         """Hosts, causes, costs and cures, as `keptalive.watch()` reports them."""
@@ -100,12 +106,12 @@ class Connections:
     def assert_opened(
         self, *, at_most: int | None = None, exactly: int | None = None, per_host: bool = False
     ) -> None:
-        """Fail the test unless so many connections were opened so far.
+        """Fail the test if too many connections, or too few, were opened so far.
 
         Args:
-            at_most: no more than so many.
-            exactly: neither more nor fewer.
-            per_host: whether each host may have so many, instead of all together.
+            at_most: the most that is allowed.
+            exactly: the one number that is allowed.
+            per_host: whether the number is for each host, instead of all together.
 
         Raises:
             AssertionError: with the causes and their cures.
@@ -113,7 +119,7 @@ class Connections:
         """
         __tracebackhide__ = True
         try:
-            limit = _analysis().Limit(at_most=at_most, exactly=exactly, per_host=per_host)
+            limit = _limits().Limit(at_most=at_most, exactly=exactly, per_host=per_host)
         except UsageError as wrong:
             raise UsageError(f"assert_opened: {wrong}") from None
         refusal = _refusal(limit, self._seen)
@@ -121,16 +127,17 @@ class Connections:
             raise AssertionError(refusal)
 
     def __repr__(self) -> str:
-        numbers = ", ".join(f"{name}={n}" for name, n in _numbers(self._seen).items())
-        return f"Connections({numbers}, causes={self.causes})"
+        report = self._seen.result()
+        numbers = ", ".join(f"{name}={n}" for name, n in _numbers(report).items())
+        return f"Connections({numbers}, causes={_causes(report)})"
 
 
 @pytest.fixture
 def connections() -> Iterator[Connections]:
     """The connections that this test opens through requests and urllib3, and why.
 
-    connections.assert_opened(at_most=1) fails with the causes and their cures; .opened, .reused,
-    .reopened and .causes are numbers, .report() is everything.
+    connections.assert_opened(at_most=1) fails with the causes and their cures; .opened, .perfect,
+    .reused, .reopened and .causes are numbers, .report() is everything.
     """
     with _watching() as seen:
         yield Connections(seen)
@@ -159,7 +166,7 @@ def _limit(item: pytest.Item) -> Limit | None:
     if marker is None:
         return None
     try:
-        limit: Limit = _analysis().limit_of(marker.args, marker.kwargs)
+        limit: Limit = _limits().limit_of(marker.args, marker.kwargs)
     except UsageError as wrong:
         raise UsageError(f"{item.nodeid}: the marker {_as_written(marker)}: {wrong}") from None
     return limit
@@ -173,7 +180,7 @@ def _as_written(marker: pytest.Mark) -> str:
 # Innermost, so that what pytest and other plugins do around a test is not counted
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch the call of a test that has the marker or the fixture, and hold it to its limit."""
+    """Watch the call of a test that has the marker or the fixture, and check its limit."""
     try:
         limit = _limit(item)
     except UsageError as wrong:  # of a marker that was set after the collection
@@ -185,7 +192,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         try:
             returned = yield
         finally:
-            _tell_benchmark(used.get("benchmark"), seen)
+            _add_to_benchmark(used.get("benchmark"), seen)
             refusal = None if limit is None else _refusal(limit, seen)
             if refusal is not None:
                 item.stash[_refused] = refusal
@@ -214,63 +221,17 @@ def _place(item: pytest.Item) -> str:
     return _shown(f"{path}:{(line or 0) + 1}: marked {_as_written(marker)}")
 
 
-def _tell_benchmark(benchmark: object, seen: Watch) -> None:
+def _add_to_benchmark(benchmark: object, seen: Watch) -> None:
     """Put the numbers of this call with those of pytest-benchmark, if the test uses it."""
     extra_info = getattr(benchmark, "extra_info", None)
     if isinstance(extra_info, dict):
-        extra_info[IN_EXTRA_INFO] = _numbers(seen)
-
-
-# -- The summary ---------------------------------------------------------------------------------
-
-
-class _Summary:
-    """Watches every test whole, its fixtures too, and shows those that opened the most.
-
-    The numbers travel in `user_properties`: from xdist's workers, and into JUnit's XML.
-    """
-
-    def __init__(self, shown: int) -> None:
-        self._shown = shown
-        self._tests: dict[str, Did] = {}
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        with _watching() as seen:
-            item.stash[_whole] = seen
-            return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        try:
-            return (yield)
-        finally:
-            seen = item.stash[_whole]
-            if seen.opened or seen.reused:
-                causes = _analysis().causes_of_all(seen.report()["hosts"])
-                numbers = {**_numbers(seen), "cause": next(iter(causes), "")}
-                item.user_properties += [(f"connections_{k}", v) for k, v in numbers.items()]
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        did: dict[str, Any] = dict(report.user_properties)
-        if "connections_opened" in did:
-            opened, reused = did["connections_opened"], did["connections_reused"]
-            self._tests[report.nodeid] = opened, reused, did["connections_cause"]
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        from keptalive.render.in_tests import busiest, totals
-
-        terminalreporter.write_sep("=", "connections", bold=True)
-        width = terminalreporter.config.get_terminal_writer().fullwidth
-        for line in busiest(self._tests, shown=self._shown, width=width):
-            terminalreporter.write_line(line)
-        terminalreporter.write_line(totals(self._tests), bold=True)
+        extra_info[IN_EXTRA_INFO] = _numbers(seen.result())
 
 
 # -- What they share -----------------------------------------------------------------------------
 
 
-def _analysis() -> ModuleType:
+def _limits() -> ModuleType:
     from keptalive.compare import limits
 
     return limits
@@ -289,13 +250,16 @@ def _watcher() -> Callable[[], AbstractContextManager[Watch]]:
     return watch
 
 
-def _numbers(seen: Watch) -> dict[str, int]:
-    reopened = sum(host["reopened"] for host in seen.report()["hosts"])
-    return {"opened": seen.opened, "reused": seen.reused, "reopened": reopened}
+def _numbers(report: Report) -> dict[str, int]:
+    return cast("dict[str, int]", _limits().numbers_of_all(report.hosts))
+
+
+def _causes(report: Report) -> dict[str, int]:
+    return cast("dict[str, int]", _limits().causes_of_all(report.hosts))
 
 
 def _shown(text: str) -> str:
-    """What the plugin says, without the secrets of this process, and with nothing to obey."""
+    """What the plugin prints, without the secrets of this process, and with nothing to obey."""
     return cast("str", _redaction().shown(text))
 
 
@@ -310,4 +274,4 @@ def _refusal(limit: Limit, seen: Watch) -> str | None:
     from keptalive.render.in_tests import refusal
 
     _redaction()
-    return refusal(limit, seen.report())
+    return refusal(limit, seen.result())

@@ -1,0 +1,154 @@
+"""What the records show of connections with one cause: numbers and names, no sentences.
+
+Each function takes the openings that have the cause and the route's pattern, and gives a dict of
+plain data, without what was not seen. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from keptalive.causes.patterns import (
+    SHORTEST_SURVIVED_S,
+    Pattern,
+    announced_timeout_s,
+    safe_max_idle_s,
+)
+from keptalive.records.connection import CloseReason, Connection, ConnectionEnd
+
+LOCATIONS_KEPT = 10
+_CLOSED = (CloseReason.FIN, CloseReason.TLS_CLOSE, CloseReason.RST, CloseReason.TIMEOUT_408)
+
+
+class Opening(NamedTuple):
+    """A connection, and the one whose end made it necessary, if there is one."""
+
+    connection: Connection
+    predecessor: Connection | None = None
+
+    @property
+    def end(self) -> ConnectionEnd | None:
+        """How the predecessor ended."""
+        return None if self.predecessor is None else self.predecessor.end
+
+
+Openings = Sequence[Opening]
+Facts = dict[str, Any]
+FactsOf = Callable[[Openings, Pattern], Facts]
+
+
+def nothing(_openings: Openings, _pattern: Pattern) -> Facts:
+    """The cause says it all."""
+    return {}
+
+
+def idle(openings: Openings, pattern: Pattern) -> Facts:
+    """How long connections had been idle, what others survived, how they were closed."""
+    ends = [end for opening in openings if (end := opening.end) is not None]
+    idle_s = [end.idle_s for end in ends if end.idle_s is not None]
+    died_s = [end.idle_s for end in ends if end.idle_s and end.how in _CLOSED]
+    announced_s = announced_timeout_s(ends)
+    facts: Facts = {
+        **_range("idle", "s", idle_s),
+        "closed_by": sorted({end.how.value for end in ends if end.how in _CLOSED}),
+        "keep_alive": next((end.keep_alive for end in ends if end.keep_alive), None),
+        **requested(openings, pattern),
+    }
+    if died_s or announced_s:
+        shortest_s = min([*died_s, *([announced_s] if announced_s else [])])
+        survived_s = pattern.survived_below_s(shortest_s)
+        facts["died_s"] = _rounded(shortest_s)
+        facts["survived_s"] = _rounded(survived_s) if survived_s >= SHORTEST_SURVIVED_S else None
+        facts["max_idle_s"] = safe_max_idle_s(shortest_s, survived_s, announced_s)
+        if pattern.servers_differ:
+            facts["servers_differ"] = True
+            facts["longest_survived_s"] = _rounded(pattern.longest_survived_s)
+    return known(facts)
+
+
+def replaced(openings: Openings, pattern: Pattern) -> Facts:
+    """How long connections had been idle when the Session replaced them."""
+    idle_s = [o.end.idle_s for o in openings if o.end is not None and o.end.idle_s is not None]
+    return {**_range("idle", "s", idle_s), **requested(openings, pattern)}
+
+
+def served(openings: Openings, _pattern: Pattern) -> Facts:
+    """How many responses the predecessors had served."""
+    return _range("served", "", [o.predecessor.served for o in openings if o.predecessor])
+
+
+def sessions(openings: Openings, pattern: Pattern) -> Facts:
+    """Where the Sessions were made, or else the requests."""
+    made = _located("sessions", (o.connection.facts.session_location for o in openings))
+    return made or requested(openings, pattern)
+
+
+def requested(openings: Openings, _pattern: Pattern) -> Facts:
+    """Where the requests were made."""
+    return _located("requests", (o.connection.facts.request_location for o in openings))
+
+
+def unread(openings: Openings, pattern: Pattern) -> Facts:
+    """Where the responses were requested that nobody has read."""
+    left = (
+        o.connection.facts.unread_location or (o.end.request_location if o.end else None)
+        for o in openings
+    )
+    return _located("unread", left) or sessions(openings, pattern)
+
+
+def abandoned(openings: Openings, _pattern: Pattern) -> Facts:
+    """Where the responses were requested that were closed unread."""
+    return _located("unread", (o.end.request_location for o in openings if o.end))
+
+
+def at_once(openings: Openings, _pattern: Pattern) -> Facts:
+    """How many requests were in flight at once."""
+    return {"most_at_once": max(o.connection.facts.most_at_once for o in openings)}
+
+
+def pool(openings: Openings, pattern: Pattern) -> Facts:
+    """How many connections the pool keeps, and how many are needed."""
+    sizes = [size for o in openings if (size := o.connection.facts.pool_size) is not None]
+    size = max(sizes, default=None)
+    at_once = max([pattern.most_at_once, *(o.connection.facts.most_at_once for o in openings)])
+    # A pool that was full and as large as this would have to be larger still
+    needed = at_once if size is None else max(at_once, size + 1)
+    return known({"most_at_once": at_once, "pool_size": size, "needed": needed})
+
+
+def errors(openings: Openings, pattern: Pattern) -> Facts:
+    """In which errors the predecessors ended, and where requests were made."""
+    names = Counter(o.end.error for o in openings if o.end and o.end.error)
+    return known({"errors": dict(names.most_common()), **requested(openings, pattern)})
+
+
+def known(facts: Facts) -> Facts:
+    """Without what was not seen."""
+    return {name: value for name, value in facts.items() if value not in (None, [], {}, "")}
+
+
+def _located(name: str, locations: Iterable[str | None]) -> Facts:
+    """Where in the program, and how often, the most frequent first; bounded."""
+    counts = Counter(location for location in locations if location)
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    facts: Facts = {f"{name}_at": dict(most[:LOCATIONS_KEPT])} if most else {}
+    if len(most) > LOCATIONS_KEPT:
+        facts[f"{name}_at_more"] = len(most) - LOCATIONS_KEPT
+    return facts
+
+
+def _range(name: str, unit: str, values: Sequence[float]) -> Facts:
+    if not values:
+        return {}
+    suffix = f"_{unit}" if unit else ""
+    return {
+        f"{name}_least{suffix}": _rounded(min(values)),
+        f"{name}_most{suffix}": _rounded(max(values)),
+    }
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, int) else round(value, 3)

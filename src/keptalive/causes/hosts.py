@@ -1,0 +1,197 @@
+"""One route's report: what perfect reuse would have opened and saved, and the causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from keptalive.causes.catalogue import CATALOGUE
+from keptalive.causes.patterns import Pattern
+from keptalive.causes.rules import Judged
+from keptalive.records.counts import HostCounts, total
+from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Range, Spread
+
+WORTH_SAVING_S = 0.005  # less than this is nothing to change a program for
+
+
+def host_report(
+    counts: Sequence[HostCounts],
+    judged: Sequence[Judged],
+    pattern: Pattern,
+    *,
+    listed: Set[int],
+    lifetimes_s: Sequence[float],
+) -> HostReport:
+    """One route, over all processes.
+
+    Args:
+        counts: of each process.
+        judged: its recorded connections and attempts, with their causes.
+        pattern: what they show together.
+        listed: ids of the connections that the report will list.
+        lifetimes_s: how long each connection lived on which a response came.
+    """
+    sums = total(counts)
+    perfect = perfect_reuse(counts)
+    causes = _causes(sums, judged, pattern, listed)
+    if perfect is not None and sums.opened == perfect:
+        causes = [replace(cause, cure="") for cause in causes]
+    served = [float(one.opening.connection.served) for one in judged]
+    return HostReport(
+        host=sums.host,
+        via=sums.via,
+        origins=tuple(sums.origins),
+        requests=sums.requests,
+        attempts=sums.attempts,
+        connects=sums.connects,
+        opened=sums.opened,
+        opened_unanswered=sums.opened_unanswered,
+        reopened=sums.reopened,
+        reused=sums.reused,
+        unanswered=sums.unanswered,
+        in_flight=sums.in_flight,
+        errors=dict(sums.errors),
+        begun=sums.begun,
+        discarded=sums.discarded,
+        pool_size=sums.pool_size,
+        perfect=None if perfect is None else Range(least=perfect, most=perfect),
+        most_at_once=sums.most_at_once,
+        seconds_opening=sums.seconds_opening,
+        seconds_saved=seconds_saved(causes, sums.opened, perfect),
+        seconds_waiting_for_pool=sums.seconds_waiting_for_pool,
+        seconds_lost=sums.seconds_lost,
+        phases=dict(sums.phases),
+        requests_per_connection=_spread([number for number in served if number]),
+        connection_lifetime_s=_spread(lifetimes_s),
+        causes=tuple(causes),
+    )
+
+
+def perfect_reuse(counts: Iterable[HostCounts]) -> int | None:
+    """How many connections would have been enough: of each process, since none can share.
+
+    As many as it had requests in flight at once; at least 1 where it opened one, and never more
+    than it opened. None if one of these counts is unknown.
+    """
+    enough = 0
+    for one in counts:
+        if one.opened is None or one.most_at_once is None:
+            return None
+        enough += min(one.opened, max(1, one.most_at_once))
+    return enough
+
+
+def seconds_saved(causes: Iterable[Cause], opened: int | None, perfect: int | None) -> float | None:
+    """What perfect reuse would have saved of what opening the avoidable connections took.
+
+    All of it, if ``opened - perfect`` of them are avoidable; else in that proportion.
+    """
+    if opened is None or perfect is None:
+        return None
+    avoidable = [cause for cause in causes if cause.cause not in UNAVOIDABLE and cause.count]
+    number = sum(cause.count for cause in avoidable)
+    if not number:
+        return 0.0
+    if any(cause.seconds is None for cause in avoidable):
+        return None
+    # What was never answered was not opened: its share of the seconds is not counted
+    seconds = sum(
+        (cause.seconds or 0.0) * cause.count / (cause.count + cause.unanswered)
+        for cause in avoidable
+    )
+    return seconds * min(1.0, (opened - perfect) / number)
+
+
+def nothing_to_save(host: HostReport) -> bool:
+    """Whether no connection to this route was superfluous, or they cost next to nothing."""
+    if host.opened is None or host.perfect is None or host.perfect.least != host.perfect.most:
+        return False
+    if not host.opened and not host.reused:
+        return False  # nothing ever answered: no word on reuse
+    if host.opened == host.perfect.most:
+        return True
+    return host.seconds_saved is not None and host.seconds_saved < WORTH_SAVING_S
+
+
+def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
+    """Whether the verdict on a route is "Nothing to change".
+
+    There is nothing to save, and no finding of it that costs more, or that is no matter of time.
+    """
+    costly = (
+        finding.seconds is None or finding.seconds >= WORTH_SAVING_S
+        for finding in findings
+        if finding.host == host.host
+    )
+    return nothing_to_save(host) and not any(costly)
+
+
+def _causes(
+    sums: HostCounts, judged: Sequence[Judged], pattern: Pattern, listed: Set[int]
+) -> list[Cause]:
+    """The most expensive first, unavoidable ones last; their counts are those of the route."""
+    groups: dict[str, list[Judged]] = {}
+    for one in judged:
+        if one.cause is not None:
+            groups.setdefault(one.cause, []).append(one)
+    missing = _not_recorded(sums, judged)
+    if missing is not None:
+        groups.setdefault("unknown", [])
+    causes = [
+        _cause(name, group, pattern, listed, missing if name == "unknown" else None)
+        for name, group in groups.items()
+    ]
+    causes.sort(key=lambda c: (c.cause in UNAVOIDABLE, -(c.seconds or 0.0), c.cause))
+    return causes
+
+
+def _not_recorded(sums: HostCounts, judged: Sequence[Judged]) -> Cause | None:
+    """What the route's counts have beyond its records, which are bounded."""
+    answered = sum(one.opening.connection.served > 0 for one in judged)
+    unanswered = sum(one.cause is not None for one in judged) - answered
+    opened = max(0, (sums.opened or 0) - answered)
+    silent = max(0, (sums.opened_unanswered or 0) - unanswered)
+    if not opened and not silent:
+        return None
+    recorded_s = sum(one.opening.connection.seconds for one in judged)
+    rest_s = max(0.0, (sums.seconds_opening or 0.0) - recorded_s)
+    return Cause(cause="unknown", count=opened, unanswered=silent, seconds=rest_s)
+
+
+def _cause(
+    name: str, group: Sequence[Judged], pattern: Pattern, listed: Set[int], missing: Cause | None
+) -> Cause:
+    row = CATALOGUE[name]
+    openings = [one.opening for one in group]
+    answered = sum(opening.connection.served > 0 for opening in openings)
+    facts: dict[str, Any] = row.facts(openings, pattern) if openings else {}
+    if missing is not None:
+        facts["not_recorded"] = missing.count + missing.unanswered
+    return Cause(
+        cause=name,
+        count=answered + (missing.count if missing else 0),
+        unanswered=len(openings) - answered + (missing.unanswered if missing else 0),
+        seconds=sum(opening.connection.seconds for opening in openings)
+        + ((missing.seconds or 0.0) if missing else 0.0),
+        facts=facts,
+        evidence=row.evidence(facts),
+        cure=row.cure(facts),
+        connections=tuple(o.connection.id for o in openings if o.connection.id in listed),
+    )
+
+
+def _spread(values: Sequence[float]) -> Spread | None:
+    return Spread(median=median(values), most=max(values)) if values else None
+
+
+def counts_by_route(
+    several: Iterable[Sequence[HostCounts]],
+) -> Mapping[tuple[str, str | None], list[HostCounts]]:
+    """The counts of each process, by route."""
+    routes: dict[tuple[str, str | None], list[HostCounts]] = {}
+    for hosts in several:
+        for one in hosts:
+            routes.setdefault((one.host, one.via), []).append(one)
+    return routes

@@ -1,0 +1,167 @@
+"""Facts of a cause in sentences: numbers are those that were seen, and what was not is not said.
+
+Every function takes facts, as `facts` makes them, and works with none at all: of a log nothing more
+than the cause may be known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]
+Sentence = Callable[[Facts], str]
+MOST_LOCATIONS = 3
+_TUNED_REPLACES = (
+    "replaces it before the server closes it; this avoids errors, not the new handshake"
+)
+
+
+def always(text: str) -> Sentence:
+    """The same sentence, whatever the facts."""
+    return lambda _facts: text
+
+
+def many(count: int, noun: str) -> str:
+    """A number and its noun: "1 response", "2 responses"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def seconds(value: float) -> str:
+    """A time: "0.5 s", "61.0 s", "120 s"."""
+    return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"
+
+
+def locations(facts: Facts, name: str) -> str:
+    """Where in the program: "sync.py:31 (12), report.py:9 (1)"; empty if that was not seen."""
+    at: Mapping[str, int] = facts.get(f"{name}_at", {})
+    counted = len(at) > 1 and max(at.values()) > 1
+    shown = [
+        f"{location} ({count})" if counted else location
+        for location, count in list(at.items())[:MOST_LOCATIONS]
+    ]
+    more = len(at) - len(shown) + int(facts.get(f"{name}_at_more", 0))
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def idle(facts: Facts) -> str:
+    """How long idle, what was survived, how it was closed."""
+    parts = [idle_before(facts), _survived(facts), _closed(facts)]
+    if announced := facts.get("keep_alive"):
+        parts.append(f"The server announces Keep-Alive: {announced}.")
+    return " ".join(part for part in parts if part)
+
+
+def idle_before(facts: Facts) -> str:
+    """How long idle, and where requests were made."""
+    if "idle_least_s" not in facts:
+        return ""
+    at = locations(facts, "requests")
+    return f"Idle {_span(facts, 'idle', seconds)} before each{f' ({at})' if at else ''}."
+
+
+def _survived(facts: Facts) -> str:
+    died = seconds(facts.get("died_s", 0.0))
+    if facts.get("servers_differ"):
+        survived = seconds(facts["longest_survived_s"])
+        return (
+            f"The servers behind this name differ: one connection died after {died} idle, another "
+            f"survived {survived}."
+        )
+    if "survived_s" not in facts:
+        return ""
+    return f"{seconds(facts['survived_s'])} idle was survived, {died} was not."
+
+
+def _closed(facts: Facts) -> str:
+    by = " or ".join(facts.get("closed_by", ()))
+    return f"The server had closed it ({by})." if by else ""
+
+
+def _span(facts: Facts, name: str, shown: Callable[[float], str]) -> str:
+    suffix = "_s" if f"{name}_least_s" in facts else ""
+    least, most = shown(facts[f"{name}_least{suffix}"]), shown(facts[f"{name}_most{suffix}"])
+    return least if least == most else f"{least} to {most}"
+
+
+def idle_cure(facts: Facts) -> str:
+    """Replace it in time, or send requests more often."""
+    max_idle_s, survived_s = facts.get("max_idle_s"), facts.get("survived_s")
+    if max_idle_s is None:
+        at_most = f" (at most {seconds(facts['died_s'])})" if "died_s" in facts else ""
+        return (
+            "Send requests more often, or use tuned_session(max_idle=T), T below the server's "
+            f"idle timeout{at_most}: it {_TUNED_REPLACES}."
+        )
+    often = f" To reuse it instead, send requests at least every {seconds(survived_s or 0)}."
+    return f"tuned_session(max_idle={max_idle_s:g}) {_TUNED_REPLACES}.{often if survived_s else ''}"
+
+
+def reset_cure(facts: Facts) -> str:
+    """Something on the path forgets connections."""
+    limit = f"{facts['max_idle_s']:g}" if "max_idle_s" in facts else "T"
+    below = "" if "max_idle_s" in facts else ", T below its idle timeout"
+    return (
+        "A load balancer or firewall may have dropped it: "
+        f"tuned_session(max_idle={limit}){below} replaces it in time."
+    )
+
+
+def served(facts: Facts) -> str:
+    """How many responses each had served."""
+    if "served_least" not in facts:
+        return ""
+    noun = "response" if facts["served_most"] == 1 else "responses"
+    return f"Each had served {_span(facts, 'served', lambda n: f'{n:.0f}')} {noun}."
+
+
+def sessions(facts: Facts) -> str:
+    """Where Sessions were made, or else requests."""
+    at = locations(facts, "sessions")
+    return f"Sessions made at {at}." if at else requested(facts)
+
+
+def requested(facts: Facts) -> str:
+    """Where requests were made."""
+    at = locations(facts, "requests")
+    return f"Requests made at {at}." if at else ""
+
+
+def unread(facts: Facts) -> str:
+    """Where responses were requested that nobody has read."""
+    at = locations(facts, "unread")
+    return f"Requested with stream=True at {at}." if at else sessions(facts)
+
+
+def at_once(facts: Facts) -> str:
+    """How many requests were in flight."""
+    return f"Up to {facts['most_at_once']} requests at once." if "most_at_once" in facts else ""
+
+
+def pool(facts: Facts) -> str:
+    """How many requests were in flight, and how many connections the pool keeps."""
+    if "most_at_once" not in facts:
+        return ""
+    kept = f"; the pool keeps {facts['pool_size']}" if "pool_size" in facts else ""
+    return f"Up to {many(facts['most_at_once'], 'request')} at once{kept}."
+
+
+def pool_cure(facts: Facts) -> str:
+    """A pool with room for all."""
+    needed = facts.get("needed", "N")
+    threads = ", N the number of threads" if needed == "N" else ""
+    return f"tuned_session(threads={needed}), or HTTPAdapter(pool_maxsize={needed}){threads}."
+
+
+def errors(facts: Facts) -> str:
+    """In which errors it ended, and where requests were made."""
+    names: Mapping[str, int] = facts.get("errors", {})
+    said = f"It ended in {', '.join(f'{name} ({n})' for name, n in names.items())}." * bool(names)
+    return " ".join(part for part in (said, requested(facts)) if part)
+
+
+def unknown(facts: Facts) -> str:
+    """Where requests were made, and what was not recorded."""
+    missing = facts.get("not_recorded")
+    told = f"{missing} of them were not recorded: there were too many." if missing else ""
+    return " ".join(part for part in (requested(facts), told) if part)

@@ -1,0 +1,142 @@
+"""`keptalive run`: somebody's program, watched; the report when it has ended.
+
+Until the program starts, nothing is imported that only the report needs.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from keptalive import interruption
+from keptalive.errors import UsageError
+from keptalive.run import launch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keptalive.records.report import Report
+
+_WATCHER = "keptalive.run.process_watcher.begin"
+
+
+class Options(NamedTuple):
+    """What to run, and what to do with the report.
+
+    Attributes:
+        program: its name and its arguments.
+        module: the name is that of a module.
+        json_file: where the report goes too.
+        timeline: each request is recorded.
+    """
+
+    program: tuple[str, ...]
+    module: bool = False
+    json_file: Path | None = None
+    timeline: bool = False
+
+
+def plain_options(words: Sequence[str]) -> Options | None:
+    """The options that stand before a program, if all of them are plain ones.
+
+    Anything else, wrong usage too, is typer's to read, which takes longer: then it is None.
+    """
+    options = Options(program=())
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, has_value, value = word.partition("=")
+        if not word.startswith("-"):
+            return options._replace(program=(word, *rest))
+        if word == "-m":
+            options = options._replace(module=True)
+        elif word == "--timeline":
+            options = options._replace(timeline=True)
+        elif name == "--json" and (has_value or rest):
+            value = value if has_value else rest.pop(0)
+            if not value or value.startswith("-"):
+                return None
+            options = options._replace(json_file=Path(value))
+        else:
+            return None
+    return None
+
+
+def run(options: Options) -> int:
+    """Run the program and show its report.
+
+    Returns:
+        the program's exit code.
+
+    Raises:
+        UsageError: the program cannot be run, or the JSON file cannot be written.
+    """
+    if options.json_file is not None:
+        _check_writable(options.json_file)  # found out before the program runs
+    collects = gc.isenabled()
+    gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
+    try:
+        with interruption.held():  # signals are for the program; the report comes in any case
+            return _watched(options)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _watched(options: Options) -> int:
+    program, module = options.program, options.module
+    ran = launch.run(program, module=module, watcher=_WATCHER, timeline=options.timeline)
+    from keptalive.run.final_report import report_of
+
+    _show(report_of(ran, program, module=module), options.json_file)
+    return ran.exit_code
+
+
+def _show(report: Report, json_file: Path | None) -> None:
+    """On standard error and in the file, as far as they take it: the program's code is to last."""
+    from functools import cache
+
+    from keptalive.cli.output import Screen
+    from keptalive.records.plain import with_texts
+    from keptalive.redaction import shown
+    from keptalive.render.terminal import report as report_screen
+
+    narrator = Screen(stderr=True)
+    with suppress(OSError):
+        narrator.print()
+        narrator.print(report_screen.screen(with_texts(report, cache(shown))))
+    if json_file is not None:
+        from keptalive.results.reports import to_json
+
+        try:
+            json_file.write_text(to_json(report) + "\n", encoding="utf-8")
+        except OSError as error:
+            with suppress(OSError):
+                narrator.print(f"keptalive: {_unwritable(json_file, error)}", soft_wrap=True)
+
+
+def _check_writable(file: Path) -> None:
+    """Find out whether the file can be written, and leave no new one behind.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if str(file) == "-":
+        raise UsageError("Standard output is the program's own. Next: --json FILE.")
+    try:
+        existed = file.exists()
+        # not blocking: a pipe without a reader would keep us here
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
+        if not existed:
+            file.resolve().unlink()
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # a pipe without a reader: one may come
+            raise UsageError(_unwritable(file, error)) from None
+
+
+def _unwritable(file: Path, error: OSError) -> str:
+    return f"{file} cannot be written: {error.strerror}. Next: --json FILE."

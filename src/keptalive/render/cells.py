@@ -1,0 +1,84 @@
+"""The cells of a comparison's tables: which rows are shown, and their figures as text."""
+
+from __future__ import annotations
+
+from keptalive.compare.findings import Findings
+from keptalive.compare.sides import NEW
+from keptalive.compare.verdicts import BETTER, TIME, WORSE, Row
+from keptalive.records.run import Interval
+from keptalive.render.terminal.bench import NOTHING, milliseconds
+
+
+def rows_to_show(findings: Findings, scenario: str) -> list[Row]:
+    """What is opened and the times; other counts where they changed; one row for nothing known."""
+    return [
+        row
+        for row in findings.comparison.rows
+        if row.scenario == scenario
+        and (
+            row.measure == "opened"
+            or (row.measure == TIME and not (row.reason and wholly(findings, row)))
+            or row.verdict in (WORSE, BETTER)
+        )
+    ]
+
+
+def cells(findings: Findings, row: Row) -> tuple[str, str, str, str, str]:
+    """The measure, the value on both sides, the change with its interval, the verdict."""
+    absolute = findings.comparison.absolute
+    measure = (
+        row.measure
+        if row.measure != TIME
+        else "a request"
+        if absolute
+        else _relative_time(findings)
+    )
+    shown = number if row.measure != TIME else milliseconds if absolute else _ratio
+    values = [NOTHING if v is None else shown(v) for v in (row.baseline, row.candidate)]
+    if row.change is None:
+        change = NOTHING
+    else:
+        change = percent(row.change) if row.measure == TIME else f"{row.change.median:+g}"
+    if row.measure != TIME and row.change is not None and not row.change.median:
+        change = "0"
+    verdict = "new" if row.reason == NEW else row.verdict
+    return measure, values[0], values[1], change, verdict
+
+
+def _relative_time(findings: Findings) -> str:
+    reference = findings.comparison.reference
+    return f"time vs {_SHORT_NAMES.get(reference, reference)}"
+
+
+_SHORT_NAMES = {"fresh": "get"}
+
+
+def number(value: float) -> str:
+    """A count, or a mean of counts with one decimal."""
+    return f"{value:g}" if value == int(value) else f"{value:.1f}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}" if value < 1 else f"{value:.2f}"
+
+
+def percent(change: Interval) -> str:
+    """A relative change with its interval: "+4.1 % [-0.9, +9.0]"."""
+    shown = f"{_signed(change.median)} %"
+    if change.low is None or change.high is None:
+        return shown
+    return f"{shown} [{_signed(change.low)}, {_signed(change.high)}]"
+
+
+def _signed(share: float) -> str:
+    value = 100 * share
+    return f"{value:+.0f}" if abs(value) >= 9.95 else f"{value:+.1f}"
+
+
+def wholly(findings: Findings, row: Row) -> bool:
+    """Whether nothing of this strategy in this scenario is comparable, for the same reason."""
+    return all(
+        other.reason == row.reason
+        for other in findings.comparison.rows
+        if (other.scenario, other.strategy) == (row.scenario, row.strategy)
+    )

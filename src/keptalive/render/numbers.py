@@ -1,0 +1,53 @@
+"""One way to write plurals, lists of names, hosts and durations, for everything that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_PORTS = {"http://": ":80", "https://": ":443"}
+NAMED = 3  # names of a list; of the others only how many
+
+
+def many(count: int, noun: str) -> str:
+    """A number and its noun: "1 connection", "2 connections", "2 tries"."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number(count)} {noun if count == 1 else plural}"
+
+
+def number(count: int) -> str:
+    """A whole number, its thousands apart."""
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that suits them: "4.2 ms", "290 ms", "3.8 s", "15 min 40 s", "2 h"."""
+    if round(seconds * 1000, 1) < 10:
+        return f"{seconds * 1000:.1f} ms"
+    if round(seconds * 1000) < 1000:
+        return f"{seconds * 1000:.0f} ms"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 3600:
+        return _two_units(round(seconds), "min", "s")
+    return _two_units(round(seconds / 60), "h", "min")
+
+
+def host_name(host: str) -> str:
+    """A report's host, without the port that its scheme implies."""
+    for scheme, port in _PORTS.items():
+        if host.startswith(scheme):
+            return host.removesuffix(port)
+    return host
+
+
+def _two_units(count: int, large: str, small: str) -> str:
+    whole, rest = divmod(count, 60)
+    return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
+
+
+def listed(names: Sequence[str], *, named: int = NAMED) -> str:
+    """The first of these names: "a", "a and b", "a, b, c and 4 more"."""
+    shown = list(names[:named])
+    if len(names) > named:
+        return f"{', '.join(shown)} and {len(names) - named} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -1,0 +1,102 @@
+"""What one flow of control (a thread, a greenlet, a task) is doing: its call, retry, connect.
+
+It stands in context variables, since greenlets share a thread. When a call ends, each variable is
+set to what it was before, or the call says of itself that it is over (another `set` costs a warm
+request too much); a token would be lost if the program's own exception struck in between.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keptalive.watching.tracking import ConnectionState, Pool
+
+
+class Call:
+    """One request of the program's, with all its tries and redirects.
+
+    Attributes:
+        by: the `id` of the Session or PoolManager; one within itself follows a redirect. None once
+            it is over: it is there until the next request of this flow of control, or of one whose
+            context was copied from it.
+        stream: the response is handed out before its body is read.
+        request_location: where in the program a stream was asked for.
+        asked: the request, which has a ``url`` and ``headers``; a redirect may lead where they are
+            not meant for.
+        counted: whether it has been counted for its host.
+        connection: the one that was used last.
+        again: its last try has failed, and another follows.
+        replaced: a connection that was taken and is of no use, until one is opened in its place.
+    """
+
+    # On the class until they change: a call seldom has more to remember, and each costs time
+    by: int | None = None
+    asked: Any = None
+    stream = redirected = counted = again = False
+    connection: ConnectionState | None = None
+    replaced: ConnectionState | None = None
+    request_location: str | None = None
+
+    def needs_a_socket(self) -> bool:
+        """Whether its connection is to send a request, and is not open itself."""
+        connection = self.connection
+        return connection is not None and connection.is_sending() and not connection.is_open()
+
+
+class Again:
+    """Where there is no call: a try on this pool has failed, so that another follows, or should.
+
+    Attributes:
+        pool: whose next try by this flow of control is no new request.
+        flow: a context that was copied from its own is another's.
+    """
+
+    __slots__ = ("flow", "pool")
+
+    def __init__(self, pool: Pool, flow: int) -> None:
+        self.pool: Pool | None = pool
+        self.flow = flow
+
+
+class Connecting:
+    """A call of a connection's ``connect``.
+
+    Attributes:
+        identity: the connection's `id`; 0 once it is over, for a copied context may outlive it.
+        sockets: how many of its sockets have connected: one, where all goes well.
+        failed: the addresses that did not answer: each one's name, seconds, and error.
+    """
+
+    __slots__ = ("failed", "identity", "sockets")
+
+    def __init__(self, identity: int) -> None:
+        self.identity = identity
+        self.sockets = 0
+        self.failed: list[tuple[str, float, str]] = []
+
+    def fails(self, address: Any, seconds: float, error: OSError) -> None:
+        """One address has not answered; others may be tried."""
+        name = str(address[0]) if type(address) is tuple else "a local socket"
+        self.failed.append((name, seconds, type(error).__name__))
+
+
+CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)
+CONNECTING: ContextVar[Connecting | None] = ContextVar("keptalive_connecting", default=None)
+AGAIN: ContextVar[Again | None] = ContextVar("keptalive_again", default=None)
+
+
+def current_call() -> Call | None:
+    """The request of the program's that this flow of control makes."""
+    call = CALL.get()
+    return None if call is None or call.by is None else call
+
+
+def flow_teller() -> Callable[[], int]:
+    """A function that identifies the flow of control that calls it."""
+    getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
+    return threading.get_ident if getcurrent is None else lambda: id(getcurrent())

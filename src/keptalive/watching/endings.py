@@ -1,0 +1,106 @@
+"""How connections end, as far as it shows: in what a pool does, in an error, in the socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keptalive.records.connection import CloseReason
+from keptalive.watching.call_site import reading_error
+from keptalive.watching.calls import current_call
+from keptalive.watching.close_reason import close_reason
+from keptalive.watching.foreign import own, socket_of
+from keptalive.watching.openings import Openings
+from keptalive.watching.timeline import exchange_goes_on
+from keptalive.watching.tracking import KEPT, LOST, READING, ConnectionState, socket_queue
+
+# An attribute by which a pool says why it closes a connection that it has just taken
+MARK = "closed_for"
+MAX_IDLE = "max-idle"
+
+
+class Endings(Openings):
+    """What the hooks report of connections that end."""
+
+    def found_dropped(self, conn: Any) -> None:
+        """urllib3 wanted it, and found that its socket is closed or can be read."""
+        state, call = self.connection(conn), current_call()
+        self.was_open(state)
+        state.found = True
+        sock = socket_of(conn)
+        how = close_reason(sock)
+        if sock is None:
+            state.ends_with_its_pool(self.clock())
+            how = state.reason_of_own()
+        state.ends(how, self.clock())
+        if call is not None:
+            call.replaced = state  # unless it reconnects: urllib3 1.26 has a new one for a tunnel
+
+    def closes(self, conn: Any) -> None:
+        """A pool says that it closes this one, which it has just taken, for its own `MARK`."""
+        state, call = self.connection(conn), current_call()
+        sock = socket_of(conn)
+        if sock is None or own(conn, MARK) != MAX_IDLE:
+            return
+        self.was_open(state)
+        how = close_reason(sock)
+        state.found = True
+        state.ends(CloseReason.REPLACED if how is CloseReason.UNKNOWN else how, self.clock())
+        if call is not None:
+            call.replaced = state
+
+    def fails_to_read(self, conn: Any) -> None:
+        """It is closed while an error is handled: since its body could not be read to the end?"""
+        state, error = self.connection(conn), reading_error()
+        if error is None or state.doing is not READING or socket_of(conn) is None:
+            return
+        state.error, state.doing = type(error).__name__, LOST
+        state.ends(CloseReason.FAILED, self.clock())
+        if state.pool is not None:
+            state.pool.loses(state)
+
+    def closed_at_release(self, pool: Any, state: ConnectionState) -> None:
+        """Its pool has closed it when it came back: there was no room, or the pool is closed."""
+        home = state.pool
+        if state.doing is not KEPT or home is None:
+            return  # another flow of control has it already
+        is_closed = socket_queue(pool) is None
+        state.ends(CloseReason.POOL_CLOSED if is_closed else CloseReason.DISCARDED, self.clock())
+        if is_closed:
+            home.known.discard(state)
+        else:
+            home.discards(state)
+
+    def owner_closes(self, keeper: Any) -> None:
+        """An adapter or a PoolManager is closed, and all its pools."""
+        owner = self.owner_of(keeper)
+        owner.closings += 1
+        owner.closed_at = self.clock()
+
+    def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
+        """A request on this connection has ended without a response."""
+        state, connection, call = self.pool_of(pool), self.connection(conn), current_call()
+        if call is None:
+            first = not self.is_repeated(state)
+        else:
+            first, call.counted = not call.counted, True
+            call.connection = connection
+        if connection.was_closed and connection.pool is not None:
+            self.has_opened_by_itself(conn, connection)
+        now = self.clock()
+        connection.error = type(error).__name__
+        attempt = connection.attempt
+        if attempt is not None and attempt.facts.pool_is_new and not state.has_answered:
+            state.is_new = True  # nothing has come of it yet
+        state.loses(connection)
+        connection.ends(CloseReason.FAILED, now, idle=False)
+        was_kept = attempt is not None and attempt.answered
+        for route in self.routes_of(state)[1]:
+            route.in_flight.pop(connection.number, None)
+            route.repeated += not first
+            counts = route.counts
+            counts.errors[connection.error] = counts.errors.get(connection.error, 0) + 1
+            if was_kept:
+                counts.seconds_lost = (counts.seconds_lost or 0.0) + now - connection.sent_at
+        if connection.exchange is not None:
+            exchange_goes_on(connection)
+            connection.exchange.released, connection.exchange = now, None

@@ -1,0 +1,44 @@
+"""All connections that are open, as far as they are known, and what has become of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from keptalive.watching.attachments import Attachments
+from keptalive.watching.tracking import ConnectionState
+
+SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
+
+
+class OpenConnections(Attachments):
+    """Remembers connections from their opening until they are gone.
+
+    Args:
+        clock: seconds, for every time in the records.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self.clock = clock
+        self.open: set[ConnectionState] = set()
+        self._sweep_at = SWEEP_AT
+
+    def remember(self, connection: ConnectionState) -> None:
+        """It is being opened. Those that are no more are forgotten when their share is large."""
+        self.open.add(connection)
+        if len(self.open) >= self._sweep_at:
+            self.look_at_all()
+            self._sweep_at = max(SWEEP_AT, 2 * len(self.open))
+
+    def look_at_all(self) -> None:
+        """See which connections have ended meanwhile, and forget those that are no more."""
+        now = self.clock()
+        for one in list(self.open):
+            one.look(now)
+            if one.is_gone():
+                self.open.discard(one)
+
+    def still_open(self) -> list[str | None]:
+        """Where the Sessions were made of the connections that are open now."""
+        open_ = [state for state in list(self.open) if state.is_open()]
+        return [state.pool.owner.session_location if state.pool else None for state in open_]
