@@ -13,8 +13,8 @@ from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Range, Spread
 
-# What a route's report takes from its counts as it is
-_COUNTED = (
+# What a report has as it was counted
+COUNTED = (
     *("host", "via", "requests", "attempts", "connects", "opened", "opened_unanswered", "reopened"),
     *("reused", "unanswered", "in_flight", "begun", "discarded", "pool_size", "most_at_once"),
     *("seconds_opening", "seconds_waiting_for_pool", "seconds_lost"),
@@ -46,7 +46,7 @@ def host_report(
         causes = [replace(cause, cure="") for cause in causes]
     served = [float(one.opening.connection.served) for one in judged]
     return HostReport(
-        **{name: getattr(sums, name) for name in _COUNTED},
+        **{name: getattr(sums, name) for name in COUNTED},
         origins=tuple(sums.origins),
         errors=dict(sums.errors),
         phases=dict(sums.phases),
