@@ -27,7 +27,7 @@ bench: .venv/installed
 
 # Processes that run tests at the same time
 WORKERS ?= 2
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test: .venv/installed-dev
 	$(PYTEST) -m 'not complete'

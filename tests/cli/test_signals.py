@@ -299,7 +299,7 @@ def test_a_signal_ends_other_commands_with_one_line(
     assert place.left_behind() == []
 
 
-A_RESULT = (Path(__file__).parents[1] / "data/results/schema-2.json").read_bytes()
+A_RESULT = b"{}"  # it is read only up to its first step
 
 ENDS_LATE = """
 import os, signal, subprocess, sys, time

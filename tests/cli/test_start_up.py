@@ -89,6 +89,16 @@ def ours(part: str) -> str:
     return f"keptalive.{part}"
 
 
+def test_run_with_a_json_file_imports_neither_pytest_nor_typer(tmp_path):
+    (tmp_path / "prog.py").write_text("")
+    code = "import sys, keptalive.__main__ as m; sys.argv[1:] = ['run', *sys.argv[1:]]\n"
+    end = "try: m.main()\nexcept SystemExit: print(*sys.modules)"
+    modules = run("-c", code + end, "--json", "report.json", "prog.py", cwd=tmp_path).stdout
+    assert (tmp_path / "report.json").exists()
+    assert top_level(modules) & {"pytest", "pytest_benchmark", "typer", "trustme"} == set()
+    assert "requests" not in top_level(modules)
+
+
 def imported_by(tmp_path: Path, program: str, *watched: str) -> set[str]:
     """All that an interpreter imports from its start to its end, by -X importtime."""
     (tmp_path / "prog.py").write_text(program)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 from tests.hostile.echoing import echoing, forms_of, places
+from tests.marks import complete
 
 from keptalive import redaction
 from keptalive.cli import output
@@ -37,7 +38,13 @@ def everything(ended, folder: Path) -> str:
     return "\n".join([ended.said, *files])
 
 
-@pytest.mark.parametrize("place", PLACES)
+# Of statuses that keptalive treats alike, one is enough for every change
+ALIKE = ("403 ", "404 ", "500 ", "503 ")
+
+
+@pytest.mark.parametrize(
+    "place", [complete(place) if place.startswith(ALIKE) else place for place in PLACES]
+)
 def test_a_token_that_the_server_says_back_is_nowhere_to_be_seen(
     keptalive, monkeypatch, tmp_path, place
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
 
@@ -28,6 +29,7 @@ def start(
     return Starting(thread=thread, scheme=scheme, host=host, port=port, ordinal=number)
 
 
+@cache  # since most responses of a log are one and the same event
 def answer(
     *, thread: int = 1, host: str = "h", scheme: str = "https", status: int = 200
 ) -> Answered:
@@ -218,7 +220,7 @@ def test_what_no_log_shows_is_none():
         ),
         ([start(), answer(), start(2), answer()], {"first-use": 1, "no-free-connection": 1}),
         ([start(), answer(), start(None), answer()], {"first-use": 1, "new-connection": 1}),
-        ([start(), answer(), retrying(), start(2), answer()], {"first-use": 1, "retry": 1}),
+        ([start(), answer(), retrying(), start(2), answer()], {"first-use": 1, "retried": 1}),
         ([start(), answer(), reset(), answer()], {"first-use": 1, "dropped": 1}),
         ([answer(), reset(), answer()], {"dropped": 1}),
         (
@@ -340,6 +342,12 @@ def test_of_several_connections_only_the_least_idle_time_is_known():
     )
     assert cause.evidence == "Idle for at least 30.0 s."
     assert cause.cure.endswith("tuned_session(max_idle=T), T below its idle timeout.")
+
+
+def test_a_log_that_begins_later_than_its_connections_does_not_know_that_there_is_only_one():
+    events = [(0, answer()), (5, answer()), (30, reset()), (31, answer())]
+    cause = only_cause(timed(*events), "dropped")
+    assert cause.evidence == "Idle for at least 25.0 s."
 
 
 def test_a_connection_that_is_dropped_at_once_was_not_idle_for_too_long():

@@ -25,6 +25,7 @@ from tests.logs.logs import (
 from keptalive import logs
 from keptalive.logs import Reading
 from keptalive.logs.messages import NEEDLES
+from keptalive.records.pool_events import Resetting
 
 
 @pytest.mark.parametrize("name", ["", "DEBUG:urllib3.connectionpool:"])
@@ -83,6 +84,11 @@ def test_a_host_without_port_where_ports_are_told_was_cut_off():
 def test_two_lines_torn_into_one_give_the_one_that_can_be_read():
     torn = f"Starting new HTTPS connection (1): h:4432026-11-22 15:04:05 DEBUG {ASKED}\n"
     assert events(torn) == [ANSWER]
+
+
+def test_a_message_behind_one_that_is_cut_off_is_read():
+    torn = "Starting new HTTPS connection (1Resetting dropped connection: h\n"
+    assert events(torn) == [Resetting(thread=1, host="h")]
 
 
 def test_a_hole_before_a_line_is_no_part_of_it():

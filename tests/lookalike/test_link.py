@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.marks import complete
 
 from keptalive.lookalike.link import DelayLine, Link
 from keptalive.lookalike.loop import new_event_loop
@@ -101,31 +102,39 @@ def test_lateness_is_paid_once_and_not_in_the_answers_delay_as_well():
     assert loop.run_next(late_s=0.0) == pytest.approx(100.060)
 
 
-def extra_ms(distant, plain) -> float:
-    """By how much a request to the one takes longer, asked in turn, as medians."""
+def extra_ms(distant, plain, middle) -> float:
+    """By how much a request to the one takes longer, asked in turn: of the fastest, or medians."""
     samples = {distant: [], plain: []}
     for _ in range(REQUESTS):
         for client, seconds in samples.items():
             begin = time.perf_counter()
             client.ask()
             seconds.append(time.perf_counter() - begin)
-    return (statistics.median(samples[distant]) - statistics.median(samples[plain])) * 1000
+    return (middle(samples[distant]) - middle(samples[plain])) * 1000
+
+
+# Tests that run at the same time delay many requests, but not the fastest
+MIDDLES = [min, complete(statistics.median)]
 
 
 @pytest.mark.parametrize("rtt_ms", [20.0, 5.0])
-def test_a_request_on_a_kept_connection_costs_one_round_trip(serve, shared, connect, rtt_ms):
+@pytest.mark.parametrize("middle", MIDDLES)
+def test_a_request_on_a_kept_connection_costs_one_round_trip(
+    serve, shared, connect, rtt_ms, middle
+):
     plain = connect(shared, "keep-alive")
     distant = connect(serve("keep-alive", rtt_ms=rtt_ms), "keep-alive")
     assert (plain.ask().status, distant.ask().status) == (200, 200)
     extras_ms = []
     for _ in range(ATTEMPTS):
-        extras_ms.append(extra_ms(distant, plain))
+        extras_ms.append(extra_ms(distant, plain, middle))
         if rtt_ms <= extras_ms[-1] <= rtt_ms + 1:
             return
     raise AssertionError(f"{rtt_ms} ms took {extras_ms}")
 
 
-def test_the_first_request_of_a_connection_costs_three_round_trips(serve, shared, connect):
+@pytest.mark.parametrize("middle", MIDDLES)
+def test_the_first_request_of_a_connection_costs_three_round_trips(serve, shared, connect, middle):
     def first_request_ms(lookalike) -> float:
         begin = time.perf_counter()
         client = connect(lookalike, "keep-alive")
@@ -133,8 +142,14 @@ def test_the_first_request_of_a_connection_costs_three_round_trips(serve, shared
         return (time.perf_counter() - begin) * 1000
 
     near, distant = shared, serve("keep-alive", rtt_ms=20.0)
-    extras_ms = [first_request_ms(distant) - first_request_ms(near) for _ in range(7)]
-    assert 58 <= statistics.median(extras_ms) <= 66
+    extras_ms = []
+    for _ in range(ATTEMPTS):
+        samples = [(first_request_ms(distant), first_request_ms(near)) for _ in range(7)]
+        distant_ms, near_ms = map(middle, zip(*samples, strict=True))
+        extras_ms.append(distant_ms - near_ms)
+        if 58 <= extras_ms[-1] <= 66:
+            return
+    raise AssertionError(f"three round trips of 20 ms took {extras_ms}")
 
 
 def test_the_keep_alive_race_is_lost_by_who_sends_while_the_fin_is_under_way(serve, connect):

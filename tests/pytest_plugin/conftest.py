@@ -49,7 +49,14 @@ class Project:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Without tests; 80 columns, and no colours or CI to change what is shown."""
-    for name in ("CI", "BUILD_NUMBER", "FORCE_COLOR", "PY_COLORS", "PYTEST_ADDOPTS"):
+    for name in (
+        "CI",
+        "BUILD_NUMBER",
+        "FORCE_COLOR",
+        "PY_COLORS",
+        "PYTEST_ADDOPTS",
+        "PYTEST_XDIST_WORKER",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     shutil.copytree(SHOPCLIENT, pytester.path, dirs_exist_ok=True)

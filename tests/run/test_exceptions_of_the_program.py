@@ -18,10 +18,12 @@ def handler(number, frame):
     RAISES
 signal.signal(signal.SIGUSR1, handler)
 """
+OWN, BUILT_IN = "an exception of its own", "a built-in exception"
+OS_ERROR = "an OSError that subprocess raises for it"
 RAISES = {
-    "an exception of its own": "raise Own",
-    "a built-in exception": "raise LookupError",
-    "an OSError that subprocess raises for it": "subprocess.run(['/no/such/program'])",
+    OWN: "raise Own",
+    BUILT_IN: "raise LookupError",
+    OS_ERROR: "subprocess.run(['/no/such/program'])",
     "SystemExit": "sys.exit(7)",
     "KeyboardInterrupt": "raise KeyboardInterrupt",
 }
@@ -46,9 +48,7 @@ def struck(monkeypatch):
     return run
 
 
-@pytest.mark.parametrize(
-    "raises", quickly(RAISES, "a built-in exception", "an OSError that subprocess raises for it")
-)
+@pytest.mark.parametrize("raises", quickly(RAISES, BUILT_IN, OS_ERROR))
 def test_what_strikes_while_a_note_is_taken_arrives(raises, struck, capfd):
     text = """
         import http.client
@@ -62,9 +62,7 @@ def test_what_strikes_while_a_note_is_taken_arrives(raises, struck, capfd):
     assert (ran.exit_code, ended(ran), connects(ran)) == (0, ["exit"], [1])
 
 
-@pytest.mark.parametrize(
-    "raises", quickly(RAISES, "an exception of its own", "a built-in exception")
-)
+@pytest.mark.parametrize("raises", quickly(RAISES, OWN, BUILT_IN))
 def test_what_strikes_before_an_exec_arrives(raises, struck, capfd):
     text = """
         try: os.execv("/bin/true", ["true"])
@@ -76,9 +74,7 @@ def test_what_strikes_before_an_exec_arrives(raises, struck, capfd):
     assert (ran.exit_code, ended(ran)) == (0, ["exit"])
 
 
-@pytest.mark.parametrize(
-    "raises", quickly(RAISES, "an OSError that subprocess raises for it", "KeyboardInterrupt")
-)
+@pytest.mark.parametrize("raises", quickly(RAISES, OS_ERROR, "KeyboardInterrupt"))
 def test_what_strikes_at_the_very_end_keeps_the_exit_code(raises, struck, capfd):
     for end, exit_code in (("os._exit(4)", 4), ("sys.exit(3)", 3)):
         assert struck("report", raises, end).exit_code == exit_code
@@ -102,7 +98,7 @@ def test_what_strikes_after_a_fork_is_printed_by_python_and_the_child_is_said_to
     assert NAMES[raises] in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("raises", quickly(RAISES, "a built-in exception", "SystemExit"))
+@pytest.mark.parametrize("raises", quickly(RAISES, BUILT_IN, "SystemExit"))
 def test_what_strikes_while_we_start_arrives_in_the_agent_that_handles_it(
     raises, tmp_path, monkeypatch, capfd
 ):
@@ -148,9 +144,7 @@ import MODULE
 @pytest.mark.parametrize("module", ["requests", "urllib3"])
 @pytest.mark.parametrize(
     "raises",
-    quickly(
-        ["an exception of its own", "a built-in exception", "SystemExit"], "a built-in exception"
-    ),
+    quickly([OWN, BUILT_IN, "SystemExit"], BUILT_IN),
 )
 def test_what_strikes_while_requests_is_imported_arrives_and_the_next_import_is_watched(
     raises, module, monkeypatch, capfd

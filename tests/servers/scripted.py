@@ -25,7 +25,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
-PATIENCE_S = 5.0  # how long anything in a test may take
+PATIENCE_S = 5.0  # how long a test may wait for anything
+HANGS_S = 60.0  # after which a script that waits for its client fails, so that no test hangs
 
 
 @dataclass(frozen=True)
@@ -260,7 +261,7 @@ class Server:
                 if sock.family != socket.AF_UNIX:
                     # No response waits until the client acknowledges TLS' session tickets
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(PATIENCE_S)
+                sock.settimeout(HANGS_S)
                 peer = Peer(self, sock)
                 player = threading.Thread(target=self._play, args=(peer, script))
                 self._peers.append(peer)

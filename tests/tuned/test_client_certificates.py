@@ -65,7 +65,9 @@ class TestTheClientsCertificate:
         strictly(server.url, {}, {"cert": pki.bob}, {}, verify=pki.ours, cert=pki.alice)
         assert ["alice", "bob", "alice"] * both == server.clients
 
-    def test_that_is_demanded_is_not_lent_to_a_request_without_one(self, strictly, tls_server, pki):
+    def test_that_is_demanded_is_not_shown_for_a_request_without_one(
+        self, strictly, tls_server, pki
+    ):
         assert [200, SSLError, 200] == strictly(
             tls_server(demands=True).url,
             {"cert": pki.bob},

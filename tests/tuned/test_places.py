@@ -291,7 +291,9 @@ def test_a_body_may_come_from_the_same_host() -> None:
         assert session.get(server.url).text == "ok"
 
 
-def test_a_hook_of_a_plain_session_with_the_adapter_is_told_soon_what_it_waits_for() -> None:
+def test_a_hook_that_waits_for_its_own_connection_gets_an_error_soon_in_a_plain_session_too() -> (
+    None
+):
     def ask(response: requests.Response, **_: Any) -> None:
         session.get(server.url)
 

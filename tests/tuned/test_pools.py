@@ -232,7 +232,7 @@ def test_without_a_number_of_threads_any_number_of_connections_is_opened() -> No
         assert server.accepted == 12
 
 
-def test_one_thread_too_many_is_told_so_and_all_is_well_once_a_response_is_read() -> None:
+def test_one_thread_too_many_gets_an_error_until_a_response_is_read() -> None:
     with Server() as server, tuned_session(threads=1, timeout=(0.04, 0.01)) as session:
         unread = session.get(server.url, stream=True, timeout=PATIENCE_S)
         with pytest.raises(requests.ConnectionError) as caught:

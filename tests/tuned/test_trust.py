@@ -252,7 +252,7 @@ class TestTheEnvironment:
         monkeypatch.setenv("CURL_CA_BUNDLE", "")
         assert [SSLError, 200] == agreed(tls_server().url, {}, {"verify": pki.ours})
 
-    def test_is_told_of_a_bundle_that_is_missing(self, agreed, tls_server, monkeypatch):
+    def test_gets_an_error_about_a_bundle_that_is_missing(self, agreed, tls_server, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/missing")
         assert [OSError] == agreed(tls_server().url, {})
 

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from keptalive.records.report import UNAVOIDABLE, Range
 
-FIRST, RETRY = "first-use", "retry"
+FIRST = "first-use"  # the one cause that a log shows with certainty
 FIRST_OR_REDIRECT = "first-or-redirect"
 FIRSTS = (FIRST, FIRST_OR_REDIRECT)
 DROPPED, DROPPED_AT_ONCE = "dropped", "dropped-at-once"
 NEW_POOL, NEW_POOL_OR_PROCESS = "new-pool", "new-pool-or-process"
 BUSY, FULL, NEW = "no-free-connection", "full-pool", "new-connection"
+RETRIED = "retried"
 
 
 class Remaining(NamedTuple):
@@ -73,19 +74,21 @@ SETS: dict[str, Remaining] = {
         _KEEP,
     ),
     FULL: Remaining(
-        ("pool-too-small", *_BUSY),
+        # what a full pool discards may have been closed before
+        (
+            *("pool-too-small", *_BUSY),
+            *("close-announced", "http-1.0", "close-requested", "abandoned-body"),
+        ),
         "the pool had no free connection, after it had been full",
         "tuned_session(threads=N), or HTTPAdapter(pool_maxsize=N), for N threads.",
     ),
-}
-# Of the causes that a log shows with certainty
-_CURES = {
-    FIRST: "Nothing; this one is necessary.",
-    RETRY: (
-        "Find out why the first try failed. If the server had closed an idle connection: "
-        "{max_idle}."
+    RETRIED: Remaining(
+        ("stale-connection", "failed-request", "silent-drop", "retry"),
+        "the try before had failed, and urllib3 repeated it",
+        "Find out why it failed. If the server had closed an idle connection: {max_idle}.",
     ),
 }
+_FIRST_CURE = "Nothing; this one is necessary."
 
 
 def members_of(cause: str) -> tuple[str, ...]:
@@ -95,8 +98,7 @@ def members_of(cause: str) -> tuple[str, ...]:
 
 def cure(cause: str, *, max_idle: str) -> str:
     """What to change; ``max_idle`` is how to replace a connection in time."""
-    text = SETS[cause].cure if cause in SETS else _CURES[cause]
-    return text.format(max_idle=max_idle)
+    return SETS[cause].cure.format(max_idle=max_idle) if cause in SETS else _FIRST_CURE
 
 
 def perfect(causes: Mapping[str, int], opened: int) -> Range:

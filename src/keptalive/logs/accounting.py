@@ -23,7 +23,7 @@ from keptalive.causes.log_sets import (
     NEW,
     NEW_POOL,
     NEW_POOL_OR_PROCESS,
-    RETRY,
+    RETRIED,
 )
 from keptalive.counting import Attempt, Ended, Thread, count_error
 from keptalive.logs.events import Discarding, Seen
@@ -176,7 +176,7 @@ class LogLedger:
         process: int | None,
     ) -> _Begun:
         if isinstance(began, Resetting):
-            return _Begun(None, RETRY if thread.failed_tries else DROPPED, at_s)
+            return _Begun(None, DROPPED, at_s)
         host = self._host(began.scheme, began.host, began.port)
         return _Begun(host, self._cause(thread, host, began.ordinal, process), at_s)
 
@@ -197,24 +197,25 @@ class LogLedger:
         if begins and (not host.is_known or (is_new_to and process in host.processes)):
             host.is_known = True
             return FIRST_OR_REDIRECT if thread.redirected else FIRST
-        if failed is not None and (cause := self._of_that_pool(failed, host, ordinal)):
+        if failed is not None and (cause := self._of_failed(failed, host, ordinal)):
             return cause
         if thread.failed_tries:
-            return RETRY
+            return RETRIED
         if ordinal is None:
             return NEW
         if ordinal > 1:
             return BUSY
         return NEW_POOL if process in host.processes else NEW_POOL_OR_PROCESS
 
-    def _of_that_pool(self, failed: Attempt, host: LogHost, ordinal: int | None) -> str | None:
-        """The cause of an attempt that failed, if nothing has come of its new pool yet."""
+    def _of_failed(self, failed: Attempt, host: LogHost, ordinal: int | None) -> str | None:
+        """The cause of an attempt that failed, if this one is in its place."""
         note, began = failed.note, failed.began
         if not isinstance(note, _Begun) or not isinstance(began, Starting):
             return None
-        follows = ordinal in (1, (began.ordinal or 0) + 1)
-        is_same = note.host is host and note.cause in _OF_NEW_POOLS and follows
-        return note.cause if is_same else None
+        if note.host is not host or note.cause not in (*_OF_NEW_POOLS, BUSY):
+            return None
+        # of another pool, it has a cause of its own
+        return note.cause if ordinal in (1, (began.ordinal or 0) + 1) else None
 
     # Requests that end
 

@@ -14,7 +14,7 @@ from keptalive.causes.log_sets import (
     FIRST,
     FIRSTS,
     FULL,
-    RETRY,
+    RETRIED,
     SETS,
     cure,
     perfect,
@@ -127,7 +127,7 @@ class LogHost(Tally):
             self.alone = self.alone and not reconnects
         elif cause in FIRSTS and self.replaced is not None:
             cause, self.replaced = self.replaced, None
-        if self.opened and cause not in (DROPPED, DROPPED_AT_ONCE, RETRY):
+        if self.opened and cause not in (DROPPED, DROPPED_AT_ONCE, RETRIED):
             self.alone = False
         self.opened += 1
         self.reopened += reconnects

@@ -49,11 +49,6 @@ class KnownLines:
         """Whether there is anything that `origin` can know."""
         return bool(self._origins)
 
-    def clear(self) -> None:
-        """Remember nothing."""
-        self._origins.clear()
-        self._responses.clear()
-
     def learn(self, prefix: bytes, time_at: tuple[int, int], origin: Origin) -> None:
         """Remember what lines of this origin begin with.
 

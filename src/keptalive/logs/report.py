@@ -71,7 +71,7 @@ def _findings(ledger: LogLedger, knows_threads: bool) -> Iterator[Finding]:
     if ledger.errors:
         names = ", ".join(f"{times} × {name}" for name, times in ledger.errors.items())
         yield Finding(
-            finding="retried",
+            finding="failed-tries",
             host=None,
             facts={"errors": dict(ledger.errors)},
             evidence=f"Tries that failed and were repeated: {names}.",

@@ -59,7 +59,6 @@ class Scanner:
         self._threads = threads
         self.clock = Clock()
         self._known = KnownLines(self.clock)
-        self._forgotten = 0
         self._any_named = self._any_unnamed = False  # lines with the logger's name, or without
         self._with_ports: set[str] = set()
 
@@ -72,9 +71,6 @@ class Scanner:
 
     def seen(self, block: bytes) -> list[Seen]:
         """The events in a block of whole lines."""
-        if self._forgotten != self._threads.forgotten:
-            self._known.clear()
-            self._forgotten = self._threads.forgotten
         seen, unread = self._found(block)
         named = len(seen)
         if self._any_unnamed:

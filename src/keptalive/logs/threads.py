@@ -86,12 +86,10 @@ class Threads:
 
     Attributes:
         all_known: every number so far is known to be one thread's.
-        forgotten: how often old numbers have been forgotten.
     """
 
     def __init__(self) -> None:
         self.all_known = True
-        self.forgotten = 0
         self._prefixes = Prefixes(self._wanted)
         self._origins: dict[int, Origin] = {}
         self._numbers: dict[tuple[int, ...], int] = {}
@@ -161,6 +159,5 @@ class Threads:
             number = self._older.pop(key, None) or next(self._next)
             if len(self._numbers) >= REMEMBERED:
                 self._numbers, self._older = {}, self._numbers
-                self.forgotten += 1
             self._numbers[key] = number
         return number

@@ -24,8 +24,8 @@ class Clock:
 
     Attributes:
         knows_zone: some time had a zone, or was seconds since 1970.
-        second, second_s: the second of the last `of_stamp`, as text ("2026-11-22 15:04:05"), and
-            when it began; then ",123" is one of `PARTS_S`.
+        second, second_s: what the last `of_stamp` began with ("2026-11-22 15:04:05"), and when that
+            was; what follows it (",123") is one of `PARTS_S`.
     """
 
     def __init__(self) -> None:
@@ -58,8 +58,9 @@ class Clock:
             return self.second_s + part_s
         found = TIME.fullmatch(stamp)
         at_s = found and self.seconds(found)
-        if at_s is not None and stamp[19:] in PARTS_S:
-            self.second, self.second_s = stamp[:19], float(at_s // 1)
+        part_s = PARTS_S.get(stamp[19:])
+        if at_s is not None and part_s is not None:
+            self.second, self.second_s = stamp[:19], round(at_s - part_s) if part_s else at_s
         return at_s
 
     def of_json(self, value: object) -> float | None:

@@ -68,7 +68,7 @@ class OpeningFacts:
         tls, proxy: the settings that keep pools of one host apart; they name no secret.
         most_at_once: the most requests in flight at once on this route in this process, until and
             with this one.
-        unread: responses that this flow of control holds and has not read to their end.
+        unread: responses of its pool that are not read to their end, and nobody reads just then.
         retry: the request had failed before, and is sent again.
         redirected: the request follows a redirect.
         reconnect: urllib3 reconnects a connection object ("Resetting dropped connection").

@@ -1,8 +1,19 @@
-"""Result files: what is in them, where they are kept, and how they are read again."""
+"""Result files and reports: what is in them, where they are kept, and how they are read again.
 
-from keptalive.results.reading import Saved, read
-from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save
-from keptalive.results.writing import SCHEMA, document, ours
+Each module is imported on first use: result files need pytest-benchmark, reports do not.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from keptalive.results.reading import Saved, read
+    from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save
+    from keptalive.results.writing import SCHEMA, document, ours
 
 __all__ = [
     "BASELINE",
@@ -16,3 +27,11 @@ __all__ = [
     "read",
     "save",
 ]
+_READING, _WRITING = ("Saved", "read"), ("SCHEMA", "document", "ours")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "reading" if name in _READING else "writing" if name in _WRITING else "storing"
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

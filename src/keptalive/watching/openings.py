@@ -15,7 +15,7 @@ from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.attachments import address, names_its_path
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import location_in_program
-from keptalive.watching.calls import AGAIN, Call, Connecting, current_call, flow_teller
+from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.phases import Clock
@@ -100,8 +100,9 @@ class Openings(OpenConnections):
             route.had(len(route.in_flight) + being_taken)
         unread = [one for one in pool.known if one is not connection and one.is_unread()]
         predecessor = predecessor or _unreplaced(pool, unread)
-        if predecessor is None and not self._is_needed(pool) and pool.discarded:
-            predecessor = pool.discarded.pop(0)
+        if predecessor is None:
+            is_needed = any(route.needs_another() for route in self.routes_of(pool)[1][:1])
+            predecessor = pool.discarded.pop(0) if pool.discarded and not is_needed else None
         queue = socket_queue(pool.of())
         facts = OpeningFacts(
             owner=pool.owner.number,
@@ -111,7 +112,8 @@ class Openings(OpenConnections):
             tls=pool.tls,
             proxy=pool.proxy,
             unread=len(unread),
-            retry=self._is_retry(pool, call) and not pool.is_new,
+            retry=(call.again if call is not None else self.is_tried_again(pool))
+            and not pool.is_new,
             redirected=call is not None and call.redirected,
             reconnect=reconnect,
             pool_discarded=predecessor is not None
@@ -130,9 +132,6 @@ class Openings(OpenConnections):
             for recorder in self.recorders:
                 recorder.hide(credentials)
 
-    def _is_retry(self, pool: Pool, call: Call | None) -> bool:
-        return call.again if call is not None else self.is_tried_again(pool)
-
     def is_tried_again(self, pool: Pool) -> bool:
         """Whether, outside of any call, a try on this pool has failed and this one follows."""
         again = AGAIN.get()
@@ -144,14 +143,6 @@ class Openings(OpenConnections):
             return False
         AGAIN.set(None)
         return True
-
-    def _is_needed(self, pool: Pool) -> bool:
-        """Whether perfect reuse, too, would have opened one more than so far."""
-        for route in self.routes_of(pool)[1][:1]:
-            if route.needed < route.most_at_once():
-                route.needed += 1
-                return True
-        return False
 
     def _attempt(
         self,
@@ -287,8 +278,8 @@ def _unreplaced(pool: Pool, unread: list[ConnectionState]) -> ConnectionAttempt 
 
 def _is_unverified(conn: Any, host: str) -> bool:
     """Whether nobody has checked who is at the other end, which is on another machine."""
-    is_tls = host.startswith("https:") and not own(conn, "is_verified", True)
-    return is_tls and security.is_elsewhere(host)
+    verified = own(conn, "is_verified", True)
+    return host.startswith("https:") and not verified and security.is_elsewhere(host)
 
 
 def _local_port(sock: Any) -> int | None:

@@ -69,6 +69,12 @@ class Route:
         """The most requests in flight at once until now."""
         return max(self.sizes.copy(), default=0)
 
+    def needs_another(self) -> bool:
+        """Whether perfect reuse, too, would open one more than so far; then it counts this one."""
+        is_needed = self.needed < self.most_at_once()
+        self.needed += is_needed
+        return is_needed
+
     def add_opening(self, seconds: Mapping[str, float]) -> None:
         """Add what opening one connection took, by phase."""
         counts = self.counts

@@ -1,4 +1,4 @@
-"""How a kept connection ended, by itself or as somebody said, is told from the socket."""
+"""The cause of a reopened connection is how its predecessor ended, as its socket shows."""
 
 from __future__ import annotations
 

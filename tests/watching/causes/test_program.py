@@ -1,4 +1,4 @@
-"""What the program did is told: new Sessions, closed ones, other settings, threads."""
+"""What the program did is a cause: new Sessions, closed ones, other settings, threads."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_bare_requests_get_opens_a_new_session_each_time(serve_both, watched, tr
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_new_client_for_each_request_is_told(kind, serve_both, watched, trusted):
+def test_a_new_client_for_each_request_is_the_cause_new_session(kind, serve_both, watched, trusted):
     server = serve_both(answers())
     for _ in range(3):
         made, gets = CLIENTS[kind](trusted.bundle)
@@ -46,7 +46,9 @@ def test_a_new_client_for_each_request_is_told(kind, serve_both, watched, truste
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_client_that_was_closed_and_is_used_again_is_told(kind, serve_both, watched, trusted):
+def test_a_client_that_was_closed_and_is_used_again_is_the_cause_session_closed(
+    kind, serve_both, watched, trusted
+):
     server = serve_both(answers())
     made, gets = CLIENTS[kind](trusted.bundle)
     get = gets(made, trusted.bundle)
@@ -77,7 +79,7 @@ def test_more_hosts_than_pools_evict_each_other(kind, serve_both, watched, trust
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_other_tls_settings_are_told(make, watched, trusted, opened):
+def test_other_tls_settings_are_a_cause(make, watched, trusted, opened):
     if make is requests.Session and REQUESTS < (2, 32):
         pytest.skip("before, requests used one pool for all settings")
     server = opened.enter_context(Server(tls=trusted.server))

@@ -1,4 +1,4 @@
-"""Responses unread, failures, retries and redirects are told."""
+"""Responses unread, failures, retries and redirects are causes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_responses_that_are_never_read_keep_their_connections(get, serve_both, w
     assert causes(watched) == {"first-use": 1, "unread-body": 3}
 
 
-def test_responses_that_are_read_in_the_end_do_not(get, serve_both, watched):
+def test_responses_that_are_read_late_give_their_connections_back(get, serve_both, watched):
     server = serve_both(answers())
     for _ in range(3):
         response = get(server.url, stream=True)
@@ -51,7 +51,9 @@ def test_responses_that_are_read_in_the_end_do_not(get, serve_both, watched):
 
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_a_response_that_is_closed_before_it_was_read_is_told(make, serve_both, watched, trusted):
+def test_a_response_closed_before_it_was_read_is_the_cause_abandoned_body(
+    make, serve_both, watched, trusted
+):
     def script(peer: Peer) -> None:
         while peer.request():
             with suppress(OSError):
@@ -71,7 +73,9 @@ def test_a_response_that_is_closed_before_it_was_read_is_told(make, serve_both, 
     assert watched.opened == server.accepted
 
 
-def test_a_request_after_one_that_timed_out_is_told(get, serve_both, watched):
+def test_a_request_after_a_first_one_that_timed_out_is_still_the_first_use(
+    get, serve_both, watched
+):
     server = serve_both(never_answers, answers())
     with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
         get(server.url, timeout=0.05)
@@ -81,7 +85,9 @@ def test_a_request_after_one_that_timed_out_is_told(get, serve_both, watched):
     assert (watched.opened, server.accepted) == (1, 2)
 
 
-def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve_both, watched):
+def test_a_request_after_one_that_failed_on_a_kept_connection_has_that_for_its_cause(
+    get, serve_both, watched
+):
     def script(peer: Peer) -> None:
         assert peer.request()
         peer.respond()
@@ -97,7 +103,7 @@ def test_a_request_after_one_that_failed_on_a_kept_connection_is_told(get, serve
     assert watched.opened == server.accepted
 
 
-def test_a_first_connection_that_fails_after_another_has_served_makes_no_pool_new(
+def test_a_first_connection_that_fails_late_does_not_make_a_used_pool_new(
     serve_both, watched, trusted
 ):
     asked, served = threading.Event(), threading.Event()
@@ -138,7 +144,7 @@ def test_a_body_that_broke_off_is_a_failed_request(make, serve_both, watched, tr
     assert watched.opened == server.accepted
 
 
-def test_a_body_that_broke_off_while_urllib3_read_it_is_told_as_far_as_it_counts(
+def test_a_body_that_broke_off_within_urllib3_counts_only_if_a_response_came(
     serve_both, watched, trusted
 ):
     def breaks_off(peer: Peer) -> None:
@@ -183,7 +189,9 @@ def test_a_request_that_fails_on_a_kept_connection_and_is_sent_again_is_a_failed
 
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_a_tunnel_that_was_refused_leaves_no_false_trace(make, watched, trusted, serve):
+def test_a_tunnel_that_was_refused_is_no_cause_of_the_next_connection(
+    make, watched, trusted, serve
+):
     proxy = serve(answers((502,)), tunnel(trusted.server, answers()))
     with make() as made:
         get = session_gets(made, trusted.bundle)
@@ -195,7 +203,7 @@ def test_a_tunnel_that_was_refused_leaves_no_false_trace(make, watched, trusted,
     assert watched.reused == 1
 
 
-def test_a_redirect_to_another_host_is_told(get, serve_both, watched):
+def test_a_redirect_to_another_host_is_a_cause(get, serve_both, watched):
     target = serve_both(answers())
     first = serve_both(answers((302, f"Location: {target.url}"), (200,)))
     get(first.url)

@@ -136,7 +136,7 @@ def test_eight_threads_over_all_scenarios_leave_no_connection_unexplained(
     assert hosts == {lookalike.url(name): accepted[name] for name in SCENARIOS}
 
 
-def test_a_place_in_the_program_is_told_for_new_sessions(serve, watched):
+def test_the_evidence_of_new_sessions_names_the_line_that_made_them(serve, watched):
     server = serve(answers())
     for _ in range(2):
         requests.get(server.url, timeout=PATIENCE_S)

@@ -20,6 +20,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from tests.marks import complete
 from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
 
 import keptalive
@@ -132,8 +133,15 @@ KINDS = [OwnTimeoutError, ZeroDivisionError, SystemExit, KeyboardInterrupt]
 
 
 @pytest.mark.filterwarnings("ignore")  # what it leaves behind unclosed is the program's affair
-@pytest.mark.parametrize("server", ["reopening", "redirecting"])
-@pytest.mark.parametrize("program", [session, pool])
+@pytest.mark.parametrize(
+    ("program", "server"),
+    [
+        (session, "redirecting"),
+        (pool, "reopening"),
+        complete(session, "reopening"),
+        complete(pool, "redirecting"),
+    ],
+)
 def test_whatever_line_of_ours_it_strikes_it_arrives(program, server, request, monkeypatch):
     url = request.getfixturevalue(server).url
     monkeypatch.setattr(sys, "unraisablehook", lambda _: None)

@@ -166,12 +166,12 @@ class Share:
         parents, self.watcher = self.watcher, None
         self.warnings.append("not watched since its fork: it was interrupted")
         self.ready = True
-        told = getattr(parents, "after_fork", None)
+        after_fork = getattr(parents, "after_fork", None)
         try:
-            if told is None:
+            if after_fork is None:
                 self.watcher = self._made_watcher()
             else:
-                told()
+                after_fork()
                 self.watcher = parents
         except Exception as error:  # noqa: BLE001 - `_warn` raises it again
             self._warn("not watched since its fork", error)
