@@ -41,7 +41,6 @@ class Plan:
         "/user",
         "/user/repos?per_page=30",
         "/user/repos?per_page=30&page=2",
-        "/user",
     )
     repeats: int = 2
     strategies: tuple[str, ...] = ("fresh", "session", "tuned")

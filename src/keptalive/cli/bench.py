@@ -32,26 +32,32 @@ _BUDGET_HELP = (
 )
 
 
-def bench(
-    plan: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A TOML file; without one: a test server that imitates api.github.com, 20 ms away."
-        ),
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="lookalike, github, or the base URL of your own server.")
-    ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(help="Exactly this many rounds, instead of as many as needed.")
-    ] = None,
-    budget: Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")] = None,
-    folder: Annotated[Path, typer.Option("--results", help="Where the result file goes.")] = Path(
-        "results"
+PlanFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A TOML file; without one: a test server that imitates api.github.com, 20 ms away."
     ),
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result file instead of tables.")
-    ] = False,
+]
+TargetOption = Annotated[
+    str | None, typer.Option(help="lookalike, github, or the base URL of your own server.")
+]
+RoundsOption = Annotated[
+    int | None, typer.Option(help="Exactly this many rounds, instead of as many as needed.")
+]
+BudgetOption = Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")]
+FolderOption = Annotated[Path, typer.Option("--results", help="Where the result file goes.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the result file instead of tables.")
+]
+
+
+def bench(
+    plan: PlanFile = None,
+    target: TargetOption = None,
+    rounds: RoundsOption = None,
+    budget: BudgetOption = None,
+    folder: FolderOption = results.RESULTS,
+    as_json: JsonOption = False,
 ) -> None:
     """Send the same authenticated requests with requests.get, a Session and a tuned Session.
 
@@ -67,17 +73,11 @@ def bench(
     options = {"target": target, "rounds": rounds, "budget_s": budget}
     given = {key: value for key, value in options.items() if value is not None}
     chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
-    strategies = strategies_named(chosen.strategies)
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Screen(stderr=as_json)
     # a signal ends the measuring, and nothing else until the result is saved
     with interruption.held():
-        results.check_writable(folder)
-        with prepared(chosen) as (ready, followed):
-            narrator.print(_headline(followed, ready))
-            for note in ready.notes:
-                narrator.print(redact(note), style="dim")
-            run = _with_progress(followed, ready, strategies)
+        run = _measured(chosen, folder, narrator)
         contents = results.document(run)
         saved, problem = _saved(run, contents, folder)
     if as_json:
@@ -92,6 +92,16 @@ def bench(
     narrator.print(saved, style="dim", soft_wrap=True)
     narrator.print("Your own program: keptalive run SCRIPT", style="dim")
     _leave(run, _print_gate(run, narrator))
+
+
+def _measured(plan: Plan, folder: Path, narrator: Screen) -> Run:
+    strategies = strategies_named(plan.strategies)
+    results.check_writable(folder)
+    with prepared(plan) as (target, followed):
+        narrator.print(_headline(followed, target))
+        for note in target.notes:
+            narrator.print(redact(note), style="dim")
+        return _with_progress(followed, target, strategies)
 
 
 def _headline(plan: Plan, target: Target) -> object:

@@ -32,37 +32,44 @@ from keptalive.render import exports
 from keptalive.render.terminal import comparison
 from keptalive.text import as_json as json_text
 
+BaselineArgument = Annotated[
+    Path, typer.Argument(help="A result file, a name in results/, or a folder: its newest.")
+]
+CandidateArgument = Annotated[Path, typer.Argument(help="The same: the new result.")]
+FailOnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WHAT",
+        help="What fails the build: opened, reopened, attempts, counts (those three), time, "
+        "time:15%; several with commas. Or nothing: a report only, exit code 0 whatever it "
+        "finds, a broken [gate] too. [default: counts,time:10%]",
+    ),
+]
+AbsoluteOption = Annotated[
+    bool,
+    typer.Option(
+        "--absolute", help="Compare seconds a request, not times relative to requests.get."
+    ),
+]
+ExportOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FORMAT=FILE",
+        help="Write the candidate for github-action-benchmark or bencher; repeatable.",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the comparison as JSON instead of tables.")
+]
+
 
 def compare(
-    baseline: Annotated[
-        Path, typer.Argument(help="A result file, a name in results/, or a folder: its newest.")
-    ] = results.BASELINE,
-    candidate: Annotated[Path, typer.Argument(help="The same: the new result.")] = results.RESULTS,
-    fail_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WHAT",
-            help="What fails the build: opened, reopened, attempts, counts (those three), time, "
-            "time:15%; several with commas. Or nothing: a report only, exit code 0 whatever it "
-            "finds, a broken [gate] too. [default: counts,time:10%]",
-        ),
-    ] = None,
-    absolute: Annotated[
-        bool,
-        typer.Option(
-            "--absolute", help="Compare seconds a request, not times relative to requests.get."
-        ),
-    ] = False,
-    export: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FORMAT=FILE",
-            help="Write the candidate for github-action-benchmark or bencher; repeatable.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the comparison as JSON instead of tables.")
-    ] = False,
+    baseline: BaselineArgument = results.BASELINE,
+    candidate: CandidateArgument = results.RESULTS,
+    fail_on: FailOnOption = None,
+    absolute: AbsoluteOption = False,
+    export: ExportOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check that connections are reused as before, and that requests are as fast: a gate for CI.
 
