@@ -217,24 +217,19 @@ class ConnectionState(_Unpickled):
         conn = self.object()
         return socket_of(conn) is not None
 
-    def is_left_open(self, conn: Any) -> bool:
+    def is_left_open(self) -> bool:
         """Whether it is open, or would be, had Python's end not closed it.
 
-        urllib3 2 closes pools by `weakref.finalize`, at exit too: then nobody else has closed it.
+        urllib3 2 closes pools by `weakref.finalize`, at exit too: then the pool is still there.
         """
-        if conn is None or socket_of(conn) is not None:
-            return conn is not None
-        owner = self.pool.owner if self.pool is not None else None
-        attempt = self.attempt
-        return (
-            getattr(weakref.finalize, "_shutdown", False)
-            and self.doing is KEPT
-            and owner is not None
-            and attempt is not None
-            and attempt.end is None
-            and owner.closings == attempt.facts.closings
-            and self.reason_of_own() is CloseReason.CLOSED_BY_CLIENT
-        )
+        if self.is_open():
+            return True
+        pool, attempt = self.pool, self.attempt
+        if pool is None or attempt is None or attempt.end is not None or self.doing is not KEPT:
+            return False
+        was_closed = pool.owner.closings > attempt.facts.closings or socket_queue(pool.of()) is None
+        is_exit = getattr(weakref.finalize, "_shutdown", False)
+        return is_exit and not was_closed and self.reason_of_own() is CloseReason.CLOSED_BY_CLIENT
 
     def is_in_flight(self) -> bool:
         """Whether a request is on its way on it, or its body may still be read."""
@@ -247,7 +242,7 @@ class ConnectionState(_Unpickled):
             collected = conn is None
             self.doing = LOST
             self.ends(CloseReason.NEVER_READ if collected else CloseReason.CLOSED_UNREAD, now)
-        elif self.doing is KEPT and not self.is_left_open(conn):
+        elif self.doing is KEPT and not self.is_left_open():
             self.ends_with_its_pool(now)
 
     def ends_with_its_pool(self, now: float) -> None:
