@@ -19,6 +19,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from keptalive import tuned_session
 from keptalive.records.connection import CloseReason, Connection
 from keptalive.watching.api import Watch, watch
+from keptalive.watching.calls import flow_teller
 
 LONG = b"x" * 200_000
 
@@ -52,7 +53,7 @@ def test_a_connection_is_recorded_from_the_attempt_to_the_end(serve):
             session.get(server.url, timeout=PATIENCE_S)
     connection = only(watched)
     assert connection.host == server.url.rstrip("/")
-    assert (connection.process, connection.thread) == (os.getpid(), threading.get_ident())
+    assert (connection.process, connection.thread) == (os.getpid(), flow_teller()())
     assert connection.served == 3
     assert connection.longest_idle_s > 0
     assert connection.attempted_s is not None
