@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
+from tests import invariants, schema
 
 from keptalive.bench.influences import neutral
+from keptalive.records.plain import as_plain
 
 pytest_plugins = ["pytester", "tests.servers.fixtures"]
 collect_ignore = ["data"]  # programs and a project for tests to run
@@ -25,3 +28,26 @@ def _interruptible() -> Iterator[None]:
 def _neutral_environment() -> Iterator[None]:
     with neutral():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _reports_are_sound(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever report a watch makes in a test, it contradicts nothing and fits the schema.
+
+    Not where a test breaks keptalive on purpose: it has the mark `broken`.
+    """
+    if "keptalive.watching.api" not in sys.modules or request.node.get_closest_marker("broken"):
+        yield
+        return
+    watch_class = sys.modules["keptalive.watching.api"].Watch
+    made = watch_class.result
+
+    def result(self: object) -> object:
+        report = made(self)
+        invariants.check(report)
+        schema.validate(as_plain(report))
+        return report
+
+    watch_class.result = result  # not by `monkeypatch`, which must be undone before other fixtures
+    yield
+    watch_class.result = made

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
+from tests.servers.scripted import Peer, Server
 
 from keptalive.bench.access import Access, BearerAuth
 from keptalive.bench.github.preflight import Allowance, ask_once, asks_to_stop, explain, same_origin
@@ -25,25 +25,14 @@ def server(answer: Callable[[str], Head]) -> Iterator[tuple[str, list[str | None
     """A server on loopback; gives its URL and the Authorization values that it was sent."""
     credentials: list[str | None] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            credentials.append(self.headers["Authorization"])
-            status, headers = answer(self.path)
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def script(peer: Peer) -> None:
+        while request := peer.request():
+            credentials.append(request.headers.get("authorization"))
+            status, headers = answer(request.target)
+            peer.respond(status, *map(": ".join, headers.items()), body=b"")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
-        threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        try:
-            yield f"http://127.0.0.1:{serving.server_port}", credentials
-        finally:
-            serving.shutdown()
+    with Server(script) as serving:
+        yield serving.url.rstrip("/"), credentials
 
 
 ACCESS = Access(auth=BearerAuth("a-token"))

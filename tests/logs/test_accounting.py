@@ -2,112 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
-
 import pytest
+from tests.logs.ledgers import (
+    RETRY_STATUS,
+    answer,
+    causes,
+    counts,
+    discarding,
+    finished,
+    ledger_of,
+    only_cause,
+    origin,
+    report,
+    reset,
+    retrying,
+    start,
+    the_host,
+)
 
-from keptalive.causes.catalogue import CATALOGUE
 from keptalive.causes.log_sets import SETS, members_of
-from keptalive.logs import Discarding
 from keptalive.logs.accounting import HOSTS_KEPT, LogLedger
-from keptalive.logs.events import LogEvent
-from keptalive.logs.prefix import Origin
 from keptalive.logs.report import CANNOT
-from keptalive.logs.report import report as report_of
-from keptalive.records.pool_events import Answered, Resetting, Retrying, RetryingStatus, Starting
-from keptalive.records.report import Cause, HostReport, Range, Report
-
-HOST = "https://h:443"
-RETRY_STATUS = RetryingStatus(thread=1)
-
-
-def start(
-    number: int | None = 1, *, thread: int = 1, host: str = "h", scheme: str = "https"
-) -> Starting:
-    port = 443 if scheme == "https" else 80
-    return Starting(thread=thread, scheme=scheme, host=host, port=port, ordinal=number)
-
-
-@cache  # since most responses of a log are one and the same event
-def answer(
-    *, thread: int = 1, host: str = "h", scheme: str = "https", status: int = 200
-) -> Answered:
-    port = 443 if scheme == "https" else 80
-    return Answered(thread=thread, scheme=scheme, host=host, port=port, status=status)
-
-
-def reset(*, thread: int = 1, host: str = "h") -> Resetting:
-    return Resetting(thread=thread, host=host)
-
-
-def retrying(*, thread: int = 1, error: str = "") -> Retrying:
-    return Retrying(thread=thread, error=error)
-
-
-def discarding(*, thread: int = 1, host: str = "h", pool_size: int | None = 10) -> Discarding:
-    return Discarding(thread=thread, host=host, pool_size=pool_size)
-
-
-def origin(process: int | None = None) -> Origin:
-    return Origin(
-        source="urllib3.connectionpool",
-        named=True,
-        process=process,
-        threaded=True,
-        who=(),
-        words=[],
-    )
-
-
-def ledger_of(
-    events: Iterable[LogEvent], *, knows_threads: bool = True, process: int | None = None
-) -> LogLedger:
-    ledger = LogLedger()
-    ledger.record([(event, None, origin(process)) for event in events], knows_threads=knows_threads)
-    return ledger
-
-
-def finished(ledger: LogLedger, *, knows_threads: bool = True, knows_zone: bool = False) -> Report:
-    return report_of(ledger, knows_threads=knows_threads, knows_zone=knows_zone)
-
-
-def report(*events: LogEvent, knows_threads: bool = True) -> Report:
-    ledger = ledger_of(events, knows_threads=knows_threads)
-    return finished(ledger, knows_threads=knows_threads)
-
-
-def timed(*events: tuple[float, LogEvent]) -> Report:
-    ledger = LogLedger()
-    ledger.record([(event, at_s, origin()) for at_s, event in events])
-    return finished(ledger)
-
-
-def the_host(found: Report, name: str = HOST) -> HostReport:
-    (host,) = (host for host in found.hosts if host.host == name)
-    return host
-
-
-def counts(found: Report, name: str = HOST) -> tuple[int | None, ...]:
-    """Requests, attempts, connects, opened, reopened, reused."""
-    host = the_host(found, name)
-    assert host.attempts is None or host.attempts == (
-        host.opened + host.reused + host.unanswered  # nothing is in flight once a log is over
-    )
-    return (
-        *(host.requests, host.attempts, host.connects),
-        *(host.opened, host.reopened, host.reused),
-    )
-
-
-def causes(found: Report, name: str = HOST) -> dict[str, int]:
-    return {cause.cause: cause.count for cause in the_host(found, name).causes}
-
-
-def only_cause(found: Report, name: str) -> Cause:
-    (cause,) = (cause for cause in found.hosts[0].causes if cause.cause == name)
-    return cause
-
+from keptalive.records.report import Range
 
 # -- Counting ------------------------------------------------------------------------------------
 
@@ -298,128 +214,6 @@ def test_a_full_pool_counts_for_a_host_that_is_named_later():
 )
 def test_perfect_reuse_is_as_certain_as_the_causes_are(events, expected):
     assert the_host(report(*events)).perfect == expected
-
-
-# -- What the times show -------------------------------------------------------------------------
-
-
-def test_a_lone_connections_idle_time_is_shown_and_what_survived():
-    cause = only_cause(
-        timed(
-            (0, start()),
-            (1, answer()),
-            (58, answer()),
-            (129, reset()),
-            (130, answer()),
-            (190.2, reset()),
-            (191, answer()),
-        ),
-        "dropped",
-    )
-    assert cause.evidence == (
-        "Idle for 60.2 to 71.0 s; a kept connection still worked after 57.0 s."
-    )
-    assert cause.facts == {
-        "idle_s": {"least": 60.2, "most": 71.0},
-        "idle_is_least": False,
-        "survived_s": 57,
-    }
-    assert cause.cure == "If the server closes idle connections: tuned_session(max_idle=57)."
-
-
-def test_of_several_connections_only_the_least_idle_time_is_known():
-    cause = only_cause(
-        timed(
-            (0, start()),
-            (0, start(2, thread=2)),
-            (1, answer()),
-            (2, answer(thread=2)),
-            (40, answer()),
-            (70, reset(thread=2)),
-            (71, answer(thread=2)),
-        ),
-        "dropped",
-    )
-    assert cause.evidence == "Idle for at least 30.0 s."
-    assert cause.cure.endswith("tuned_session(max_idle=T), T below its idle timeout.")
-
-
-def test_a_log_that_begins_later_than_its_connections_does_not_know_that_there_is_only_one():
-    events = [(0, answer()), (5, answer()), (30, reset()), (31, answer())]
-    cause = only_cause(timed(*events), "dropped")
-    assert cause.evidence == "Idle for at least 25.0 s."
-
-
-def test_a_connection_that_is_dropped_at_once_was_not_idle_for_too_long():
-    events = [(0, start()), (1, answer()), (1.1, answer()), (1.2, reset()), (1.3, answer())]
-    cause = only_cause(timed(*events), "dropped-at-once")
-    assert "idle-timeout" not in members_of(cause.cause)
-    assert "idle-timeout" in SETS["dropped"].members
-    assert cause.evidence == "Responses on each: 2."
-
-
-def test_without_times_nothing_is_said_of_them():
-    found = report(start(), answer(), reset(), answer())
-    assert (only_cause(found, "dropped").evidence, found.seconds) == ("", None)
-
-
-def test_a_report_lasts_from_the_first_event_to_the_last_and_begins_where_a_zone_is_known():
-    ledger = LogLedger()
-    ledger.record([(event, 1e9 + at_s, origin()) for at_s, event in ((0, start()), (9, answer()))])
-    zoned = finished(ledger, knows_zone=True)
-    assert (zoned.seconds, zoned.started_at) == (9, "2001-09-09T01:46:40.000+00:00")
-    assert finished(ledger).started_at is None
-
-
-# -- A log without any response ------------------------------------------------------------------
-
-
-def test_without_any_response_all_that_is_known_is_what_was_begun():
-    found = report(start(), reset(), reset())
-    host = the_host(found)
-    assert (host.begun, host.opened, host.requests, host.perfect) == (3, None, None, None)
-    (warning,) = found.warnings
-    assert warning.startswith("This log has no line of a response")
-
-
-def test_warnings_of_a_full_pool_alone_are_reported_with_a_cure():
-    found = report(*[discarding(thread=number, host="t.example") for number in range(12)])
-    (host,) = found.hosts
-    assert (host.host, host.discarded, host.pool_size, host.opened) == ("t.example", 12, 10, None)
-    (finding,) = found.findings
-    assert finding.evidence == (
-        '"Connection pool is full": 12 times. At least 11 connections were in use at once; '
-        "12 threads are named."
-    )
-    assert finding.cure == "HTTPAdapter(pool_maxsize=12) or tuned_session(threads=12)."
-    assert found.warnings[0].startswith("This log has warnings of urllib3's only")
-
-
-def test_where_warnings_name_no_threads_the_cure_does_not_count_them():
-    (finding,) = report(discarding(), knows_threads=False).findings
-    assert finding.facts["threads"] is None
-    assert finding.cure.endswith("tuned_session(threads=N), N at least 11.")
-
-
-def test_retries_of_a_host_that_no_line_names_are_reported_by_their_errors():
-    found = report(*[retrying(error="ConnectionResetError")] * 12)
-    assert found.hosts == ()
-    (finding,) = found.findings
-    assert finding.evidence == "Tries that failed and were repeated: 12 × ConnectionResetError."
-
-
-# -- Words ---------------------------------------------------------------------------------------
-
-
-def test_every_set_has_causes_that_there_are():
-    for name, remaining in SETS.items():
-        assert set(remaining.members) <= set(CATALOGUE)
-        assert name not in CATALOGUE
-
-
-def test_what_a_log_cannot_show_is_said_once_and_only_where_it_matters():
-    assert report(start(), answer()).warnings == ()
-    assert report(start(), answer(), start(), answer(), reset(), answer()).warnings == (CANNOT,)
 
 
 # -- Memory --------------------------------------------------------------------------------------

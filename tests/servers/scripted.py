@@ -16,6 +16,7 @@ it only says that the client has gone. Nothing here sleeps.
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 import struct
@@ -104,7 +105,8 @@ class Peer:
 
     def respond(self, status: int = 200, *headers: str, body: bytes = b"ok") -> None:
         """Send a whole response, from which the client can tell its end."""
-        lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(body)}", *headers]
+        status_line = f"HTTP/1.1 {status} {http.client.responses.get(status, '')}"
+        lines = [status_line, f"Content-Length: {len(body)}", *headers]
         self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
 
     def send(self, data: bytes) -> None:

@@ -93,7 +93,7 @@ def tunnel(context: ssl.SSLContext, script: Script) -> Script:
         connect = peer.request()
         assert connect
         assert connect.method == "CONNECT"
-        peer.send(b"HTTP/1.1 200 -\r\n\r\n")
+        peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         peer.start_tls(context)
         script(peer)
 
@@ -106,7 +106,7 @@ def proxy(peer: Peer) -> None:
         url = f"//{request.target}" if request.method == "CONNECT" else request.target
         with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0)) as upstream:
             if request.method == "CONNECT":
-                peer.send(b"HTTP/1.1 200 -\r\n\r\n")
+                peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
                 _relay(peer.sock, upstream)
                 return
             _forward(request, peer, upstream)

@@ -15,8 +15,8 @@ from .scripted import PATIENCE_S, Peer, Request, Server, answers
 from .scripts import Then, asks_for_a_certificate, proxy, sends_stray_bytes, times_out, tunnel
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
-OK = b"HTTP/1.1 200 -\r\nContent-Length: 2\r\n\r\nok"
-OK_AND_CLOSE = b"HTTP/1.1 200 -\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OK_AND_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
 
 @contextmanager
@@ -98,16 +98,16 @@ def test_a_connection_without_a_request_is_counted_too(serve):
 
 
 def test_each_connection_has_its_script_and_all_further_ones_the_last(serve):
-    server = serve(answers((201,)), answers((202,)), answers((203,)))
-    for status in (b"201", b"202", b"203", b"203"):
+    server = serve(answers((401,)), answers((404,)), answers((299,)))
+    for status in (b"401 Unauthorized", b"404 Not Found", b"299 ", b"299 "):
         with connected(server) as sock:
-            exchange(sock, GET, OK.replace(b"200", status))
+            exchange(sock, GET, OK.replace(b"200 OK", status))
 
 
 def test_responses_are_given_in_turn_and_the_last_one_again_and_again(serve):
     server = serve(answers((503, "Retry-After: 0"), (204,)))
     with connected(server) as sock:
-        for first in (b"HTTP/1.1 503 -", b"HTTP/1.1 204 -", b"HTTP/1.1 204 -"):
+        for first in (b"HTTP/1.1 503 ", b"HTTP/1.1 204 ", b"HTTP/1.1 204 "):
             sock.sendall(GET)
             assert sock.recv(65536).startswith(first)
 
@@ -134,7 +134,10 @@ def test_a_connection_can_be_reset(serve):
     [
         (Peer.close, b""),
         (sends_stray_bytes, b"\r\n"),
-        (times_out, b"HTTP/1.1 408 -\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+        (
+            times_out,
+            b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        ),
     ],
 )
 def test_an_act_after_a_response_is_done_when_get_returns(serve, act, expected):
@@ -221,7 +224,7 @@ def test_a_unix_socket_serves_like_any_other(serve, tmp_path, monkeypatch):
 def test_a_tunnel_leads_to_the_script_of_the_target(serve, trusted):
     server = serve(tunnel(trusted.server, answers()))
     with connected(server) as sock:
-        exchange(sock, b"CONNECT target.test:443 HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 -\r\n\r\n")
+        exchange(sock, b"CONNECT target.test:443 HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n")
         with tls(sock, trusted.bundle) as secure:
             exchange(secure, GET, OK)
     assert server.targets == ["target.test:443", "/a"]
@@ -231,7 +234,7 @@ def test_a_proxy_tunnels_to_this_machine(serve, trusted):
     target, through = serve(tls=trusted.server), serve(proxy)
     with connected(through) as sock:
         connect = f"CONNECT target.test:{target.port} HTTP/1.1\r\n\r\n".encode()
-        exchange(sock, connect, b"HTTP/1.1 200 -\r\n\r\n")
+        exchange(sock, connect, b"HTTP/1.1 200 OK\r\n\r\n")
         with tls(sock, trusted.bundle) as secure:
             exchange(secure, GET, OK)
     assert (through.accepted, target.targets) == (1, ["/a"])

@@ -13,6 +13,12 @@ from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Range, Spread
 
+# What a report has as it was counted
+COUNTED = (
+    *("host", "via", "requests", "attempts", "connects", "opened", "opened_unanswered", "reopened"),
+    *("reused", "unanswered", "in_flight", "begun", "discarded", "pool_size", "most_at_once"),
+    *("seconds_opening", "seconds_waiting_for_pool", "seconds_lost"),
+)
 WORTH_SAVING_S = 0.005  # less than this is nothing to change a program for
 
 
@@ -40,29 +46,12 @@ def host_report(
         causes = [replace(cause, cure="") for cause in causes]
     served = [float(one.opening.connection.served) for one in judged]
     return HostReport(
-        host=sums.host,
-        via=sums.via,
+        **{name: getattr(sums, name) for name in COUNTED},
         origins=tuple(sums.origins),
-        requests=sums.requests,
-        attempts=sums.attempts,
-        connects=sums.connects,
-        opened=sums.opened,
-        opened_unanswered=sums.opened_unanswered,
-        reopened=sums.reopened,
-        reused=sums.reused,
-        unanswered=sums.unanswered,
-        in_flight=sums.in_flight,
         errors=dict(sums.errors),
-        begun=sums.begun,
-        discarded=sums.discarded,
-        pool_size=sums.pool_size,
-        perfect=None if perfect is None else Range(least=perfect, most=perfect),
-        most_at_once=sums.most_at_once,
-        seconds_opening=sums.seconds_opening,
-        seconds_saved=seconds_saved(causes, sums.opened, perfect),
-        seconds_waiting_for_pool=sums.seconds_waiting_for_pool,
-        seconds_lost=sums.seconds_lost,
         phases=dict(sums.phases),
+        perfect=None if perfect is None else Range(least=perfect, most=perfect),
+        seconds_saved=seconds_saved(causes, sums.opened, perfect),
         requests_per_connection=_spread([number for number in served if number]),
         connection_lifetime_s=_spread(lifetimes_s),
         causes=tuple(causes),

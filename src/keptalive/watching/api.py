@@ -68,17 +68,15 @@ class Watch:
         recorder, began = self._recorder, self._began
         if self._ended is None:
             self._look()
-        attempts = sorted(
-            [*recorder.attempts, *recorder.unconnected], key=lambda attempt: attempt.id
-        )
+        connections, hosts = recorder.snapshot(began)
         exchanges = recorder.exchanges
         left_at = self._left_at()
         return ProcessRecord(
             process=os.getpid(),
             started_ns=self._started_ns,
             seconds=(self._now() if self._ended is None else self._ended) - began,
-            hosts=recorder.counts(),
-            connections=tuple([attempt.record(recorder, began) for attempt in attempts]),
+            hosts=hosts,
+            connections=connections,
             connections_missing=recorder.attempts_missing,
             exchanges=None
             if exchanges is None

@@ -35,10 +35,10 @@ class OpenConnections(Attachments):
         now = self.clock()
         for one in list(self.open):
             one.look(now)
-            if one.is_gone():
+            if one.is_gone() and not one.is_left_open():
                 self.open.discard(one)
 
     def still_open(self) -> list[str | None]:
         """Where the Sessions were made of the connections that are open now."""
-        open_ = [state for state in list(self.open) if state.is_open()]
+        open_ = [state for state in list(self.open) if state.is_left_open()]
         return [state.pool.owner.session_location if state.pool else None for state in open_]

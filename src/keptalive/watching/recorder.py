@@ -14,7 +14,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from keptalive.records.connection import Exchange
+from keptalive.records.connection import Connection, Exchange
 from keptalive.records.counts import FailedAddress, HostCounts
 from keptalive.records.process import CONNECTIONS_KEPT, EXCHANGES_KEPT
 from keptalive.watching.attempts import ConnectionAttempt
@@ -213,6 +213,20 @@ class Recorder:
         """Count this sentence among the record's warnings."""
         self.warnings[sentence] += 1
 
+    def snapshot(self, began: float) -> tuple[tuple[Connection, ...], tuple[HostCounts, ...]]:
+        """All connections and counts as they are now, in seconds since ``began``.
+
+        Where threads go on meanwhile, the counts are those of the connections, so that they add up.
+        """
+        before = self.counts()
+        attempts = sorted([*self.attempts, *self.unconnected], key=lambda attempt: attempt.id)
+        connections = tuple([attempt.record(self, began) for attempt in attempts])
+        counts = self.counts()
+        if counts != before and not self.attempts_missing:
+            for one in counts:
+                _fit(one, connections)
+        return connections, counts
+
     def counts(self) -> tuple[HostCounts, ...]:
         """The counts of each route, as they are now."""
         routes = {key: one.snapshot() for key, one in dict(self.routes).items() if one.is_used()}
@@ -222,3 +236,17 @@ class Recorder:
                 to = routes[host, None] = HostCounts(host=host)
             to.leaked_headers[what] = count
         return tuple(routes.values())
+
+
+def _fit(counts: HostCounts, connections: Iterable[Connection]) -> None:
+    """Let these counts, which are a little later, be those of these connections."""
+    mine = [
+        one
+        for one in connections
+        if (one.host, one.via) == (counts.host, counts.via)
+        and one.attempted_s is not None
+        and one.connected_s is not None
+    ]
+    answered = [one for one in mine if one.served]
+    counts.opened, counts.opened_unanswered = len(answered), len(mine) - len(answered)
+    counts.reopened = sum(one.facts.reconnect for one in answered)

@@ -180,9 +180,13 @@ class ConnectionState(_Unpickled):
     headers: Any = None
     exchange: Any = None
 
+    def object(self) -> Any:
+        """The connection of urllib3's; None if it is no more."""
+        return self.reference() if self.reference is not None else None
+
     def is_out_of(self, queue: set[int]) -> bool:
         """Whether its object lives, and is none of these `id`s."""
-        conn = self.reference() if self.reference is not None else None
+        conn = self.object()
         return conn is not None and id(conn) not in queue
 
     def is_gone(self) -> bool:
@@ -210,8 +214,22 @@ class ConnectionState(_Unpickled):
 
     def is_open(self) -> bool:
         """Whether it has a socket now."""
-        conn = self.reference() if self.reference is not None else None
+        conn = self.object()
         return socket_of(conn) is not None
+
+    def is_left_open(self) -> bool:
+        """Whether it is open, or would be, had Python's end not closed it.
+
+        urllib3 2 closes pools by `weakref.finalize`, at exit too: then the pool is still there.
+        """
+        if self.is_open():
+            return True
+        pool, attempt = self.pool, self.attempt
+        if pool is None or attempt is None or attempt.end is not None or self.doing is not KEPT:
+            return False
+        was_closed = pool.owner.closings > attempt.facts.closings or socket_queue(pool.of()) is None
+        is_exit = getattr(weakref.finalize, "_shutdown", False)
+        return is_exit and not was_closed and self.reason_of_own() is CloseReason.CLOSED_BY_CLIENT
 
     def is_in_flight(self) -> bool:
         """Whether a request is on its way on it, or its body may still be read."""
@@ -219,12 +237,12 @@ class ConnectionState(_Unpickled):
 
     def look(self, now: float) -> None:
         """See what has become of it since it was used last: unread, closed or collected?"""
-        conn = self.reference() if self.reference is not None else None
+        conn = self.object()
         if self.doing is READING and (conn is None or self.was_closed_unread(conn)):
             collected = conn is None
             self.doing = LOST
             self.ends(CloseReason.NEVER_READ if collected else CloseReason.CLOSED_UNREAD, now)
-        elif self.doing is KEPT and (conn is None or socket_of(conn) is None):
+        elif self.doing is KEPT and not self.is_left_open():
             self.ends_with_its_pool(now)
 
     def ends_with_its_pool(self, now: float) -> None:

