@@ -27,7 +27,7 @@ PLAN = Plan(
     repeats=4,
     rtt_ms=0.0,
     scenarios=("keep-alive",),
-    budget_s=1.5,
+    budget_s=2.0,
 )
 
 

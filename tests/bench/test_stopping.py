@@ -49,8 +49,8 @@ def limits(rounds: int | None = None, budget_s: float | None = None) -> Limits:
         (limits(), 7, 0.0, 8.0, None),
         (limits(), 8, 0.0, 9.0, "narrow"),
         (limits(), 6, 0.1, 7.0, None),
-        (limits(budget_s=9), 6, 0.1, 7.0, None),  # one more and the traced one just fit
-        (limits(budget_s=8.9), 6, 0.1, 7.0, "budget"),
+        (limits(budget_s=9.5), 6, 0.1, 7.0, None),  # one more and the traced one just fit
+        (limits(budget_s=9.4), 6, 0.1, 7.0, "budget"),
         (limits(budget_s=9), 8, 0.0, 9.0, "narrow"),
     ],
 )
@@ -75,10 +75,10 @@ def test_one_slow_round_does_not_make_the_next_seem_slow():
     [
         (limits(), [1.0], 1.0, None),
         (limits(rounds=3), [], 0.5, None),
-        (limits(rounds=3), [2.0], 2.0, 8.0),
-        (limits(rounds=3), [2.0, 2.0, 2.0], 6.0, 4.0),
+        (limits(rounds=3), [2.0], 2.0, 9.0),
+        (limits(rounds=3), [2.0, 2.0, 2.0], 6.0, 5.0),
         (limits(rounds=3, budget_s=5), [2.0], 2.0, 3.0),
-        (limits(rounds=3, budget_s=50), [2.0], 2.0, 8.0),
+        (limits(rounds=3, budget_s=50), [2.0], 2.0, 9.0),
         (limits(budget_s=5), [2.0], 2.0, 3.0),
         (limits(budget_s=5), [2.0], 7.0, 0.0),
         (limits(rounds=1), [1.0, 1.0], 9.0, 0.0),

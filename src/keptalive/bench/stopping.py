@@ -25,7 +25,7 @@ class Limits:
     budget_s: float | None
 
 
-TRACED_ROUNDS = 1  # after the counted ones: why connections were opened
+TRACED = 1.5  # how long the traced round takes, in counted rounds: watching takes its time
 
 
 def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: float) -> float | None:
@@ -39,7 +39,7 @@ def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: floa
     left = []
     if limits.rounds is not None and round_seconds:
         typical = statistics.median(round_seconds)
-        left.append(typical * (1 + limits.rounds + TRACED_ROUNDS) - elapsed_s)
+        left.append(typical * (1 + limits.rounds + TRACED) - elapsed_s)
     if limits.budget_s is not None:
         left.append(limits.budget_s - elapsed_s)
     return max(0.0, min(left)) if left else None
@@ -64,7 +64,7 @@ def why_stop(
     if limits.rounds is None and counted >= ROUNDS_BEFORE_NARROW and all_narrow(summary, NARROW):
         return "narrow"
     typical = statistics.median(round_seconds)
-    to_come = (1 + TRACED_ROUNDS) * typical
+    to_come = (1 + TRACED) * typical
     if limits.budget_s is not None and elapsed_s + to_come > limits.budget_s:
         return "budget"
     return None

@@ -175,6 +175,7 @@ def _said(error: ValueError) -> str:
 # -- Its text ------------------------------------------------------------------------------------
 
 _NUMBERS = ("benchmarks", "request_seconds")  # by the thousand; the first are not read
+_SIMPLE = (int, float, bool, type(None))
 
 
 @lru_cache(maxsize=1024)
@@ -193,7 +194,7 @@ def _cleaned(value: Any) -> Any:
         return [_cleaned(inner) for inner in value]
     if isinstance(value, dict):
         return {
-            _clean(key): inner if key in _NUMBERS else _cleaned(inner)
+            _clean(key): inner if type(inner) in _SIMPLE or key in _NUMBERS else _cleaned(inner)
             for key, inner in value.items()
         }
     return value
