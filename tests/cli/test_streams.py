@@ -176,7 +176,7 @@ def test_a_result_is_saved_though_the_output_cannot_be_written(
 
 def test_without_standard_error_a_command_does_what_it_does(folder: Path) -> None:
     done = ended(folder, "explain", "x.log", redirected="2>&-")
-    assert (done.returncode, done.stdout[:7]) == (0, "Nothing")
+    assert (done.returncode, done.stdout != "") == (0, True)
     assert ended(folder, "explain", "missing.log", redirected="2>&-").returncode == 2
 
 
