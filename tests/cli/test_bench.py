@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests import commands
 from tests.commands import in_text
+from tests.small_bundle import started
 
 from keptalive.lookalike.process import Lookalike
 
@@ -28,10 +30,15 @@ rtt_ms = 0
 """
 
 
+@pytest.fixture(autouse=True)
+def _small_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lookalike, "start", functools.partial(started, Lookalike.start))
+
+
 @pytest.fixture(scope="module")
 def lookalike() -> Iterator[Lookalike]:
-    with Lookalike.start(["keep-alive"]) as started:
-        yield started
+    with Lookalike.start(["keep-alive"]) as running:
+        yield running
 
 
 def keptalive(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from keptalive.cli import running
@@ -183,6 +183,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.lists(WORDS, max_size=6))
 def test_options_mean_without_typer_what_they_mean_with_it(words):
     options = running.plain_options(words)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
+from tests.marks import complete
 
 from keptalive.records.run import Interval
 from keptalive.stats import two_sample as shifts
@@ -70,7 +71,7 @@ def test_the_narrowing_search_is_exact_on_many_real_numbers():
     assert found == pytest.approx([listed[rank - 1] for rank in ranks], rel=1e-12)
 
 
-@pytest.mark.parametrize("digits", [1, 2, 12])
+@pytest.mark.parametrize("digits", [complete(1), 2, complete(12)])
 def test_a_hundred_thousand_values_a_side_give_the_shift_that_was_put_in(digits):
     random = np.random.default_rng(7)
     before = random.normal(size=100_000).round(digits)
