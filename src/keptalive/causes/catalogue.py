@@ -1,7 +1,8 @@
 """The causes: a row for each, with its words, who can mend it, its facts and its sentences.
 
-A new cause is a new row here. Where how the predecessor ended decides alone, the row names these
-ends; all other rules stand in `rules`.
+A new cause is a new row here. Which connection gets it: if the end of the connection before decides
+alone, the row names such ends; what a server's FIN means is decided in `patterns.cause_of_close`
+(idle-timeout, request-limit, server-closed); every other rule is a function in `rules`.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ class Seen:
         replaced: those that another one names as its predecessor.
         answered: a response has come on one of them.
         places_taken: by connections that perfect reuse would have opened too.
-        places_left: unanswered connections that would have taken a place: who replaces them may.
+        places_left: connections that had a place and were never answered: who replaces one gets its
+            place.
         pools: for each owner, the settings of its pools, and how often it had been closed by then.
         began: why a pool began empty, by its owner and settings.
         left_unread: of each pool, how many connections never came back, their last response unread,
@@ -61,8 +62,11 @@ class Seen:
         return self.places_taken < facts.most_at_once
 
     def begin_pool(self, facts: OpeningFacts) -> None:
-        """Remember why this opening's pool is new, if it is."""
-        if facts.pool_is_new and self.answered:
+        """Remember why this opening's pool is new, if it is; nothing is left unread in it."""
+        if not facts.pool_is_new:
+            return
+        self.left_unread.pop(pool_of(facts), None)
+        if self.answered:
             self.began[pool_of(facts)] = _new_pool_cause(facts, self.pools.get(facts.owner, {}))
 
     def add(self, opening: Opening, cause: str) -> None:
@@ -79,7 +83,7 @@ class Seen:
         self._count_unread(opening, cause)
 
     def _inherits(self, predecessor: Connection | None) -> bool:
-        """Whether who has this predecessor, or the first of all, is one that is needed."""
+        """Whether this opening takes the place of its predecessor, or is the first of all."""
         if predecessor is None:
             return not self.answered
         return predecessor.id in self.places_left or predecessor.attempted_s is None
@@ -220,7 +224,7 @@ def _left_unread(opening: Opening, seen: Seen) -> str | None:
 
 
 def _pool_began_empty(opening: Opening, seen: Seen) -> str | None:
-    """Without a predecessor, its pool lacks what another pool has: why is it another?"""
+    """Its pool has no connection since it began empty: why did it?"""
     end = opening.end
     if opening.predecessor is not None and not (end and end.how is CloseReason.POOL_CLOSED):
         return None

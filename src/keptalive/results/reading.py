@@ -186,7 +186,7 @@ def _clean(text: str) -> str:
 def _cleaned(value: Any) -> Any:
     """The value with every text in it, keys too, as it may be shown; long lists of numbers as is.
 
-    What stands there instead of numbers is refused later, and not quoted.
+    A text in such a list is refused later, when types are checked, and never shown.
     """
     if isinstance(value, str):
         return _clean(value)
