@@ -10,7 +10,6 @@ a place is free. Only a connection on which a response came uses one up.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -44,8 +43,8 @@ class Seen:
             place.
         pools: for each owner, the settings of its pools, and how often it had been closed by then.
         began: why a pool began empty, by its owner and settings.
-        left_unread: of each pool, how many connections never came back, their last response unread,
-            and are not replaced yet.
+        left_unread: of each pool, when connections ended that never came back, their last response
+            unread, and that are not replaced yet.
     """
 
     pattern: Pattern
@@ -55,7 +54,7 @@ class Seen:
     places_left: set[int] = field(default_factory=set)
     pools: dict[int, dict[Settings, int]] = field(default_factory=dict)
     began: dict[tuple[int, Settings], str] = field(default_factory=dict)
-    left_unread: Counter[tuple[int, Settings]] = field(default_factory=Counter)
+    left_unread: dict[tuple[int, Settings], list[float]] = field(default_factory=dict)
 
     def has_a_free_place(self, facts: OpeningFacts) -> bool:
         """Whether perfect reuse would have opened another connection by now."""
@@ -90,11 +89,15 @@ class Seen:
 
     def _count_unread(self, opening: Opening, cause: str) -> None:
         connection, predecessor = opening
-        pool, end = pool_of(connection.facts), connection.end
-        if cause == "unread-body" and predecessor is None and self.left_unread[pool]:
-            self.left_unread[pool] -= 1
-        if end is not None and end.how is CloseReason.NEVER_READ:
-            self.left_unread[pool] += connection.id not in self.replaced
+        left, end = self.left_unread.setdefault(pool_of(connection.facts), []), connection.end
+        if cause == "unread-body" and predecessor is None and left:
+            left.remove(min(left))
+        if (
+            end is not None
+            and end.how is CloseReason.NEVER_READ
+            and connection.id not in self.replaced
+        ):
+            left.append(connection.ended_s or 0.0)
 
 
 Rule = Callable[[Opening, Seen], str | None]
@@ -219,8 +222,13 @@ def _pool_too_small(opening: Opening, _seen: Seen) -> str | None:
 
 def _left_unread(opening: Opening, seen: Seen) -> str | None:
     """Another flow of control holds a response of this pool, or has dropped one, unread."""
-    left = seen.left_unread[pool_of(opening.connection.facts)]
-    return "unread-body" if left and opening.predecessor is None else None
+    one = opening.connection
+    until_then = [
+        ended_s
+        for ended_s in seen.left_unread.get(pool_of(one.facts), ())
+        if ended_s <= (one.attempted_s or 0.0)
+    ]
+    return "unread-body" if until_then and opening.predecessor is None else None
 
 
 def _pool_began_empty(opening: Opening, seen: Seen) -> str | None:
