@@ -117,7 +117,7 @@ def leave(results, witness, connected_before=0):
     left = {
         "results": results,
         "sockets": witness.connected - connected_before,
-        "log": counts.opened + counts.unanswered,
+        "log": counts.connects,
         "log_opened": counts.opened,
         "signals": signals[0],
     }
