@@ -43,6 +43,8 @@ class Seen:
             place.
         pools: for each owner, the settings of its pools, and how often it had been closed by then.
         began: why a pool began empty, by its owner and settings.
+        new_pools: those that began within this record.
+        first_owner: whose pool had the first response of all.
         left_unread: of each pool, when connections ended that never came back, their last response
             unread, and that are not replaced yet.
     """
@@ -54,6 +56,8 @@ class Seen:
     places_left: set[int] = field(default_factory=set)
     pools: dict[int, dict[Settings, int]] = field(default_factory=dict)
     began: dict[tuple[int, Settings], str] = field(default_factory=dict)
+    new_pools: set[tuple[int, Settings]] = field(default_factory=set)
+    first_owner: int | None = None
     left_unread: dict[tuple[int, Settings], list[float]] = field(default_factory=dict)
 
     def has_a_free_place(self, facts: OpeningFacts) -> bool:
@@ -64,6 +68,7 @@ class Seen:
         """Remember why this opening's pool is new, if it is; nothing is left unread in it."""
         if not facts.pool_is_new:
             return
+        self.new_pools.add(pool_of(facts))
         self.left_unread.pop(pool_of(facts), None)
         if self.answered:
             self.began[pool_of(facts)] = _new_pool_cause(facts, self.pools.get(facts.owner, {}))
@@ -78,7 +83,8 @@ class Seen:
             self.places_taken += 1
         elif takes and connection.connected_s is not None and not connection.served:
             self.places_left.add(connection.id)
-        self.answered = self.answered or connection.served > 0
+        if connection.served and not self.answered:
+            self.answered, self.first_owner = True, facts.owner
         self._count_unread(opening, cause)
 
     def _inherits(self, predecessor: Connection | None) -> bool:
@@ -233,10 +239,12 @@ def _left_unread(opening: Opening, seen: Seen) -> str | None:
 
 def _pool_began_empty(opening: Opening, seen: Seen) -> str | None:
     """Its pool has no connection since it began empty: why did it?"""
-    end = opening.end
+    end, facts = opening.end, opening.connection.facts
     if opening.predecessor is not None and not (end and end.how is CloseReason.POOL_CLOSED):
         return None
-    return seen.began.get(pool_of(opening.connection.facts))
+    # before the first response of all, no pool was one too many
+    is_another = pool_of(facts) in seen.new_pools and seen.first_owner not in (None, facts.owner)
+    return seen.began.get(pool_of(facts), "new-session" if is_another else None)
 
 
 def _retry(opening: Opening, _seen: Seen) -> str | None:
