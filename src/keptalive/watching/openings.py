@@ -98,7 +98,7 @@ class Openings(OpenConnections):
         being_taken = pool.being_taken(connection)
         for route in self.routes_of(pool)[1] if being_taken else ():
             route.had(len(route.in_flight) + being_taken)
-        unread = [one for one in pool.known if one is not connection and one.is_unread()]
+        unread = [one for one in list(pool.known) if one is not connection and one.is_unread()]
         predecessor = predecessor or _unreplaced(pool, unread)
         if predecessor is None:
             is_needed = any(route.needs_another() for route in self.routes_of(pool)[1][:1])
