@@ -110,7 +110,7 @@ class Connection:
             it is here because another one replaces it, and counts for nothing.
         connected_s: when TCP had connected and, if that succeeded, TLS; None if it never was.
         ended_s: when its end was seen; None while it is open.
-        phases: seconds of opening it by what they were spent on: dns, connect, tunnel, ca_bundle,
+        phases: seconds of opening it by what they were spent on: dns, connect, ca_bundle,
             tls, rest.
         served: responses that came on it.
         longest_idle_s: the longest time unused after which it still served.

@@ -38,8 +38,9 @@ class HostCounts:
             begun, connections that a full pool has discarded, and how many that pool keeps.
         errors: how tries ended that had no response: names of exceptions, and how often.
         seconds_opening: spent on opening connections, by all threads together.
-        seconds_waiting_for_pool: spent waiting for a connection of a blocking pool.
-        seconds_lost: spent on tries that failed on a kept connection, and on the back-off after.
+        seconds_waiting_for_pool: spent waiting for a connection of a blocking pool; no source
+            measures it yet.
+        seconds_lost: spent on tries that failed on a kept connection.
         phases: ``seconds_opening`` by what it was spent on.
         longest_survived_s: the longest idle time after which a connection still served.
         most_served: the most responses on one connection.
