@@ -13,7 +13,9 @@ from requests.adapters import HTTPAdapter
 from tests.servers.scripted import PATIENCE_S, Peer, Script, answers
 from tests.servers.scripts import hangs_up
 
+from keptalive.records.counts import HostCounts
 from keptalive.watching.api import Watch, watch
+from keptalive.watching.recorder import Route
 
 
 def perfect(watched: Watch) -> int:
@@ -167,3 +169,28 @@ def test_what_is_in_flight_at_a_fork_is_not_in_flight_in_the_child(serve):
         assert first.result(PATIENCE_S).text == "ok"
         requests.get(other.url, timeout=PATIENCE_S)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+class Forever:
+    """A connection whose request never ends."""
+
+    def is_in_flight(self) -> bool:
+        return True
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_in_a_forks_child_only_its_own_requests_are_counted_as_at_once():
+    route = Route(HostCounts())
+    route.in_flight = {1: Forever(), 2: Forever()}
+    child = os.fork()
+    if child == 0:  # pragma: no cover - not seen from here
+        status = 1
+        try:
+            route.in_flight[3] = Forever()
+            route.grows(3)
+            status = 0 if route.most_at_once() == 1 else 2
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    route.grows(2)
+    assert (os.waitstatus_to_exitcode(status), route.most_at_once()) == (0, 2)

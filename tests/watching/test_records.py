@@ -20,6 +20,7 @@ from keptalive import tuned_session
 from keptalive.records.connection import CloseReason, Connection
 from keptalive.watching.api import Watch, watch
 from keptalive.watching.calls import flow_teller
+from keptalive.watching.timeline import path_of
 
 LONG = b"x" * 200_000
 
@@ -323,3 +324,18 @@ def test_a_new_adapter_is_noticed_where_another_one_had_pools(serve):
 @pytest.fixture
 def server(serve) -> Server:
     return serve(answers())
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("/a/b", "/a/b"),
+        ("/search?q=secret&page=2&flag", "/search?q&page&flag"),
+        ("/a#fragment", "/a"),
+        ("http://me:secret@host:8080/a?b=c", "/a?b"),
+        ("http://host", "/"),
+        (None, ""),
+    ],
+)
+def test_a_path_has_no_query_values_no_host_and_no_login(url, path):
+    assert path_of(url) == path
