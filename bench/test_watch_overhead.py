@@ -32,7 +32,7 @@ from keptalive.watching.hooks import PLACES
 PAIRS = 40
 BLOCK = 150
 WARM_UP = 50
-MOST = 1.03  # times a request without watch
+MOST = {False: 1.03, True: 1.06}  # times a request without watch; True: with a timeline
 
 LONG = int(os.environ.get("KEPTALIVE_SOAK", "200000"))
 MOST_GROWTH_MIB = 32.0  # in a million requests
@@ -58,10 +58,10 @@ def lookalike() -> Iterator[Lookalike]:
         yield running
 
 
-def block(get: Get, *, watched: bool) -> tuple[float, float]:
+def block(get: Get, *, watched: bool, timeline: bool = False) -> tuple[float, float]:
     """Seconds of the median request: of wall time, and of this thread's CPU time."""
     wall, cpu = [], []
-    with watch() if watched else nullcontext():
+    with watch(timeline=timeline) if watched else nullcontext():
         for _ in range(WARM_UP):
             get()
         gc.collect()
@@ -85,10 +85,11 @@ def plain() -> Iterator[str]:
         server.communicate()
 
 
+@pytest.mark.parametrize("timeline", [False, True], ids=["", "timeline"])
 @pytest.mark.parametrize("scheme", ["https", "http"])
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_a_warm_request_under_watch_costs_three_percent_more_at_most(
-    benchmark, lookalike, plain, make, scheme
+def test_a_warm_request_under_watch_costs_a_few_percent_more_at_most(
+    benchmark, lookalike, plain, make, scheme, timeline
 ):
     with make() as session:
         session.trust_env, session.verify = False, str(lookalike.ca_bundle)
@@ -102,9 +103,9 @@ def test_a_warm_request_under_watch_costs_three_percent_more_at_most(
         pairs = []
         for number in range(PAIRS):
             order = (False, True) if number % 2 else (True, False)
-            found = {watched: block(get, watched=watched) for watched in order}
+            found = {watched: block(get, watched=watched, timeline=timeline) for watched in order}
             pairs.append((found[True], found[False]))
-        with watch():
+        with watch(timeline=timeline):
             benchmark(get)
     wall = median(watched[0] / unwatched[0] for watched, unwatched in pairs)
     cpu = median(watched[1] / unwatched[1] for watched, unwatched in pairs)
@@ -114,7 +115,7 @@ def test_a_warm_request_under_watch_costs_three_percent_more_at_most(
         "cpu_us_more": median(watched[1] - unwatched[1] for watched, unwatched in pairs) * 1e6,
         "cpu_us_unwatched": median(unwatched[1] for _, unwatched in pairs) * 1e6,
     }
-    assert cpu <= MOST
+    assert cpu <= MOST[timeline]
 
 
 def test_without_a_watch_nothing_is_wrapped(benchmark):
