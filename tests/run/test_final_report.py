@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from keptalive import redaction
 from keptalive.records.connection import CloseReason, Connection, ConnectionEnd, OpeningFacts
 from keptalive.records.counts import HostCounts
 from keptalive.records.plain import as_plain
@@ -134,7 +133,7 @@ def test_times_are_seconds_since_the_first_process_began(ran):
 
 def test_the_report_says_what_was_run_for_how_long_and_with_which_versions(ran):
     report = report_of(ran, ["sync.py", "--all"])
-    assert (report.source, report.command, report.seconds) == ("run", ("sync.py", "--all"), 70.0)
+    assert (report.source, report.command, report.seconds) == ("run", ("sync.py",), 70.0)
     assert report.environment["python"] == "3.11.7"
     assert report.environment["requests"] == "2.32.3, 2.28.0"
 
@@ -148,18 +147,20 @@ def test_without_any_record_there_is_a_report_that_says_so(tmp_path):
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (["sync.py", "--all", "7"], ["sync.py", "--all", "7"]),
-        (["a.py", "--token", "s3cr3t"], ["a.py", "--token", "[hidden]"]),
-        (["a.py", "--api-key=s3cr3t"], ["a.py", "--api-key=[hidden]"]),
-        (["a.py", "--token", "--all"], ["a.py", "--token", "--all"]),
-        (["a.py", "ghp_" + "a1B2" * 9], ["a.py", "[hidden]"]),
-        (["a.py", "8f14e45fceea167a5a36dedd4bea2543"], ["a.py", "[hidden]"]),
-        (["a.py", "https://me:pw@x.org/a?b=cdef"], ["a.py", "https://[hidden]@x.org/a?b=[hidden]"]),
-        (["-m", "pytest", "tests/run/test_final_report.py::test_x"],) * 2,
-        (["a.py", "2026-11-26T04:46:15", "IncrementalDecoderFactory"],) * 2,
-        (["python", "-c", "x" * 300], ["python", "-c", "x" * 200 + "..."]),
+        (["sync.py", "--all", "7"], ["sync.py"]),
+        (["a.py", "s3cr3t"], ["a.py"]),
+        (["-m", "pytest", "-k", "s3cr3t"], ["-m", "pytest"]),
+        (["python", "a.py", "s3cr3t"], ["python", "a.py"]),
+        (
+            ["/usr/bin/python3.11", "-W", "error", "-u", "a.py", "s3cr3t"],
+            ["/usr/bin/python3.11", "-W", "error", "-u", "a.py"],
+        ),
+        (["python", "-m", "pytest", "s3cr3t"], ["python", "-m", "pytest"]),
+        (["python", "-c", "token = 's3cr3t'"], ["python", "-c"]),
+        (["python"], ["python"]),
+        (["gunicorn", "--env", "TOKEN=s3cr3t", "app"], ["gunicorn"]),
+        (["https://me:pw@x.org/a.py"], ["https://[hidden]@x.org/a.py"]),
     ],
 )
-def test_the_command_is_shown_without_what_looks_like_a_secret(words, shown, monkeypatch):
-    monkeypatch.setattr(redaction, "IN_USE", redaction.Secrets())  # other tests have secrets
+def test_of_the_command_only_the_program_is_shown_since_arguments_may_be_secret(words, shown):
     assert shown_command(words) == tuple(shown)

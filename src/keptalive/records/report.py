@@ -162,7 +162,7 @@ class Report:
     """Everything that was found out about one program, log or traced round.
 
     Attributes:
-        command: what `keptalive run` ran, without its arguments' secrets; else empty.
+        command: the program that `keptalive run` ran, without its arguments; else empty.
         started_at: when the first process began, ISO 8601 with its zone; None of a log without
             times.
         seconds: how long it was watched; None if that is unknown.

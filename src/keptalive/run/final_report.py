@@ -11,19 +11,15 @@ from functools import cache
 from keptalive.causes import judge
 from keptalive.records.plain import with_texts
 from keptalive.records.report import Report
-from keptalive.redaction import HIDDEN, for_a_file, redact
+from keptalive.redaction import for_a_file, redact
 from keptalive.run.collect import Ran
 from keptalive.run.process_reports import ProcessReport
 from keptalive.version import VERSION
 
-_LONGEST_WORD = 200  # characters; code after ``python -c`` may be long
-_SECRET_OPTION = re.compile(
-    r"(?i)--?(?:[\w-]*-)?(?:token|secret|password|passwd|pwd|credentials?|api-?key|access-?key|auth)"
-)
-# Of a word, what a token may consist of; a path, a URL or a date has other characters in between
-_PIECE = re.compile(r"[A-Za-z0-9_+-]{16,}")
-_CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
-_CHANGES = 4  # between digits, small and capital letters: words and dates have fewer
+_LONGEST_WORD = 200  # characters
+_PYTHON = re.compile(r"(?:python|pypy)[\d.]*(?:\.exe)?")
+_VALUED = ("-W", "-X")  # options of Python's with a value of its own
+_LAST = ("-m", "-c")  # what follows is the program: a module; code, which is not shown
 
 
 def report_of(ran: Ran, command: Sequence[str], *, module: bool = False) -> Report:
@@ -63,24 +59,19 @@ def environment_of(processes: Sequence[ProcessReport]) -> dict[str, str | int | 
 
 
 def shown_command(words: Sequence[str]) -> tuple[str, ...]:
-    """These words without secrets, and without values that look like one."""
-    shown = []
-    after = ""
-    for word in words:
-        is_secret = _SECRET_OPTION.fullmatch(after) and not word.startswith("-")
-        shown.append(HIDDEN if is_secret else _shown_word(word))
-        after = word
-    return tuple(shown)
+    """The program that was run, without its arguments: any of them may be a secret."""
+    return tuple(for_a_file(word)[:_LONGEST_WORD] for word in _program(words))
 
 
-def _shown_word(word: str) -> str:
-    option, has_value, _ = word.partition("=")
-    if has_value and _SECRET_OPTION.fullmatch(option):
-        return f"{option}={HIDDEN}"
-    text: str = for_a_file(word)
-    text = _PIECE.sub(lambda piece: HIDDEN if _is_random(piece[0]) else piece[0], text)
-    return text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}..."
-
-
-def _is_random(piece: str) -> bool:
-    return len(_CHANGE.findall(piece)) >= _CHANGES
+def _program(words: Sequence[str]) -> Sequence[str]:
+    """The words up to the program: a script, a module, or a command."""
+    place = 0
+    if words and _PYTHON.fullmatch(os.path.basename(words[0])):  # noqa: PTH119
+        place = 1
+        while place < len(words) and words[place] in _VALUED:
+            place += 2
+        while place < len(words) and words[place].startswith("-") and words[place] not in _LAST:
+            place += 1
+    if place < len(words) and words[place] == "-m":
+        place += 1
+    return words[: place + 1]

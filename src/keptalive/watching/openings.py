@@ -287,7 +287,7 @@ def _local_port(sock: Any) -> int | None:
         return None
     try:
         name = socket.socket.getsockname(sock)
-    except OSError as error:
+    except (OSError, AttributeError) as error:  # eventlet's sockets have no such function
         if not is_ours(error):
             raise
         return None
