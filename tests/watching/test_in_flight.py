@@ -120,6 +120,23 @@ def test_streams_that_threads_read_at_once_are_in_flight_until_they_are_read(ser
     assert (perfect(watched), watched.opened) == (3, 3)
 
 
+def test_a_response_that_is_the_last_of_its_connection_is_in_flight_until_it_is_read(serve):
+    heads_are_read = threading.Barrier(3)
+
+    def slow_body(peer: Peer) -> None:
+        assert peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n")
+        heads_are_read.wait(PATIENCE_S)
+        peer.send(b"ok")
+
+    server = serve(slow_body)
+    with watch() as watched, requests.Session() as session, ThreadPoolExecutor(3) as threads:
+        for _ in range(2):
+            list(threads.map(lambda _: session.get(server.url, timeout=PATIENCE_S), range(3)))
+    assert (perfect(watched), watched.opened) == (3, 6)
+    assert causes(watched) == {"first-use": 1, "concurrency": 2, "close-announced": 3}
+
+
 def test_one_flow_of_control_reads_one_stream_at_a_time(serve):
     server = serve(answers((200,)))
     with watch() as watched, urllib3.PoolManager() as pools:

@@ -233,7 +233,9 @@ class ConnectionState(_Unpickled):
 
     def is_in_flight(self) -> bool:
         """Whether a request is on its way on it, or its body may still be read."""
-        return self.doing is SENDING or (self.doing is READING and self.is_open())
+        # http.client has let go of the socket already where the response says that it is the last
+        is_read = self.doing is READING and (not self.streamed or self.is_open())
+        return self.doing is SENDING or is_read
 
     def look(self, now: float) -> None:
         """See what has become of it since it was used last: unread, closed or collected?"""
