@@ -84,7 +84,7 @@ class Share:
         self.named = watcher
         self.source = source
         self.watcher: Any = None
-        self.active = self.ready = False
+        self.active, self.ready, self.turn = False, False, 0
         self._began = self._noting_s = 0.0
         self.pid = 0
 
@@ -106,9 +106,10 @@ class Share:
         """Write the report. If the process continues, it is written again later."""
         if not self.active or self.pid != os.getpid():
             return
+        turn = self.turn = self.turn + 1  # a later one may overtake this one, and then counts
         try:
             if self.ready:
-                self._write(how, REPORT, self._reported_or_null())
+                self._write(how, REPORT, self._reported_or_null(), turn)
             else:  # it ended before the program's code ran
                 os.unlink(self.path + STARTED)
         except Exception as error:  # ours: counted as a process without a report
@@ -244,7 +245,7 @@ class Share:
                 self._warn("no report", error)
         return "null"
 
-    def _write(self, how: str | None, kind: str, report: str) -> None:
+    def _write(self, how: str | None, kind: str, report: str, turn: int | None = None) -> None:
         contents = {
             "pid": self.pid,
             "parent": os.getppid(),
@@ -256,9 +257,11 @@ class Share:
         }
         half = f"{self.path}.{_thread.get_ident():x}"
         # with an encoding, because Python can warn if there is none (the text is ASCII)
-        with open(half, "w", encoding="ascii", opener=_privately) as file:
+        privately = lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)  # noqa: E731
+        with open(half, "w", encoding="ascii", opener=privately) as file:
             file.write(f'{as_json(contents)[:-1]}, "report": {report}}}')
-        os.replace(half, self.path + kind)
+        if turn in (None, self.turn):
+            os.replace(half, self.path + kind)
 
     def _reported(self) -> str:
         report = self.watcher.report()
@@ -275,10 +278,6 @@ class Share:
         if not self._is_ours(error):
             raise error
         self.warnings.append(f"{what}: {type(error).__name__}: {error}")
-
-
-def _privately(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def _libraries() -> dict[str, str]:
