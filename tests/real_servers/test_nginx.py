@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import re
 import shutil
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from tests.real_servers.counted import counts_of, of_a_trial, opened
 
 from keptalive.bench.strategies import Fresh
-from keptalive.records.run import Run
 
 PATIENCE_S = 10.0
 REQUESTS = 8  # of one trial
@@ -142,24 +143,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
         yield start
 
 
-def opened(run: Run) -> int:
-    """By every trial, the warm-up and the traced round included."""
-    traced = [host for trace in run.traces for host in trace.report.hosts]
-    return sum(counted.opened for counted in (*(trial.counts for trial in run.trials), *traced))
-
-
-COUNTED = ("requests", "attempts", "opened", "reopened", "reused")
-
-
-def of_a_trial(run: Run) -> dict[str, dict[str, int]]:
-    return {
-        row.strategy: {name: getattr(row.counts, name) for name in COUNTED} for row in run.summary
-    }
-
-
-def counts(*, opened: int, reopened: int = 0) -> dict[str, int]:
-    made = (REQUESTS, REQUESTS, opened, reopened, REQUESTS - opened)
-    return dict(zip(COUNTED, made, strict=True))
+counts = functools.partial(counts_of, REQUESTS)
 
 
 @pytest.mark.parametrize("auth", ["none", "bearer"])

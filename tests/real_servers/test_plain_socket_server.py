@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
+from tests.real_servers.counted import counts_of, of_a_trial, opened
 from tests.servers.scripted import Peer, answers
 
 from keptalive.bench.strategies import Fresh
-from keptalive.records.run import Run
 
 BODY = b'{"login": "somebody"}'
 REQUESTS = 6  # of one trial, as run_against makes them
@@ -19,24 +21,7 @@ def hangs_up_after_two(peer: Peer) -> None:
             peer.respond(body=BODY)
 
 
-def opened(run: Run) -> int:
-    """By every trial, the warm-up and the traced round included."""
-    traced = [host for trace in run.traces for host in trace.report.hosts]
-    return sum(counted.opened for counted in (*(trial.counts for trial in run.trials), *traced))
-
-
-COUNTED = ("requests", "attempts", "opened", "reopened", "reused")
-
-
-def of_a_trial(run: Run) -> dict[str, dict[str, int]]:
-    return {
-        row.strategy: {name: getattr(row.counts, name) for name in COUNTED} for row in run.summary
-    }
-
-
-def counts(*, opened: int, reopened: int = 0) -> dict[str, int]:
-    made = (REQUESTS, REQUESTS, opened, reopened, REQUESTS - opened)
-    return dict(zip(COUNTED, made, strict=True))
+counts = functools.partial(counts_of, REQUESTS)
 
 
 def test_a_kept_connection_is_opened_once_by_a_session_and_each_time_by_requests_get(

@@ -174,7 +174,7 @@ class Observer(Streams):
             routes = self.routes_of(pool)
         if call is None:
             first = not self.is_repeated(pool)
-            self.is_handed_out(state, routes)
+            self.hands_out(state, routes)
         else:
             first = not call.counted
             call.counted = True
@@ -182,7 +182,7 @@ class Observer(Streams):
                 call.again = False
             if call.stream:
                 state.request_location = call.request_location
-                self.is_handed_out(state, routes)
+                self.hands_out(state, routes)
         state.doing, state.headers = READING, response.headers
         if state.exchange is not None:
             exchange_goes_on(state, head=self.clock(), status=response.status)
@@ -257,7 +257,7 @@ class Observer(Streams):
         if state.exchange is not None:
             state.exchange.released, state.exchange = now, None
         if state.streamed:
-            self.is_read(state)
+            self.comes_back(state)
         return None if sock is None else state
 
     def has_released(self, pool: Any, conn: Any, state: ConnectionState, number: int) -> None:

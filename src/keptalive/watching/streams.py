@@ -30,7 +30,7 @@ class Streams(Endings):
         self.streams: set[ConnectionState] = set()
         self.reading: dict[int, ConnectionState] = {}
 
-    def is_handed_out(self, state: ConnectionState, routes: Routes) -> None:
+    def hands_out(self, state: ConnectionState, routes: Routes) -> None:
         """It is in flight no more, until the program reads from it."""
         state.streamed = True
         self.streams.add(state)
@@ -56,7 +56,7 @@ class Streams(Endings):
             for route in state.pool.routes[1]:
                 route.in_flight.pop(state.number, None)
 
-    def is_read(self, state: ConnectionState) -> None:
+    def comes_back(self, state: ConnectionState) -> None:
         """A response that was handed out has come back."""
         state.streamed, state.response = False, None
         self.streams.discard(state)

@@ -167,7 +167,6 @@ class ConnectionState(_Unpickled):
     number: int = 0
     idle_s: float = 0.0
     sent_at: float = 0.0
-    served: int = 0
     connected: bool = False
     streamed: bool = False
     found: bool = False
@@ -273,7 +272,6 @@ class ConnectionState(_Unpickled):
     def begins_anew(self, attempt: ConnectionAttempt) -> None:
         """Another socket: what was said of the last one is past."""
         self.attempt = attempt
-        self.served = 0
         self.announced = self.requested = self.unframed = self.connected = self.found = False
         self.error = self.headers = None
 
