@@ -125,7 +125,12 @@ def test_a_server_that_closes_says_so_each_time(serve):
 
 
 def test_a_connection_can_be_reset(serve):
-    with connected(serve(Peer.reset)) as sock, pytest.raises(ConnectionResetError):
+    def resets_after_a_request(peer):  # a RST at once could overtake the end of connect()
+        peer.request()
+        peer.reset()
+
+    with connected(serve(resets_after_a_request)) as sock, pytest.raises(ConnectionResetError):
+        exchange(sock, GET, b"")
         sock.recv(1)
 
 
