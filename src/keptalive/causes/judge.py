@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
-from keptalive.causes.findings import findings_of
+from keptalive.causes.findings import findings_of, findings_of_program
 from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
@@ -58,6 +58,7 @@ def report(
     listed = ordered[:CONNECTIONS_KEPT]
     hosts, findings = _hosts(merged, counts, routes, {one.opening.connection.id for one in listed})
     exchanges, places = _timeline(merged)
+    noted = [one for record in records for one in record.circumstances]
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
     said = [warning for record in records for warning in record.warnings]
     return Report(
@@ -70,7 +71,7 @@ def report(
         connections=tuple(map(_listed, listed)),
         exchanges=exchanges,
         places=places,
-        findings=findings,
+        findings=(*findings, *findings_of_program(hosts, noted)),
         left_open=sum(record.left_open for record in records),
         left_at=tuple(dict.fromkeys(place for record in records for place in record.left_at)),
         warnings=each_once([*said, *warnings, *_missing(missing, merged.exchanges_missing)]),

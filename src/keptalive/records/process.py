@@ -12,6 +12,25 @@ EXCHANGES_KEPT = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstance:
+    """Something that a process noted of the program beside its connections.
+
+    Attributes:
+        kind: what it is: the name of the finding that tells it.
+        host: of which host, or None.
+        where: where in the program, or None.
+        detail: a name that belongs to it, of a package or an error perhaps.
+        count: how often.
+    """
+
+    kind: str
+    host: str | None = None
+    where: str | None = None
+    detail: str | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
     """The records of one process, as plain data: it may cross a file.
 
@@ -25,6 +44,7 @@ class ProcessRecord:
         connections_missing: how many more there were.
         exchanges: the first `EXCHANGES_KEPT`; None if no timeline was asked for.
         exchanges_missing: how many more there were.
+        circumstances: what was noted beside the connections.
         left_open: connections that are open now, or were when the watch ended.
         left_at: where in the program their Sessions were made.
         warnings: what is to be said of the watch itself, in sentences.
@@ -38,6 +58,7 @@ class ProcessRecord:
     connections_missing: int = 0
     exchanges: tuple[Exchange, ...] | None = None
     exchanges_missing: int = 0
+    circumstances: tuple[Circumstance, ...] = ()
     left_open: int = 0
     left_at: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

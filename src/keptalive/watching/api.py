@@ -82,6 +82,7 @@ class Watch:
             if exchanges is None
             else tuple([exchange.record(began) for exchange in exchanges.copy()]),
             exchanges_missing=recorder.exchanges_missing,
+            circumstances=recorder.noted(),
             left_open=len(left_at),
             left_at=tuple(sorted({place for place in left_at if place})),
             warnings=self._warnings(),

@@ -16,12 +16,17 @@ from typing import Any
 
 from keptalive.records.connection import Connection, Exchange
 from keptalive.records.counts import FailedAddress, HostCounts
-from keptalive.records.process import CONNECTIONS_KEPT, EXCHANGES_KEPT
+from keptalive.records.process import CONNECTIONS_KEPT, EXCHANGES_KEPT, Circumstance
 from keptalive.watching.attempts import ConnectionAttempt
 
 ADDRESSES_KEPT = 8  # of one host
 CREDENTIALS_KEPT = 50
+CIRCUMSTANCES_KEPT = 1000
 UNCONNECTED_KEPT = 1000
+
+Noted = tuple[
+    str, str | None, str | None, str | None
+]  # a `Circumstance`'s kind, host, where, detail
 
 
 @dataclass(slots=True, eq=False)
@@ -174,6 +179,7 @@ class Recorder:
         self.routes: dict[tuple[str, str | None], Route] = {}
         self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "origin header")
         self.warnings: Counter[str] = Counter()
+        self.circumstances: Counter[Noted] = Counter()
         self.credentials: set[str] = set()  # that were sent; never shown
 
     def route(self, host: str, via: str | None = None) -> Route:
@@ -212,6 +218,26 @@ class Recorder:
     def warn(self, sentence: str) -> None:
         """Count this sentence among the record's warnings."""
         self.warnings[sentence] += 1
+
+    def note(
+        self,
+        kind: str,
+        *,
+        host: str | None = None,
+        where: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Count a `Circumstance`, if there is room for another one."""
+        noted = kind, host, where, detail
+        if noted in self.circumstances or len(self.circumstances) < CIRCUMSTANCES_KEPT:
+            self.circumstances[noted] += 1
+
+    def noted(self) -> tuple[Circumstance, ...]:
+        """All circumstances that were noted so far."""
+        return tuple(
+            Circumstance(kind=kind, host=host, where=where, detail=detail, count=count)
+            for (kind, host, where, detail), count in dict(self.circumstances).items()
+        )
 
     def snapshot(self, began: float) -> tuple[tuple[Connection, ...], tuple[HostCounts, ...]]:
         """All connections and counts as they are now, in seconds since ``began``.

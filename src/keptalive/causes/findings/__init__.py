@@ -1,0 +1,42 @@
+"""What is worth to be changed though it opens no connection: a module for each kind of finding.
+
+A new finding is a function in one of these modules, and its name in one of the two lists here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from keptalive.causes.findings.costs import ca_bundle, waiting
+from keptalive.causes.findings.failures import addresses, retries
+from keptalive.causes.findings.secrets import credentials, leaked, unverified
+from keptalive.records.counts import HostCounts
+from keptalive.records.process import Circumstance
+from keptalive.records.report import Finding, HostReport
+
+OfRoute = Callable[[HostReport, HostCounts], Iterator[Finding]]
+OfProgram = Callable[[Sequence[HostReport], Sequence[Circumstance]], Iterator[Finding]]
+
+OF_ROUTES: tuple[OfRoute, ...] = (
+    credentials,
+    unverified,
+    leaked,
+    addresses,
+    retries,
+    ca_bundle,
+    waiting,
+)
+OF_PROGRAMS: tuple[OfProgram, ...] = ()
+
+
+def findings_of(host: HostReport, counts: HostCounts) -> tuple[Finding, ...]:
+    """The findings of one route, from its report and from its counts over all processes."""
+    return tuple(finding for rule in OF_ROUTES for finding in rule(host, counts))
+
+
+def findings_of_program(
+    hosts: Sequence[HostReport], circumstances: Iterable[Circumstance]
+) -> tuple[Finding, ...]:
+    """The findings of a whole program, from its routes and what all its processes noted."""
+    noted = tuple(circumstances)
+    return tuple(finding for rule in OF_PROGRAMS for finding in rule(hosts, noted))
