@@ -71,7 +71,7 @@ def refused() -> str:
 opened 2 connections to http://SHOP, at most 1 allowed
 1 × new-session:
   a new Session, or requests.get, began with an empty pool
-  Sessions made at client.py:5.
+  Sessions made at shopclient/client.py:5.
   → Make one Session, keep it, and use it for every request to this
     host.
 1 × first-use (necessary)

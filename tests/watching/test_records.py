@@ -271,7 +271,10 @@ def test_a_timeline_has_each_request_with_its_times_and_without_query_values(ser
     ]
     [connection] = watched.record().connections
     assert {e.connection for e in exchanges} == {connection.id}
-    assert all(e.where is not None and e.where.startswith("test_records.py:") for e in exchanges)
+    assert all(
+        e.where is not None and e.where.startswith("tests/watching/test_records.py:")
+        for e in exchanges
+    )
     for exchange in exchanges[:2]:
         assert exchange.head_s is not None
         assert exchange.released_s is not None

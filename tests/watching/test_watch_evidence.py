@@ -13,7 +13,7 @@ from tests.servers.scripted import PATIENCE_S, Peer, answers
 
 from keptalive.watching.api import Watch, watch
 
-HERE = Path(__file__).name
+HERE = Path(__file__).relative_to(Path.cwd())  # as the tests are run, from the root
 
 
 def line() -> int:
@@ -46,7 +46,9 @@ def test_so_is_one_of_a_pool_manager(serve):
         held = [pools.request("GET", server.url, preload_content=False)]
         asked = line() - 1
         held.append(pools.request("GET", server.url))
-    assert evidence(watched, "unread-body") == f"Requested with stream=True at {HERE}:{asked}."
+    assert evidence(watched, "unread-body") == (
+        f"Requested with preload_content=False at {HERE}:{asked}."
+    )
 
 
 def test_a_response_that_was_closed_unread_is_told_by_where_it_was_asked_for(serve):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from keptalive.bench.plan import Plan
 from keptalive.bench.targets import Target
 from keptalive.bench.trial import Answers, DisagreementError, Step, run_trial
 from keptalive.causes import judge
+from keptalive.records.connection import ConnectionEnd, OpeningFacts
 from keptalive.records.process import ProcessRecord
 from keptalive.records.report import Report
 from keptalive.records.run import Trace
@@ -50,6 +52,11 @@ def watched(clock: Callable[[], float]) -> Iterator[Callable[[], Report]]:
         yield lambda: judge.report([without_places(watch_.record())], source="bench")
 
 
+def _no_places(record: type[OpeningFacts | ConnectionEnd]) -> dict[str, Any]:
+    places = ("_location", "_library", "_entered")
+    return {one.name: None for one in fields(record) if one.name.endswith(places)}
+
+
 def without_places(record: ProcessRecord) -> ProcessRecord:
     """The record without places in the program, which would be places in keptalive."""
     return replace(
@@ -58,10 +65,8 @@ def without_places(record: ProcessRecord) -> ProcessRecord:
         connections=tuple(
             replace(
                 one,
-                facts=replace(
-                    one.facts, session_location=None, request_location=None, unread_location=None
-                ),
-                end=None if one.end is None else replace(one.end, request_location=None),
+                facts=replace(one.facts, **_no_places(OpeningFacts)),
+                end=one.end and replace(one.end, **_no_places(ConnectionEnd)),
             )
             for one in record.connections
         ),

@@ -35,6 +35,9 @@ class Opening(NamedTuple):
 
 
 Openings = Sequence[Opening]
+Place = tuple[
+    str | None, str | None, str | None
+]  # line of the program, of a library, entered there
 Facts = dict[str, Any]
 FactsOf = Callable[[Openings, Pattern], Facts]
 
@@ -81,27 +84,38 @@ def served(openings: Openings, _pattern: Pattern) -> Facts:
 
 def sessions(openings: Openings, pattern: Pattern) -> Facts:
     """Where the Sessions were made, or else the requests."""
-    made = _located("sessions", (o.connection.facts.session_location for o in openings))
-    return made or requested(openings, pattern)
+    made = [o.connection.facts for o in openings]
+    places = ((f.session_location, f.session_library, f.session_entered) for f in made)
+    return _located("sessions", places) or requested(openings, pattern)
 
 
 def requested(openings: Openings, _pattern: Pattern) -> Facts:
-    """Where the requests were made."""
-    return _located("requests", (o.connection.facts.request_location for o in openings))
+    """Where the requests were made, or else the Sessions by which they were."""
+    sent = [o.connection.facts for o in openings]
+    placed = [f for f in sent if f.request_location or not f.session_location]
+    places = ((f.request_location, f.request_library, f.request_entered) for f in placed)
+    others = (f.session_location for f in sent if not f.request_location)
+    return {**_located("requests", places), **_counted("requests_of", others)}
 
 
 def unread(openings: Openings, pattern: Pattern) -> Facts:
     """Where the responses were requested that nobody has read."""
-    left = (
-        o.connection.facts.unread_location or (o.end.request_location if o.end else None)
-        for o in openings
-    )
-    return _located("unread", left) or sessions(openings, pattern)
+    places = [
+        (f.unread_location, f.unread_library, f.unread_entered)
+        if any((f.unread_location, f.unread_entered)) or end is None
+        else _of_end(end)
+        for f, end in ((o.connection.facts, o.end) for o in openings)
+    ]
+    return _located("unread", places) or sessions(openings, pattern)
 
 
 def abandoned(openings: Openings, _pattern: Pattern) -> Facts:
     """Where the responses were requested that were closed unread."""
-    return _located("unread", (o.end.request_location for o in openings if o.end))
+    return _located("unread", (_of_end(o.end) for o in openings if o.end))
+
+
+def _of_end(end: ConnectionEnd) -> Place:
+    return end.request_location, end.request_library, end.request_entered
 
 
 def at_once(openings: Openings, _pattern: Pattern) -> Facts:
@@ -130,13 +144,23 @@ def known(facts: Facts) -> Facts:
     return {name: value for name, value in facts.items() if value not in (None, [], {}, "")}
 
 
-def _located(name: str, locations: Iterable[str | None]) -> Facts:
-    """Where in the program, and how often, the most frequent first; bounded."""
-    counts = Counter(location for location in locations if location)
+def _located(name: str, places: Iterable[Place]) -> Facts:
+    """Where in the program, through which library, and where in a library if only there."""
+    known = [place for place in places if any(place)]
+    return {
+        **_counted(f"{name}_at", (line for line, _, _ in known)),
+        **_counted(f"{name}_through", (library for _, library, _ in known)),
+        **_counted(f"{name}_in", (entered for line, _, entered in known if not line)),
+    }
+
+
+def _counted(name: str, lines: Iterable[str | None]) -> Facts:
+    """How often each, the most frequent first; bounded."""
+    counts = Counter(line for line in lines if line)
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    facts: Facts = {f"{name}_at": dict(most[:LOCATIONS_KEPT])} if most else {}
+    facts: Facts = {name: dict(most[:LOCATIONS_KEPT])} if most else {}
     if len(most) > LOCATIONS_KEPT:
-        facts[f"{name}_at_more"] = len(most) - LOCATIONS_KEPT
+        facts[f"{name}_more"] = len(most) - LOCATIONS_KEPT
     return facts
 
 

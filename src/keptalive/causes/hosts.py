@@ -8,6 +8,8 @@ from statistics import median
 from typing import Any
 
 from keptalive.causes.catalogue import CATALOGUE
+from keptalive.causes.cures import cure, through
+from keptalive.causes.facts import known
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
@@ -156,6 +158,7 @@ def _cause(
     openings = [one.opening for one in group]
     answered = sum(opening.connection.served > 0 for opening in openings)
     facts: dict[str, Any] = row.facts(openings, pattern) if openings else {}
+    facts.update(known({"through": through(openings)}))
     if missing is not None:
         facts["not_recorded"] = missing.count + missing.unanswered
     return Cause(
@@ -166,7 +169,7 @@ def _cause(
         + ((missing.seconds or 0.0) if missing else 0.0),
         facts=facts,
         evidence=row.evidence(facts),
-        cure=row.cure(facts),
+        cure=cure(name, facts, row.cure(facts)),
         connections=tuple(o.connection.id for o in openings if o.connection.id in listed),
     )
 

@@ -156,7 +156,8 @@ def _listed(judged: Judged) -> ConnectionReport:
         served=one.served,
         cause=judged.cause,
         end=_end(one.end),
-        where=one.facts.request_location,
+        where=one.facts.where,
+        through=one.facts.request_library,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 Facts = Mapping[str, Any]
 Sentence = Callable[[Facts], str]
 MOST_LOCATIONS = 3
+_STREAM = "stream=True"
 _TUNED_REPLACES = (
     "replaces it before the server closes it; this avoids errors, not the new handshake"
 )
@@ -33,15 +34,42 @@ def seconds(value: float) -> str:
 
 
 def locations(facts: Facts, name: str) -> str:
-    """Where in the program: "sync.py:31 (12), report.py:9 (1)"; empty if that was not seen."""
-    at: Mapping[str, int] = facts.get(f"{name}_at", {})
+    """Where in the program, and through which library; empty if no line of it was seen.
+
+    "sync.py:31 (12), :40 (1), report.py:9 (1)"; "sync.py:31, through spotipy/client.py:229".
+    """
+    at, through = _lines(facts, f"{name}_at"), _lines(facts, f"{name}_through")
+    return f"{at}, through {through}" if at and through else at
+
+
+def places(facts: Facts, name: str) -> str:
+    """The same with "at"; where no line is the program's, what is known instead.
+
+    "by the Session made at sync.py:4", for a thread that runs ``session.get``; "in the library's
+    pip/_internal/cli/main.py:80, through pip/_internal/network/session.py:519".
+    """
+    at, made = locations(facts, name), _lines(facts, f"{name}_of")
+    entered, through = _lines(facts, f"{name}_in"), _lines(facts, f"{name}_through")
+    by_way = f", through {through}" if through and not at and through != entered else ""
+    parts = (
+        f"at {at}" if at else "",
+        f"by the Session made at {made}" if made else "",
+        f"at no line of the program, but at {entered} of a library{by_way}" if entered else "",
+    )
+    return "; ".join(part for part in parts if part)
+
+
+def _lines(facts: Facts, name: str) -> str:
+    """Lines with how often each, the most frequent first, each file once."""
+    at: Mapping[str, int] = facts.get(name, {})
     counted = len(at) > 1 and max(at.values()) > 1
-    shown = [
-        f"{location} ({count})" if counted else location
-        for location, count in list(at.items())[:MOST_LOCATIONS]
-    ]
-    more = len(at) - len(shown) + int(facts.get(f"{name}_at_more", 0))
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    files: dict[str, list[str]] = {}
+    for location, count in list(at.items())[:MOST_LOCATIONS]:
+        file, _, line = location.rpartition(":")
+        files.setdefault(file, []).append(f":{line} ({count})" if counted else f":{line}")
+    more = len(at) - min(len(at), MOST_LOCATIONS) + int(facts.get(f"{name}_more", 0))
+    shown = ", ".join(f"{file}{', '.join(lines)}" for file, lines in files.items())
+    return shown + (f" and {more} more" if more else "")
 
 
 def idle(facts: Facts) -> str:
@@ -56,7 +84,7 @@ def idle_before(facts: Facts) -> str:
     """How long idle, and where requests were made."""
     if "idle_least_s" not in facts:
         return ""
-    at = locations(facts, "requests")
+    at = places(facts, "requests").removeprefix("at ")
     return f"Idle {_span(facts, 'idle', seconds)} before each{f' ({at})' if at else ''}."
 
 
@@ -117,20 +145,21 @@ def served(facts: Facts) -> str:
 
 def sessions(facts: Facts) -> str:
     """Where Sessions were made, or else requests."""
-    at = locations(facts, "sessions")
-    return f"Sessions made at {at}." if at else requested(facts)
+    at = places(facts, "sessions")
+    return f"Sessions made {at}." if at else requested(facts)
 
 
 def requested(facts: Facts) -> str:
     """Where requests were made."""
-    at = locations(facts, "requests")
-    return f"Requests made at {at}." if at else ""
+    at = places(facts, "requests")
+    return f"Requests made {at}." if at else ""
 
 
 def unread(facts: Facts) -> str:
     """Where responses were requested that nobody has read."""
-    at = locations(facts, "unread")
-    return f"Requested with stream=True at {at}." if at else sessions(facts)
+    at = places(facts, "unread")
+    how = "preload_content=False" if facts.get("through", {}).keys() == {"urllib3"} else _STREAM
+    return f"Requested with {how} {at}." if at else sessions(facts)
 
 
 def at_once(facts: Facts) -> str:

@@ -47,6 +47,7 @@ class ConnectionEnd:
         error: for `CloseReason.FAILED`: the name of the exception's type.
         keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
         request_location: where in the program its last response was asked for, if as a stream.
+        request_library, request_entered: as in `OpeningFacts`.
     """
 
     how: CloseReason
@@ -54,6 +55,8 @@ class ConnectionEnd:
     error: str | None = None
     keep_alive: str | None = None
     request_location: str | None = None
+    request_library: str | None = None
+    request_entered: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +77,14 @@ class OpeningFacts:
         reconnect: urllib3 reconnects a connection object ("Resetting dropped connection").
         pool_discarded: its pool has discarded a connection that no opening has replaced yet.
         pool_size: how many connections its pool keeps.
-        session_location: where in the program its Session was made, as ``sync.py:12``.
-        request_location: where in the program the request was made.
-        unread_location: where one of the unread responses was asked for.
+        is_bare: its pool is a PoolManager's of urllib3, not a Session's.
+        session_location: the program's own line that made its Session, as ``sync.py:12``; None if
+            no line on the stack was the program's.
+        session_library: the line of the installed package by which that went, the last before
+            requests or urllib3, as ``spotipy/client.py:229``; None if the program did so itself.
+        session_entered: where no line was the program's: the outermost one of that package.
+        request_location, request_library, request_entered: the same of the request.
+        unread_location, unread_library, unread_entered: the same of one of the unread responses.
     """
 
     owner: int = 0
@@ -92,9 +100,44 @@ class OpeningFacts:
     reconnect: bool = False
     pool_discarded: bool = False
     pool_size: int | None = None
+    is_bare: bool = False
     session_location: str | None = None
+    session_library: str | None = None
+    session_entered: str | None = None
     request_location: str | None = None
+    request_library: str | None = None
+    request_entered: str | None = None
     unread_location: str | None = None
+    unread_library: str | None = None
+    unread_entered: str | None = None
+
+    @property
+    def where(self) -> str | None:
+        """Where the request was made, as `where_of` says it."""
+        made = self.session_location
+        return where_of(self.request_location, made=made, entered=self.request_entered)
+
+    @property
+    def library(self) -> str | None:
+        """The line of the package that has the Session, or else made the request."""
+        if self.session_location or self.session_library:
+            return self.session_library
+        return self.request_library
+
+
+def where_of(line: str | None, *, made: str | None, entered: str | None) -> str | None:
+    """Where a request was made, in a few words.
+
+    Args:
+        line: the program's own line; without one, the next known of these says it.
+        made: the program's line that made its Session.
+        entered: the outermost line of the library that made the request.
+    """
+    if line is not None:
+        return line
+    if made is not None:
+        return f"{made} (Session)"
+    return None if entered is None else f"{entered} (library)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,9 @@ class ConnectionReport:
     """One connection or attempt: `connection.Connection`, with its cause.
 
     ``cause`` is None for an attempt that was never connected. ``attempted_s`` is None for one that
-    was open before.
+    was open before. ``where`` is the program's own line whose request opened it, or else a place
+    that is named so: ``sync.py:12 (Session)``, ``pip/__main__.py:24 (library)``. ``through`` is the
+    line of the library by which the request went.
     """
 
     id: int
@@ -125,6 +127,7 @@ class ConnectionReport:
     cause: str | None
     end: EndReport | None
     where: str | None
+    through: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

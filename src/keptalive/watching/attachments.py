@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.causes import security
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.call_site import adapter_on_the_stack, location_in_program
+from keptalive.watching.call_site import NOWHERE, adapter_on_the_stack, place_in_program
 from keptalive.watching.foreign import NAME, attached_to, name_of, own
 from keptalive.watching.recorder import Recorder
 from keptalive.watching.tracking import ConnectionState, Owner, Pool
@@ -54,7 +54,7 @@ class Attachments:
         """The state of an adapter or a PoolManager."""
         owner = attached_to(keeper)
         if type(owner) is not Owner:
-            owner = Owner(next(_numbers))
+            owner = Owner(next(_numbers), is_bare=not isinstance(keeper, HTTPAdapter))
             _attach(keeper, owner)
         return owner
 
@@ -63,8 +63,8 @@ class Attachments:
         if not isinstance(adapter, HTTPAdapter):
             return  # it keeps no pools, and has no room for us perhaps
         owner = self.owner_of(adapter)
-        if owner.session_location is None:
-            owner.session_location = location_in_program()
+        if owner.made_at == NOWHERE:
+            owner.made_at = place_in_program()
         adapters = own(session, "adapters")
         before = dict(adapters).get(prefix) if isinstance(adapters, dict) else None
         replaced = attached_to(before) if before is not adapter else None

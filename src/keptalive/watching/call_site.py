@@ -8,24 +8,58 @@ while a body is read passes ``urllib3/response.py``); the tests run on the oldes
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
 
 import requests.adapters
 import urllib3.response
 from requests.adapters import HTTPAdapter
 
+import keptalive
+from keptalive.records.connection import where_of
+from keptalive.watching import source_files
+from keptalive.watching.source_files import Kind, SourceFile
+
 _ADAPTERS = requests.adapters.__file__
+PROGRAM, LIBRARY, RUNNER = Kind.PROGRAM, Kind.LIBRARY, Kind.RUNNER
+PASSED, STARTER = Kind.PASSED, Kind.STARTER
 _DEPTH = 20  # frames, between an adapter's send and the pools
-# http.client too: urllib3 reconnects from within it
-_LIBRARIES = tuple(
-    str(Path(file).parent) + "/"
-    for name in ("requests", "urllib3", "http", "keptalive")
-    if (file := getattr(sys.modules.get(name), "__file__", None))
-)
+_seen: dict[str, SourceFile] = {}  # by the name of a code object's file
+_MOST_SEEN = 4096  # each cell of a notebook is another file
+_files = source_files.of_this_process(str(Path(keptalive.__file__).parent))
+
+
+class Place(NamedTuple):
+    """Where in the program something was done.
+
+    Attributes:
+        line: the nearest line on the stack that is the program's own, as ``sync.py:12``; None where
+            there is none, as in a thread that runs ``session.get``.
+        library: the line of the installed package by which it called requests or urllib3, as
+            ``spotipy/client.py:229``; None where the program did so itself. Of several packages on
+            the way it is the last, since that one has the Session, and its options.
+        entered: where there is no line of the program: the outermost line of that package.
+    """
+
+    line: str | None = None
+    library: str | None = None
+    entered: str | None = None
+
+    def facts(self, what: str) -> dict[str, Any]:
+        """As fields of `OpeningFacts` and `ConnectionEnd` of these names."""
+        names = (f"{what}_location", f"{what}_library", f"{what}_entered")
+        return dict(zip(names, self, strict=True))
+
+    def shown(self) -> str | None:
+        """In a few words, with the library."""
+        if self.line is None:
+            return where_of(None, made=None, entered=self.entered)
+        return self.line if self.library is None else f"{self.line} through {self.library}"
+
+
+NOWHERE = Place()
 
 
 def adapter_on_the_stack() -> Any:
@@ -43,14 +77,63 @@ def adapter_on_the_stack() -> Any:
     return None
 
 
-def location_in_program() -> str | None:
-    """The nearest line on the stack that is neither ours nor requests' nor urllib3's."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
-    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
-        if frame.f_back is None:
-            return None
+def look_from_here() -> None:
+    """Show files relative to the working directory of now: a watch begins."""
+    global _files
+    _seen.clear()
+    _files = source_files.of_this_process(str(Path(keptalive.__file__).parent))
+
+
+def place_in_program() -> Place:
+    """Where in the program this is; one look at each frame, up to the program's own line."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
+    library = entered = runner = package = None
+    while frame is not None:
+        code = frame.f_code
+        file = _seen.get(code.co_filename) or _file_of(frame)
+        kind = file.kind
+        if kind is PROGRAM or (kind is STARTER and not _only_starts(code, library or runner)):
+            return Place(f"{file.name}:{frame.f_lineno}", library)
+        if kind is LIBRARY:
+            if library is None:
+                library, package = f"{file.name}:{frame.f_lineno}", file.package
+            if file.package == package:
+                entered = file.name, frame.f_lineno
+        elif kind is RUNNER and runner is None:
+            runner = f"{file.name}:{frame.f_lineno}"
         frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"  # noqa: PTH119 - fast
+    return Place(None, library, runner if entered is None else "{}:{}".format(*entered))
+
+
+def location_in_program() -> str | None:
+    """The program's own line; else the outermost one of the library that is at work."""
+    place = place_in_program()
+    return place.line or place.entered
+
+
+def _only_starts(code: CodeType, started: str | None) -> bool:
+    """Whether this is the script of an installer's, which starts what was met on the stack."""
+    has_functions = any(isinstance(one, CodeType) for one in code.co_consts)
+    is_short = code.co_name == "<module>" and "exit" in code.co_names and not has_functions
+    return started is not None and is_short
+
+
+def _file_of(frame: FrameType) -> SourceFile:
+    """Whose the code of this frame is; remembered by its file."""
+    filename, names = frame.f_code.co_filename, frame.f_globals
+    module, path = dict.get(names, "__name__"), dict.get(names, "__file__")
+    module = module if type(module) is str else ""
+    if filename.startswith("<") and not filename.startswith("<frozen "):
+        # made by `exec`, in many modules under one name; ``python -c`` and notebooks have no file
+        is_main = type(path) is not str and module == "__main__"
+        is_programs = is_main or (
+            type(path) is str and _files.of(path, module).kind in (PROGRAM, STARTER)
+        )
+        return SourceFile(PROGRAM if is_programs else PASSED, filename)
+    if len(_seen) >= _MOST_SEEN:
+        _seen.clear()
+    file = _seen[filename] = _files.of(filename, module)
+    return file
 
 
 def follows_a_redirect() -> bool:

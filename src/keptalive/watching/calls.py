@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from keptalive.watching.call_site import NOWHERE, Place
+
 if TYPE_CHECKING:
     from keptalive.watching.tracking import ConnectionState, Pool
 
@@ -25,7 +27,7 @@ class Call:
             it is over: it is there until the next request of this flow of control, or of one whose
             context was copied from it.
         stream: the response is handed out before its body is read.
-        request_location: where in the program a stream was asked for.
+        requested_at: where in the program a stream was asked for.
         asked: the request, which has a ``url`` and ``headers``; a redirect may lead where they are
             not meant for.
         counted: whether it has been counted for its host.
@@ -40,7 +42,7 @@ class Call:
     stream = redirected = counted = again = False
     connection: ConnectionState | None = None
     replaced: ConnectionState | None = None
-    request_location: str | None = None
+    requested_at: Place = NOWHERE
 
     def needs_a_socket(self) -> bool:
         """Whether its connection is to send a request, and is not open itself."""

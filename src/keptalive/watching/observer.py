@@ -20,7 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from keptalive.causes import security
 from keptalive.watching.attachments import address
 from keptalive.watching.attempts import ConnectionAttempt
-from keptalive.watching.call_site import location_in_program
+from keptalive.watching.call_site import look_from_here, place_in_program
 from keptalive.watching.calls import AGAIN, Again, Call, current_call
 from keptalive.watching.foreign import (
     NAME,
@@ -52,6 +52,7 @@ class Observer(Streams):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
+        look_from_here()
         self.timeline = False  # whether any recorder has one
         self.replacements = Replacements()
 
@@ -59,7 +60,7 @@ class Observer(Streams):
 
     def streamed(self, call: Call) -> None:
         """Remember where in the program a response is asked for as a stream."""
-        call.stream, call.request_location = True, location_in_program()
+        call.stream, call.requested_at = True, place_in_program()
 
     def call_of_manager(
         self, manager: Any, args: tuple[Any, ...], settings: dict[str, Any]
@@ -181,7 +182,7 @@ class Observer(Streams):
             if call.again:
                 call.again = False
             if call.stream:
-                state.request_location = call.request_location
+                state.requested_at = call.requested_at
                 self.hands_out(state, routes)
         state.doing, state.headers = READING, response.headers
         if state.exchange is not None:

@@ -14,7 +14,7 @@ from keptalive.records.connection import CloseReason, OpeningFacts
 from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.attachments import address, names_its_path
 from keptalive.watching.attempts import ConnectionAttempt
-from keptalive.watching.call_site import location_in_program
+from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
@@ -104,6 +104,7 @@ class Openings(OpenConnections):
             is_needed = any(route.needs_another() for route in self.routes_of(pool)[1][:1])
             predecessor = pool.discarded.pop(0) if pool.discarded and not is_needed else None
         queue = socket_queue(pool.of())
+        unread_at = next((c.requested_at for c in unread if c.requested_at != NOWHERE), NOWHERE)
         facts = OpeningFacts(
             owner=pool.owner.number,
             pool_is_new=pool.is_new,
@@ -120,9 +121,10 @@ class Openings(OpenConnections):
             and predecessor.end is not None
             and predecessor.end.how is CloseReason.DISCARDED,
             pool_size=own(queue, "maxsize") or None,
-            session_location=pool.owner.session_location,
-            request_location=location_in_program(),
-            unread_location=next((c.request_location for c in unread if c.request_location), None),
+            is_bare=pool.owner.is_bare,
+            **pool.owner.made_at.facts("session"),
+            **place_in_program().facts("request"),
+            **unread_at.facts("unread"),
         )
         pool.is_new = False
         connection.begins_anew(self._attempt(connection, pool, facts, predecessor, now))

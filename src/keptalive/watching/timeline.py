@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from keptalive.watching.call_site import location_in_program
+from keptalive.records.connection import where_of
+from keptalive.watching.call_site import place_in_program
 from keptalive.watching.foreign import origin_of
 from keptalive.watching.recorder import ExchangeInProgress, Recorder
 from keptalive.watching.tracking import ConnectionState
@@ -17,7 +18,9 @@ def exchange_begins(
     exchange = ExchangeInProgress(state.flow, state.sent_at)
     exchange.method = method if type(method) is str else ""
     exchange.path = path_of(url)
-    exchange.where = location_in_program()
+    place, owner = place_in_program(), None if state.pool is None else state.pool.owner
+    made = None if owner is None else owner.made_at.line
+    exchange.where = where_of(place.line, made=made, entered=place.entered)
     state.exchange = exchange
     for recorder in recorders:
         recorder.add_exchange(exchange)

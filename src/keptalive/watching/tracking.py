@@ -13,6 +13,7 @@ from typing import Any
 
 from keptalive.records.connection import CloseReason, ConnectionEnd
 from keptalive.watching.attempts import ConnectionAttempt
+from keptalive.watching.call_site import NOWHERE, Place
 from keptalive.watching.foreign import own, socket_of, text_of
 from keptalive.watching.recorder import Recorder, Route
 
@@ -46,9 +47,9 @@ class Owner(_Unpickled):
     """Who keeps pools: an adapter of requests, or a bare PoolManager.
 
     Attributes:
-        closings: how often it has been closed.
-        closed_at: when it was, the last time, by the observer's clock.
-        session_location: where in the program its Session was made.
+        closings, closed_at: how often it has been closed, and when last, by the observer's clock.
+        made_at: where in the program its Session was made.
+        is_bare: a PoolManager without a Session, or a single pool.
         has_pools: it has had one.
         is_new_adapter: it took the place of an adapter that had pools.
     """
@@ -56,7 +57,8 @@ class Owner(_Unpickled):
     number: int
     closings: int = 0
     closed_at: float | None = None
-    session_location: str | None = None
+    made_at: Place = NOWHERE
+    is_bare: bool = False
     has_pools: bool = False
     is_new_adapter: bool = False
 
@@ -174,7 +176,7 @@ class ConnectionState(_Unpickled):
     requested: bool = False
     unframed: bool = False
     error: str | None = None
-    request_location: str | None = None
+    requested_at: Place = NOWHERE
     response: weakref.ref[Any] | None = None
     headers: Any = None
     exchange: Any = None
@@ -287,7 +289,7 @@ class ConnectionState(_Unpickled):
             idle_s=idle_s,
             error=self.error if how is CloseReason.FAILED else None,
             keep_alive=text_of(self.headers, "Keep-Alive"),
-            request_location=self.request_location,
+            **self.requested_at.facts("request"),
         )
         self.attempt.ends(end, now)
         self.headers = None

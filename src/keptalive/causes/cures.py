@@ -1,0 +1,81 @@
+"""What to change, in the words of the library through which the program went. No I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from keptalive.causes.facts import Opening
+from keptalive.causes.libraries import IDLE, LIBRARIES, URLLIB3
+from keptalive.records.connection import OpeningFacts
+
+Facts = Mapping[str, Any]
+REQUESTS = "requests"
+MOST_NAMED = 3
+_NAMESPACES = ("azure", "google")  # whose packages are the second part of a name
+_BY_NAME = {library.name: library for library in LIBRARIES}
+# Mended with a Session of one's own; the requests of a program can be mended in it at once
+_OF_SESSIONS = (
+    *("new-session", "new-adapter", "session-closed", "pool-evicted", "pool-too-small", *IDLE),
+)
+
+
+def through(openings: Sequence[Opening]) -> dict[str, int]:
+    """How many of these went through which library, the most frequent first.
+
+    `REQUESTS` and urllib3 stand for the program's own use of these. Empty if that is all of them,
+    and of requests.
+    """
+    counts = Counter(_name(opening.connection.facts) for opening in openings)
+    return {} if set(counts) <= {REQUESTS} else dict(counts.most_common())
+
+
+def cure(cause: str, facts: Facts, default: str) -> str:
+    """What to change; with several libraries, for each of the most frequent.
+
+    Args:
+        cause: its name.
+        facts: of the cause; ``through`` has the libraries.
+        default: the cure in requests' own terms.
+    """
+    names = list(facts.get("through", ()))[:MOST_NAMED]
+    words = {name: _words(name, cause, facts, default) for name in names}
+    if len(set(words.values())) <= 1:
+        return next(iter(words.values()), default)
+    return " ".join(f"{name}: {text}" for name, text in words.items())
+
+
+def _name(facts: OpeningFacts) -> str:
+    """The library that has the connection's pool, or REQUESTS or urllib3 if it is the program's."""
+    line = facts.library
+    if line is None:
+        return URLLIB3.name if facts.is_bare else REQUESTS
+    for library in LIBRARIES:
+        if line.startswith(library.files):
+            return library.name
+    package, *rest = line.rpartition(":")[0].removesuffix(".py").split("/")
+    return f"{package}.{rest[0]}" if package in _NAMESPACES and rest else package
+
+
+def _words(name: str, cause: str, facts: Facts, default: str) -> str:
+    library = _BY_NAME.get(name)
+    if library is not None and cause in library.cures:
+        return _filled(library.cures[cause], facts)
+    if name in (REQUESTS, URLLIB3.name) or cause not in _OF_SESSIONS:
+        return default
+    if library is None:
+        return f"{default} Here {name} has it: see whether it takes yours, or has an option."
+    if library.takes_session:
+        return f"{default} Give {name} that Session: {library.takes_session}."
+    if cause in IDLE:
+        return (
+            f"{name} takes no Session: send requests more often, or let it repeat those that fail."
+        )
+    return default
+
+
+def _filled(text: str, facts: Facts) -> str:
+    max_idle_s = facts.get("max_idle_s")
+    max_idle = "T" if max_idle_s is None else f"{max_idle_s:g}"
+    return text.format(needed=facts.get("needed", "N"), max_idle=max_idle)
