@@ -86,7 +86,7 @@ def sessions(openings: Openings, pattern: Pattern) -> Facts:
     """Where the Sessions were made, or else the requests."""
     made = [o.connection.facts for o in openings]
     places = ((f.session_location, f.session_library, f.session_entered) for f in made)
-    return _located("sessions", places) or requested(openings, pattern)
+    return _placed("sessions", places) or requested(openings, pattern)
 
 
 def requested(openings: Openings, _pattern: Pattern) -> Facts:
@@ -95,7 +95,7 @@ def requested(openings: Openings, _pattern: Pattern) -> Facts:
     placed = [f for f in sent if f.request_location or not f.session_location]
     places = ((f.request_location, f.request_library, f.request_entered) for f in placed)
     others = (f.session_location for f in sent if not f.request_location)
-    return {**_located("requests", places), **_counted("requests_of", others)}
+    return {**_placed("requests", places), **_located("requests_of", others)}
 
 
 def unread(openings: Openings, pattern: Pattern) -> Facts:
@@ -106,12 +106,12 @@ def unread(openings: Openings, pattern: Pattern) -> Facts:
         else _of_end(end)
         for f, end in ((o.connection.facts, o.end) for o in openings)
     ]
-    return _located("unread", places) or sessions(openings, pattern)
+    return _placed("unread", places) or sessions(openings, pattern)
 
 
 def abandoned(openings: Openings, _pattern: Pattern) -> Facts:
     """Where the responses were requested that were closed unread."""
-    return _located("unread", (_of_end(o.end) for o in openings if o.end))
+    return _placed("unread", (_of_end(o.end) for o in openings if o.end))
 
 
 def _of_end(end: ConnectionEnd) -> Place:
@@ -130,7 +130,8 @@ def pool(openings: Openings, pattern: Pattern) -> Facts:
     at_once = max([pattern.most_at_once, *(o.connection.facts.most_at_once for o in openings)])
     # A pool that was full and as large as this would have to be larger still
     needed = at_once if size is None else max(at_once, size + 1)
-    return known({"most_at_once": at_once, "pool_size": size, "needed": needed})
+    found = known({"most_at_once": at_once, "pool_size": size, "needed": needed})
+    return {**found, **sessions(openings, pattern)}
 
 
 def errors(openings: Openings, pattern: Pattern) -> Facts:
@@ -144,23 +145,23 @@ def known(facts: Facts) -> Facts:
     return {name: value for name, value in facts.items() if value not in (None, [], {}, "")}
 
 
-def _located(name: str, places: Iterable[Place]) -> Facts:
+def _placed(name: str, places: Iterable[Place]) -> Facts:
     """Where in the program, through which library, and where in a library if only there."""
     known = [place for place in places if any(place)]
     return {
-        **_counted(f"{name}_at", (line for line, _, _ in known)),
-        **_counted(f"{name}_through", (library for _, library, _ in known)),
-        **_counted(f"{name}_in", (entered for line, _, entered in known if not line)),
+        **_located(name, (line for line, _, _ in known)),
+        **_located(f"{name}_through", (library for _, library, _ in known)),
+        **_located(f"{name}_in", (entered for line, _, entered in known if not line)),
     }
 
 
-def _counted(name: str, lines: Iterable[str | None]) -> Facts:
-    """How often each, the most frequent first; bounded."""
-    counts = Counter(line for line in lines if line)
+def _located(name: str, locations: Iterable[str | None]) -> Facts:
+    """Where in the program, and how often, the most frequent first; bounded."""
+    counts = Counter(location for location in locations if location)
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    facts: Facts = {name: dict(most[:LOCATIONS_KEPT])} if most else {}
+    facts: Facts = {f"{name}_at": dict(most[:LOCATIONS_KEPT])} if most else {}
     if len(most) > LOCATIONS_KEPT:
-        facts[f"{name}_more"] = len(most) - LOCATIONS_KEPT
+        facts[f"{name}_at_more"] = len(most) - LOCATIONS_KEPT
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
@@ -60,6 +61,7 @@ def report(
     exchanges, places = _timeline(merged)
     noted = [one for record in records for one in record.circumstances]
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
+    left = dict(Counter(at for record in records for at in record.left_at).most_common())
     said = [warning for record in records for warning in record.warnings]
     return Report(
         source=source,
@@ -73,7 +75,8 @@ def report(
         places=places,
         findings=(*findings, *findings_of_program(hosts, noted)),
         left_open=sum(record.left_open for record in records),
-        left_at=tuple(dict.fromkeys(place for record in records for place in record.left_at)),
+        left_at=tuple(left),
+        left_each=tuple(left.values()),
         warnings=each_once([*said, *warnings, *_missing(missing, merged.exchanges_missing)]),
     )
 

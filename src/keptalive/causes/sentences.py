@@ -38,15 +38,17 @@ def locations(facts: Facts, name: str) -> str:
 
     "sync.py:31 (12), :40 (1), report.py:9 (1)"; "sync.py:31, through spotipy/client.py:229".
     """
-    at, through = _lines(facts, f"{name}_at"), _lines(facts, f"{name}_through")
-    return f"{at}, through {through}" if at and through else at
+    at, through = facts.get(f"{name}_at", {}), facts.get(f"{name}_through_at", {})
+    are_all = sum(through.values()) == sum(at.values())
+    by_way = f", through {_lines(facts, f'{name}_through', counted=not are_all)}" if through else ""
+    return f"{_lines(facts, name)}{by_way}" if at else ""
 
 
 def places(facts: Facts, name: str) -> str:
     """The same with "at"; where no line is the program's, what is known instead.
 
-    "by the Session made at sync.py:4", for a thread that runs ``session.get``; "in the library's
-    pip/_internal/cli/main.py:80, through pip/_internal/network/session.py:519".
+    "by the Session made at sync.py:4", for a thread that runs ``session.get``; "by a library alone:
+    pip/__main__.py:24, through pip/_internal/network/session.py:519".
     """
     at, made = locations(facts, name), _lines(facts, f"{name}_of")
     entered, through = _lines(facts, f"{name}_in"), _lines(facts, f"{name}_through")
@@ -54,21 +56,31 @@ def places(facts: Facts, name: str) -> str:
     parts = (
         f"at {at}" if at else "",
         f"by the Session made at {made}" if made else "",
-        f"at no line of the program, but at {entered} of a library{by_way}" if entered else "",
+        f"by a library alone: {entered}{by_way}" if entered else "",
     )
     return "; ".join(part for part in parts if part)
 
 
-def _lines(facts: Facts, name: str) -> str:
-    """Lines with how often each, the most frequent first, each file once."""
-    at: Mapping[str, int] = facts.get(name, {})
-    counted = len(at) > 1 and max(at.values()) > 1
+def _lines(facts: Facts, name: str, *, counted: bool = False) -> str:
+    more = int(facts.get(f"{name}_at_more", 0))
+    return lines(facts.get(f"{name}_at", {}), more=more, counted=counted)
+
+
+def lines(counts: Mapping[str, int], *, more: int = 0, counted: bool = False) -> str:
+    """Lines with how often each, in this order, each file once: "a.py:31 (12), :40 (1)".
+
+    Args:
+        counts: by ``file:line``; the first `MOST_LOCATIONS` are named.
+        more: how many others are not in it.
+        counted: how often is said of a single line too, and where it was once each.
+    """
+    counted = counted or (len(counts) > 1 and max(counts.values()) > 1)
     files: dict[str, list[str]] = {}
-    for location, count in list(at.items())[:MOST_LOCATIONS]:
+    for location, count in list(counts.items())[:MOST_LOCATIONS]:
         file, _, line = location.rpartition(":")
         files.setdefault(file, []).append(f":{line} ({count})" if counted else f":{line}")
-    more = len(at) - min(len(at), MOST_LOCATIONS) + int(facts.get(f"{name}_more", 0))
-    shown = ", ".join(f"{file}{', '.join(lines)}" for file, lines in files.items())
+    more += len(counts) - min(len(counts), MOST_LOCATIONS)
+    shown = ", ".join(f"{file}{', '.join(numbers)}" for file, numbers in files.items())
     return shown + (f" and {more} more" if more else "")
 
 
@@ -172,7 +184,8 @@ def pool(facts: Facts) -> str:
     if "most_at_once" not in facts:
         return ""
     kept = f"; the pool keeps {facts['pool_size']}" if "pool_size" in facts else ""
-    return f"Up to {many(facts['most_at_once'], 'request')} at once{kept}."
+    said = f"Up to {many(facts['most_at_once'], 'request')} at once{kept}."
+    return " ".join(part for part in (said, sessions(facts)) if part)
 
 
 def pool_cure(facts: Facts) -> str:

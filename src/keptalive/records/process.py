@@ -46,7 +46,7 @@ class ProcessRecord:
         exchanges_missing: how many more there were.
         circumstances: what was noted beside the connections.
         left_open: connections that are open now, or were when the watch ended.
-        left_at: where in the program their Sessions were made.
+        left_at: where in the program their Sessions were made: a place for each connection.
         warnings: what is to be said of the watch itself, in sentences.
     """
 

@@ -173,6 +173,8 @@ class Report:
         connections: bounded; a warning says how many are missing.
         exchanges: None if no timeline was recorded.
         left_open: connections that were open at the end; None if unknown.
+        left_at: where their Sessions were made, as far as that is known, the most frequent first.
+        left_each: how many of these connections each such place has.
         warnings: what limits the truth of all this, in sentences.
     """
 
@@ -189,4 +191,5 @@ class Report:
     findings: tuple[Finding, ...] = ()
     left_open: int | None = None
     left_at: tuple[str, ...] = ()
+    left_each: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -6,8 +6,10 @@ A number that is None is unknown, and is not mentioned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 
 from keptalive.causes.judge import nothing_to_change
+from keptalive.causes.sentences import lines
 from keptalive.records.report import UNAVOIDABLE, HostReport, Range, Report
 from keptalive.render.numbers import duration, host_name, listed, many, number
 
@@ -232,7 +234,8 @@ def left_open(report: Report) -> str:
     """Connections that nobody closed, where their Sessions were made, and what closes them."""
     if not report.left_open:
         return ""
-    made = f" (Session made at {listed(report.left_at)})" if report.left_at else ""
+    at = lines(dict(zip(report.left_at, chain(report.left_each, repeat(1)), strict=False)))
+    made = f" (Session made at {at})" if at else ""
     return (
         f"Left open at the end: {many(report.left_open, 'connection')}{made}. "
         "Use session.close(), or a with statement."

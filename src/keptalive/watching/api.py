@@ -84,7 +84,7 @@ class Watch:
             exchanges_missing=recorder.exchanges_missing,
             circumstances=recorder.noted(),
             left_open=len(left_at),
-            left_at=tuple(sorted({place for place in left_at if place})),
+            left_at=tuple(sorted(place for place in left_at if place)),
             warnings=self._warnings(),
         )
 

@@ -87,22 +87,27 @@ def look_from_here() -> None:
 def place_in_program() -> Place:
     """Where in the program this is; one look at each frame, up to the program's own line."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
-    library = entered = runner = package = None
+    package = inner = outer = runner = None
     while frame is not None:
         code = frame.f_code
         file = _seen.get(code.co_filename) or _file_of(frame)
         kind = file.kind
-        if kind is PROGRAM or (kind is STARTER and not _only_starts(code, library or runner)):
-            return Place(f"{file.name}:{frame.f_lineno}", library)
+        if kind is PROGRAM or (kind is STARTER and not _only_starts(code, inner or runner)):
+            return Place(_line(frame), _line(inner))
         if kind is LIBRARY:
-            if library is None:
-                library, package = f"{file.name}:{frame.f_lineno}", file.package
+            if inner is None:
+                inner, package = frame, file.package
             if file.package == package:
-                entered = file.name, frame.f_lineno
+                outer = frame
         elif kind is RUNNER and runner is None:
-            runner = f"{file.name}:{frame.f_lineno}"
+            runner = frame
         frame = frame.f_back
-    return Place(None, library, runner if entered is None else "{}:{}".format(*entered))
+    return Place(None, _line(inner), _line(outer or runner))
+
+
+def _line(frame: FrameType | None) -> str | None:
+    """The line that this frame is at; its number costs some time."""
+    return None if frame is None else f"{_file_of(frame).name}:{frame.f_lineno}"
 
 
 def location_in_program() -> str | None:
@@ -111,7 +116,7 @@ def location_in_program() -> str | None:
     return place.line or place.entered
 
 
-def _only_starts(code: CodeType, started: str | None) -> bool:
+def _only_starts(code: CodeType, started: FrameType | None) -> bool:
     """Whether this is the script of an installer's, which starts what was met on the stack."""
     has_functions = any(isinstance(one, CodeType) for one in code.co_consts)
     is_short = code.co_name == "<module>" and "exit" in code.co_names and not has_functions
@@ -121,6 +126,8 @@ def _only_starts(code: CodeType, started: str | None) -> bool:
 def _file_of(frame: FrameType) -> SourceFile:
     """Whose the code of this frame is; remembered by its file."""
     filename, names = frame.f_code.co_filename, frame.f_globals
+    if (known := _seen.get(filename)) is not None:
+        return known
     module, path = dict.get(names, "__name__"), dict.get(names, "__file__")
     module = module if type(module) is str else ""
     if filename.startswith("<") and not filename.startswith("<frozen "):

@@ -34,7 +34,7 @@ RUNNERS = frozenset(
         *("IPython", "ipykernel", "ipywidgets", "tornado", "zmq"),
     }
 )
-_INSTALLED = re.compile(r"/(?:site-packages|dist-packages|[^/]+\.whl|[^/]+\.egg)/")
+_INSTALLED = re.compile(r"/(?:site-packages|dist-packages|[^/]+\.whl|[^/]+\.egg)(?=/)")
 _VENDORED = re.compile(r"/(?:_?vendor|_?vendored|extern|packages|third_party)/([^/]+)")
 
 
@@ -52,16 +52,12 @@ class SourceFile(NamedTuple):
     """One file: whose it is, and its name in locations.
 
     The program's is relative to the working directory, or begins with ``~`` or the root; a
-    library's begins with the package, as ``spotipy/client.py``.
+    library's begins with the top-level package, as ``spotipy/client.py``.
     """
 
     kind: Kind
     name: str
-
-    @property
-    def package(self) -> str:
-        """The top-level package of a library's file."""
-        return self.name.partition("/")[0].removesuffix(".py")
+    package: str = ""
 
 
 class SourceFiles:
@@ -128,7 +124,8 @@ class SourceFiles:
                 return SourceFile(Kind.PROGRAM, self._shown(path, filename))
         name = filename[start:]
         name = name.replace("\\", "/") if self._paths is ntpath else name
-        return SourceFile(_kind_of_library(name), name)
+        package = name.partition("/")[0].removesuffix(".py")
+        return SourceFile(_kind_of_library(name, package), name, package)
 
     def _below_root(self, path: str, module: str) -> int | None:
         """Where the name begins below the folder from which it was imported, if installed there."""
@@ -158,12 +155,11 @@ class SourceFiles:
 
 def _below_packages(path: str) -> int | None:
     """Where the name begins below the innermost ``site-packages``; None if there is none."""
-    found = [match.end() for match in _INSTALLED.finditer(path)]
+    found = [match.end() + 1 for match in _INSTALLED.finditer(path)]
     return found[-1] if found else None
 
 
-def _kind_of_library(name: str) -> Kind:
-    package = name.removesuffix(".py").partition("/")[0]
+def _kind_of_library(name: str, package: str) -> Kind:
     vendored = _VENDORED.findall("/" + name)
     if vendored:  # pip._vendor.cachecontrol, botocore.vendored.requests
         package = next((one for one in vendored if one in PLUMBING | RUNNERS), package)
