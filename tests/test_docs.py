@@ -16,7 +16,9 @@ import pytest
 import keptalive
 from keptalive import results, tuned_session
 from keptalive.bench.plan import Plan, read_plan
-from keptalive.causes.catalogue import ROWS
+from keptalive.causes.catalogue import CATALOGUE, ROWS
+from keptalive.causes.cures import cure
+from keptalive.causes.libraries import LIBRARIES
 from keptalive.causes.log_sets import SETS
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
@@ -80,6 +82,16 @@ def sets_table() -> str:
     return table("shown as", "seen in the log", "may be", rows=rows)
 
 
+def libraries_table() -> str:
+    """A row for each library: a cure of its own for the two commonest causes."""
+    shown = [CATALOGUE[name] for name in ("new-session", "pool-too-small")]
+    rows = [
+        (one.name, *(cure(row.name, {"through": {one.name: 1}}, row.cure({})) for row in shown))
+        for one in LIBRARIES
+    ]
+    return table("library", *(f"`{row.name}`" for row in shown), rows=rows)
+
+
 def scenarios_table() -> str:
     """A row for each scenario of the look-alike."""
     rows = [
@@ -104,6 +116,7 @@ def table(*header: str, rows: Sequence[Sequence[str]]) -> str:
 MADE = {
     "causes": (ROOT / "docs" / "causes.md", causes_table),
     "sets": (ROOT / "docs" / "causes.md", sets_table),
+    "libraries": (ROOT / "docs" / "causes.md", libraries_table),
     "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
 }
 

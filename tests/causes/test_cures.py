@@ -88,8 +88,8 @@ def test_bare_urllib3_is_named_and_requests_only_beside_others():
             "kubernetes",
             {},
             (
-                "kubernetes takes no Session: send requests more often, or let it repeat those that "
-                "fail."
+                "kubernetes takes no Session: send requests more often, or let it repeat those "
+                "that fail."
             ),
         ),
         (

@@ -26,7 +26,7 @@ def files(
     windows = paths is ntpath
     return SourceFiles(
         standard=["C:\\Python\\Lib" if windows else "/usr/lib/python3.11"],
-        own="C:\\src\\keptalive" if windows else "/opt/src/keptalive",
+        plumbing=["C:\\src\\keptalive" if windows else "/opt/src/keptalive"],
         scripts=["C:\\Python\\Scripts" if windows else "/home/ann/work/.venv/bin"],
         cwd=cwd,
         home="C:\\Users\\Ann" if windows else "/home/ann",

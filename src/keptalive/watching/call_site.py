@@ -26,9 +26,15 @@ _ADAPTERS = requests.adapters.__file__
 PROGRAM, LIBRARY, RUNNER = Kind.PROGRAM, Kind.LIBRARY, Kind.RUNNER
 PASSED, STARTER = Kind.PASSED, Kind.STARTER
 _DEPTH = 20  # frames, between an adapter's send and the pools
+_PLUMBING = [
+    str(Path(file).parent)
+    for module in (keptalive, requests, urllib3)
+    if (file := module.__file__) is not None
+]
 _seen: dict[str, SourceFile] = {}  # by the name of a code object's file
+_OF_REQUESTS = ("requests", "urllib3")
 _MOST_SEEN = 4096  # each cell of a notebook is another file
-_files = source_files.of_this_process(str(Path(keptalive.__file__).parent))
+_files = source_files.of_this_process(_PLUMBING)
 
 
 class Place(NamedTuple):
@@ -40,7 +46,8 @@ class Place(NamedTuple):
         library: the line of the installed package by which it called requests or urllib3, as
             ``spotipy/client.py:229``; None where the program did so itself. Of several packages on
             the way it is the last, since that one has the Session, and its options.
-        entered: where there is no line of the program: the outermost line of that package.
+        entered: where there is no line of the program: the outermost line of that package; without
+            one that of requests or urllib3, as in a thread that runs ``requests.get``.
     """
 
     line: str | None = None
@@ -81,13 +88,13 @@ def look_from_here() -> None:
     """Show files relative to the working directory of now: a watch begins."""
     global _files
     _seen.clear()
-    _files = source_files.of_this_process(str(Path(keptalive.__file__).parent))
+    _files = source_files.of_this_process(_PLUMBING)
 
 
 def place_in_program() -> Place:
     """Where in the program this is; one look at each frame, up to the program's own line."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
-    package = inner = outer = runner = None
+    package = inner = outer = runner = passed = None
     while frame is not None:
         code = frame.f_code
         file = _seen.get(code.co_filename) or _file_of(frame)
@@ -101,8 +108,10 @@ def place_in_program() -> Place:
                 outer = frame
         elif kind is RUNNER and runner is None:
             runner = frame
+        elif file.package in _OF_REQUESTS:
+            passed = frame
         frame = frame.f_back
-    return Place(None, _line(inner), _line(outer or runner))
+    return Place(None, _line(inner), _line(outer or runner or passed))
 
 
 def _line(frame: FrameType | None) -> str | None:

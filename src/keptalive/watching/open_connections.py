@@ -41,4 +41,4 @@ class OpenConnections(Attachments):
     def still_open(self) -> list[str | None]:
         """Where the Sessions were made of the connections that are open now."""
         open_ = [state for state in list(self.open) if state.is_left_open()]
-        return [state.pool.owner.session_location if state.pool else None for state in open_]
+        return [state.pool.owner.made_at.shown() if state.pool else None for state in open_]

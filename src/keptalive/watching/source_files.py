@@ -65,7 +65,7 @@ class SourceFiles:
 
     Args:
         standard: folders of the standard library.
-        own: our own folder.
+        plumbing: the folders of requests, urllib3 and keptalive, wherever they lie.
         scripts: folders into which installers write scripts.
         cwd, home: the working directory, and the user's.
         installed: the top-level names that installers have put into a folder, as of
@@ -77,7 +77,7 @@ class SourceFiles:
         self,
         *,
         standard: Iterable[str],
-        own: str,
+        plumbing: Iterable[str],
         scripts: Iterable[str],
         cwd: str,
         home: str,
@@ -86,7 +86,7 @@ class SourceFiles:
     ) -> None:
         self._paths = paths
         self._standard = tuple(map(self._folder, standard))
-        self._own = self._folder(own)
+        self._plumbing = tuple(map(self._folder, plumbing))
         self._scripts = tuple(map(self._folder, scripts))
         self._cwd, self._home = self._folder(cwd), self._folder(home)
         self._installed = installed
@@ -113,8 +113,9 @@ class SourceFiles:
         if filename.startswith("<"):
             return SourceFile(Kind.PROGRAM, filename)
         path = self._slashed(filename)
-        if path.startswith(self._own):
-            return SourceFile(Kind.PASSED, filename)
+        for folder in self._plumbing:
+            if path.startswith(folder):  # they may be developed, and lie where a program would
+                return self._of_library(filename, folder.rstrip("/").rindex("/") + 1)
         if (start := _below_packages(path)) is None:
             if path.startswith(self._standard):
                 return SourceFile(Kind.PASSED, filename)
@@ -122,6 +123,9 @@ class SourceFiles:
                 return SourceFile(Kind.STARTER, self._shown(path, filename))
             if (start := self._below_root(path, module)) is None:
                 return SourceFile(Kind.PROGRAM, self._shown(path, filename))
+        return self._of_library(filename, start)
+
+    def _of_library(self, filename: str, start: int) -> SourceFile:
         name = filename[start:]
         name = name.replace("\\", "/") if self._paths is ntpath else name
         package = name.partition("/")[0].removesuffix(".py")
@@ -193,13 +197,13 @@ def _recorded_in(folder: str) -> Iterator[str]:
             yield line.partition(",")[0].partition("/")[0]
 
 
-def of_this_process(own: str) -> SourceFiles:
+def of_this_process(plumbing: Iterable[str]) -> SourceFiles:
     """With the folders of this interpreter, and the working directory as it is now."""
     binaries = "Scripts" if os.name == "nt" else "bin"
     user = site.USER_BASE  # None unless it was asked for: then nothing is installed there
     return SourceFiles(
         standard=[os.path.dirname(os.__file__)],  # noqa: PTH120 - a path of another flavour
-        own=own,
+        plumbing=plumbing,
         scripts=[
             os.path.dirname(sys.executable) if sys.executable else sys.prefix,  # noqa: PTH120
             os.path.join(sys.prefix, binaries),  # noqa: PTH118

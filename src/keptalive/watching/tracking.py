@@ -62,11 +62,6 @@ class Owner(_Unpickled):
     has_pools: bool = False
     is_new_adapter: bool = False
 
-    @property
-    def session_location(self) -> str | None:
-        """Where its Session was made, in a few words."""
-        return self.made_at.shown()
-
 
 @dataclass(slots=True, eq=False)
 class Pool(_Unpickled):
