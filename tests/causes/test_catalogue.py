@@ -132,6 +132,23 @@ def test_locations_are_counted_and_the_most_frequent_comes_first():
     assert words("new-session", made)[0] == "Sessions made at b.py:9 (2), a.py:1 (1)."
 
 
+def test_lines_of_one_file_are_in_their_order_and_name_it_once():
+    made = [plain(session_location=f"C:\\a b.py:{line}") for line in (10, 9, 9, 10, 100)]
+    assert words("new-session", made)[0] == "Sessions made at C:\\a b.py:9 (2), :10 (2), :100 (1)."
+
+
+def test_a_library_through_which_only_some_went_is_counted():
+    made = [plain(session_location="a.py:1", session_library=via) for via in (None, "x.py:2")]
+    assert words("new-session", made)[0] == "Sessions made at a.py:1, through x.py:2 (1)."
+
+
+def test_idle_times_are_told_with_the_session_where_no_line_of_the_program_is_known():
+    opening = after(idle_s=7.1)._replace(connection=opened(2, session_location="a.py:3"))
+    assert words("idle-timeout", [opening])[0].startswith(
+        "Idle 7.1 s before each (by the Session made at a.py:3)."
+    )
+
+
 def test_of_many_locations_three_are_named_and_ten_are_facts():
     made = [plain(session_location=f"a.py:{line:02}") for line in range(15)]
     assert words("new-session", made)[0] == ("Sessions made at a.py:00, :01, :02 and 12 more.")

@@ -296,6 +296,7 @@ def test_what_several_processes_say_stands_once():
     found = report(several, source="run", command=["x.py"], warnings=["One.", "Three."])
     assert found.warnings == ("One. (3 times)", "Two. (4 times)", "Three.")
     assert found.left_at == ("a.py:1", "b.py:1", "b.py:2")
+    assert found.left_each == (2, 1, 1)
     assert (found.left_open, found.command, found.source) == (3, ("x.py",), "run")
 
 

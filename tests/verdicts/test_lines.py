@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -174,6 +175,26 @@ def test_where_only_a_library_is_at_work_its_outermost_and_its_last_line_are_nam
         "Here shop has it: see whether it takes yours, or has an option."
     )
     assert watched.report()["connections"][0]["where"] == "shop.py:9 (library)"
+
+
+def test_a_thread_that_runs_requests_get_itself_is_told_by_requests_outermost_line(serve):
+    server = serve(answers())
+    with watch() as watched, ThreadPoolExecutor(1) as threads:
+        list(threads.map(requests.get, [server.url] * 3))
+    assert re.fullmatch(
+        r"Sessions made by a library alone: requests/api\.py:\d+\.",
+        cause(watched, "new-session")["evidence"],
+    )
+
+
+def test_where_only_a_package_that_calls_what_it_is_given_is_at_work_it_is_named(serve, package):
+    server = serve(answers())
+    traced = package("opentelemetry.instrument").traced
+    with watch() as watched, ThreadPoolExecutor(1) as threads:
+        list(threads.map(traced, [requests.get] * 3, [server.url] * 3))
+    found = cause(watched, "new-session")
+    assert found["evidence"] == "Sessions made by a library alone: opentelemetry/instrument.py:2."
+    assert "through" not in found["facts"]
 
 
 def test_code_that_a_library_has_generated_is_no_line_of_the_program(serve, package):

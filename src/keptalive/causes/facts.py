@@ -157,12 +157,22 @@ def _placed(name: str, places: Iterable[Place]) -> Facts:
 
 def _located(name: str, locations: Iterable[str | None]) -> Facts:
     """Where in the program, and how often, the most frequent first; bounded."""
-    counts = Counter(location for location in locations if location)
-    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    most = list(by_frequency(locations).items())
     facts: Facts = {f"{name}_at": dict(most[:LOCATIONS_KEPT])} if most else {}
     if len(most) > LOCATIONS_KEPT:
         facts[f"{name}_at_more"] = len(most) - LOCATIONS_KEPT
     return facts
+
+
+def by_frequency(locations: Iterable[str | None]) -> dict[str, int]:
+    """How often each location is there, the most frequent first, then in the order of lines."""
+
+    def order(item: tuple[str, int]) -> tuple[int, str, int]:
+        file, _, line = item[0].rpartition(":")
+        return -item[1], file, int(line) if line.isdecimal() else 0
+
+    counts = Counter(location for location in locations if location)
+    return dict(sorted(counts.items(), key=order))
 
 
 def _range(name: str, unit: str, values: Sequence[float]) -> Facts:

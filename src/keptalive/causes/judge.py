@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
+from keptalive.causes.facts import by_frequency
 from keptalive.causes.findings import findings_of, findings_of_program
 from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
@@ -61,7 +61,7 @@ def report(
     exchanges, places = _timeline(merged)
     noted = [one for record in records for one in record.circumstances]
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
-    left = dict(Counter(at for record in records for at in record.left_at).most_common())
+    left = by_frequency(at for record in records for at in record.left_at)
     said = [warning for record in records for warning in record.warnings]
     return Report(
         source=source,

@@ -157,8 +157,12 @@ def served(facts: Facts) -> str:
 
 def sessions(facts: Facts) -> str:
     """Where Sessions were made, or else requests."""
+    return _made(facts, "Sessions")
+
+
+def _made(facts: Facts, noun: str) -> str:
     at = places(facts, "sessions")
-    return f"Sessions made {at}." if at else requested(facts)
+    return f"{noun} made {at}." if at else requested(facts)
 
 
 def requested(facts: Facts) -> str:
@@ -185,7 +189,7 @@ def pool(facts: Facts) -> str:
         return ""
     kept = f"; the pool keeps {facts['pool_size']}" if "pool_size" in facts else ""
     said = f"Up to {many(facts['most_at_once'], 'request')} at once{kept}."
-    return " ".join(part for part in (said, sessions(facts)) if part)
+    return " ".join(part for part in (said, _made(facts, "Session")) if part)
 
 
 def pool_cure(facts: Facts) -> str:
