@@ -218,5 +218,7 @@ def of_this_process(plumbing: Iterable[str]) -> SourceFiles:
 def _working_directory() -> str:
     try:
         return os.getcwd()  # noqa: PTH109
-    except OSError:
+    except OSError as error:
+        if not is_ours(error):
+            raise
         return os.sep  # it was removed
