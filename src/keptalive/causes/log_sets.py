@@ -18,6 +18,7 @@ FIRSTS = (FIRST, FIRST_OR_REDIRECT)
 DROPPED, DROPPED_AT_ONCE = "dropped", "dropped-at-once"
 NEW_POOL, NEW_POOL_OR_PROCESS = "new-pool", "new-pool-or-process"
 BUSY, FULL, NEW = "no-free-connection", "full-pool", "new-connection"
+NOT_RETURNED = "connection-not-returned"
 RETRIED = "retried"
 
 
@@ -68,6 +69,11 @@ SETS: dict[str, Remaining] = {
         "the pool had no free connection",
         "Normal if several threads share it; otherwise read each response fully.",
     ),
+    NOT_RETURNED: Remaining(
+        tuple(cause for cause in _BUSY if cause != "concurrency"),
+        "the pool had no free connection, though a single thread uses it",
+        "Read each response fully; with stream=True use it in a with statement.",
+    ),
     NEW: Remaining(
         (*_NEW_POOL, *_BUSY, FIRST),
         "a new connection, by a pool that was empty or had no free one",
@@ -91,9 +97,15 @@ SETS: dict[str, Remaining] = {
 _FIRST_CURE = "Nothing; this one is necessary."
 
 
-def members_of(cause: str) -> tuple[str, ...]:
-    """The causes that this one of a log's may be: itself, if it is no set."""
-    return SETS[cause].members if cause in SETS else (cause,)
+def members_of(cause: str, *, one_thread: bool = False) -> tuple[str, ...]:
+    """The causes that this one of a log's may be: itself, if it is no set.
+
+    Args:
+        cause: its name.
+        one_thread: only one thread of each process uses this host, so nothing was concurrent.
+    """
+    members = SETS[cause].members if cause in SETS else (cause,)
+    return tuple(one for one in members if one != "concurrency") if one_thread else members
 
 
 def cure(cause: str, *, max_idle: str) -> str:
@@ -101,7 +113,9 @@ def cure(cause: str, *, max_idle: str) -> str:
     return SETS[cause].cure.format(max_idle=max_idle) if cause in SETS else _FIRST_CURE
 
 
-def perfect(causes: Mapping[str, int], opened: int) -> Range:
+def perfect(
+    causes: Mapping[str, int], opened: int, *, threads: int | None = None, one_thread: bool = False
+) -> Range:
     """How many connections perfect reuse would have opened, as far as a log shows.
 
     The least if no more than those with an unavoidable cause had to be opened; the most if all had
@@ -110,10 +124,17 @@ def perfect(causes: Mapping[str, int], opened: int) -> Range:
     Args:
         causes: how many connections have each cause, or set of causes.
         opened: their sum.
+        threads: so many use this host, in all processes; None if that is unknown.
+        one_thread: see `members_of`.
     """
     certain = sum(causes.get(cause, 0) for cause in UNAVOIDABLE)
     possible = sum(
-        count for cause, count in causes.items() if not {*members_of(cause)}.isdisjoint(UNAVOIDABLE)
+        count
+        for cause, count in causes.items()
+        if not {*members_of(cause, one_thread=one_thread)}.isdisjoint(UNAVOIDABLE)
     )
+    of_new_processes = sum(causes.get(cause, 0) for cause in (NEW_POOL_OR_PROCESS, NEW))
+    if threads is not None and not of_new_processes:  # a thread waits for one response at a time
+        possible = min(possible, threads)
     least = min(max(certain, 1), opened)
     return Range(least=least, most=min(max(possible, least), opened))

@@ -12,7 +12,6 @@ only the first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from keptalive.causes.log_sets import (
     BUSY,
@@ -25,40 +24,17 @@ from keptalive.causes.log_sets import (
     NEW_POOL_OR_PROCESS,
     RETRIED,
 )
-from keptalive.counting import Attempt, Ended, Thread, count_error
+from keptalive.counting import Attempt, Ended
 from keptalive.logs.events import Discarding, Seen
+from keptalive.logs.failures import FailedTries
+from keptalive.logs.flows import Begun, LogThread
 from keptalive.logs.host import LogHost
+from keptalive.logs.hosts import Hosts
+from keptalive.logs.prefix import Origin
 from keptalive.records.pool_events import Answered, PoolEvent, Resetting, Retrying, Starting
 
-HOSTS_KEPT = 10_000
 _THREADS_KEPT = 4096  # that were seen last; twice as many at most
-_WARNED_KEPT = 4096  # threads with a warning, of a host
 _OF_NEW_POOLS = (*FIRSTS, NEW_POOL, NEW_POOL_OR_PROCESS)
-
-
-@dataclass(slots=True)
-class _Begun:
-    """The note of an `Attempt`: its host, which a "Resetting" line leaves open, cause and time."""
-
-    host: LogHost | None
-    cause: str
-    at_s: float | None
-
-
-@dataclass(slots=True)
-class _LogThread(Thread):
-    """What one thread is at, or several that the log does not tell apart.
-
-    Attributes:
-        failed: the last attempt to connect, if nothing came of it.
-        errors: of its present request, those that are not yet counted for a host.
-        last, host: the last response, and its host.
-    """
-
-    failed: Attempt | None = None
-    errors: dict[str, int] = field(default_factory=dict)
-    last: Answered | None = None
-    host: LogHost = field(default_factory=LogHost)
 
 
 class LogLedger:
@@ -66,20 +42,24 @@ class LogLedger:
 
     def __init__(self) -> None:
         self.mixed = 0  # responses that may have been to several attempts
-        self.beyond = LogHost()  # the hosts that are not kept, together
-        self.errors: dict[str, int] = {}  # of requests whose host no line names
+        self.failures = FailedTries()  # of requests whose host no line names
+        self.loggers: dict[str, None] = {}  # whose lines these are, the first first
+        self.answering: set[str] = set()  # those of them that have logged a response
         self.first_s: float | None = None  # the times of the first event and the last
         self.last_s: float | None = None
-        self._hosts: dict[tuple[str, str, int], LogHost] = {}
-        self._bare: dict[str, LogHost] = {}  # the last host of this name, of whatever port
-        self._nameless: dict[str, LogHost] = {}  # hosts of which no line has more than the name
-        self._threads: dict[int, _LogThread] = {}
-        self._older: dict[int, _LogThread] = {}
+        self._hosts = Hosts()
+        self._threads: dict[int, LogThread] = {}
+        self._older: dict[int, LogThread] = {}
 
     @property
     def hosts(self) -> tuple[LogHost, ...]:
         """All that are kept."""
-        return (*self._hosts.values(), *self._nameless.values())
+        return self._hosts.kept
+
+    @property
+    def beyond(self) -> LogHost:
+        """The others, together."""
+        return self._hosts.beyond
 
     @property
     def responses(self) -> int:
@@ -110,14 +90,14 @@ class LogLedger:
                 thread.host.requests += 1
                 thread.host.on_reused(at_s)
             elif isinstance(event, Discarding):
-                self._discarded(event)
+                self._discarded(event, origin)
             else:
-                self._record(thread, event, at_s, origin.process, knows_threads)
+                self._record(thread, event, at_s, origin, knows_threads)
 
-    def _thread(self, number: int) -> _LogThread:
+    def _thread(self, number: int) -> LogThread:
         thread = self._threads.get(number)
         if thread is None:
-            thread = self._older.pop(number, None) or _LogThread()
+            thread = self._older.pop(number, None) or LogThread()
             if len(self._threads) >= _THREADS_KEPT:
                 for left in self._older.values():
                     self._forget(left)
@@ -125,69 +105,77 @@ class LogLedger:
             self._threads[number] = thread
         return thread
 
-    def _host(self, scheme: str, bare: str, port: int) -> LogHost:
-        host = self._hosts.get((scheme, bare, port))
-        if host is None:
-            if len(self._hosts) >= HOSTS_KEPT:
-                return self.beyond
-            bracketed = f"[{bare}]" if ":" in bare else bare
-            host = LogHost(name=f"{scheme}://{bracketed}:{port}", bare=bare)
-            self._hosts[scheme, bare, port] = self._bare[bare] = host
-        return host
-
-    def _host_named(self, bare: str) -> LogHost:
-        """The host of a line that has no more than its name."""
-        host = self._bare.get(bare) or self._nameless.get(bare)
-        if host is None:
-            if len(self._nameless) >= HOSTS_KEPT:
-                return self.beyond
-            host = self._nameless[bare] = LogHost(name=bare, bare=bare)
-        return host
-
     def _record(
         self,
-        thread: _LogThread,
+        thread: LogThread,
         event: PoolEvent,
         at_s: float | None,
-        process: int | None,
+        origin: Origin,
         knows_threads: bool,
     ) -> None:
+        self.loggers[origin.source] = None
         if isinstance(event, Answered):
-            self._answered(thread, event, at_s, process, knows_threads)
+            self._answered(thread, event, at_s, origin, knows_threads)
             return
         if isinstance(event, Retrying):
-            thread.failed = thread.attempts[-1] if thread.attempts else None
-            if thread.failed is not None:
-                self._host_of(thread.failed).connects += 1
-            count_error(thread.errors, event.error)
+            self._failed(thread, event, at_s)
         for outcome in thread.take(event, is_one=knows_threads):
             if isinstance(outcome, Attempt):
-                outcome.note = self._begun(thread, outcome.began, at_s, process)
+                outcome.note = self._begun(thread, outcome.began, at_s, origin)
             else:
                 self._without_response(thread, outcome)
+
+    def _failed(self, thread: LogThread, event: Retrying, at_s: float | None) -> None:
+        attempt = thread.failed = thread.attempts[-1] if thread.attempts else None
+        if attempt is None:
+            named = None if event.host is None else self._host_in_error(event)
+            (named or thread).failures.add(event)
+            return
+        host = self._host_of(attempt)
+        self._on_begun(host, attempt)
+        note, seconds = attempt.note, 0.0
+        if len(thread.attempts) == 1 and isinstance(note, Begun) and note.at_s is not None:
+            seconds = 0.0 if at_s is None else at_s - note.at_s
+        host.failures.add(event, is_new=True, seconds=seconds)
+
+    def _host_in_error(self, event: Retrying) -> LogHost:
+        if event.scheme and event.port is not None:
+            return self._hosts.of(event.scheme, str(event.host), event.port)
+        return self._hosts.named(str(event.host))
 
     # Attempts to connect
 
     def _begun(
         self,
-        thread: _LogThread,
+        thread: LogThread,
         began: Starting | Resetting,
         at_s: float | None,
-        process: int | None,
-    ) -> _Begun:
+        origin: Origin,
+    ) -> Begun:
         if isinstance(began, Resetting):
-            return _Begun(None, DROPPED, at_s)
-        host = self._host(began.scheme, began.host, began.port)
-        return _Begun(host, self._cause(thread, host, began.ordinal, process), at_s)
+            return Begun(None, DROPPED, DROPPED, at_s, origin.source, origin.process)
+        host = self._hosts.of(began.scheme, began.host, began.port)
+        host.on_started(began.ordinal)
+        host.on_thread(began.thread, origin.process)
+        cause, alone = self._cause(thread, host, began.ordinal, origin.process)
+        return Begun(host, cause, alone, at_s, origin.source, origin.process)
+
+    def _on_begun(self, host: LogHost, attempt: Attempt) -> None:
+        """Nothing came of this attempt, as far as this log shows."""
+        note = attempt.note
+        if isinstance(note, Begun):
+            host.on_begun(note.cause_alone, note.at_s, note.source)
+            host.on_thread(attempt.began.thread, note.process)
 
     def _host_of(self, attempt: Attempt) -> LogHost:
         note = attempt.note
-        known = note.host if isinstance(note, _Begun) else None
-        return known or self._host_named(attempt.began.host)
+        known = note.host if isinstance(note, Begun) else None
+        return known or self._hosts.named(attempt.began.host)
 
     def _cause(
-        self, thread: _LogThread, host: LogHost, ordinal: int | None, process: int | None
-    ) -> str:
+        self, thread: LogThread, host: LogHost, ordinal: int | None, process: int | None
+    ) -> tuple[str, str]:
+        """The cause of what is begun, and that of this attempt alone: see `Begun`."""
         failed, thread.failed = thread.failed, None
         begins = ordinal is None or ordinal == 1
         is_new_to = process is not None and process not in host.processes
@@ -196,21 +184,23 @@ class LogLedger:
         # two threads that begin at once may log in the other order: then (2) comes before (1)
         if begins and (not host.is_known or (is_new_to and process in host.processes)):
             host.is_known = True
-            return FIRST_OR_REDIRECT if thread.redirected else FIRST
-        if failed is not None and (cause := self._of_failed(failed, host, ordinal)):
-            return cause
+            first = FIRST_OR_REDIRECT if thread.redirected else FIRST
+            return first, first
         if thread.failed_tries:
-            return RETRIED
-        if ordinal is None:
-            return NEW
-        if ordinal > 1:
-            return BUSY
-        return NEW_POOL if process in host.processes else NEW_POOL_OR_PROCESS
+            alone = RETRIED
+        elif ordinal is None:
+            alone = NEW
+        elif ordinal > 1:
+            alone = BUSY
+        else:
+            alone = NEW_POOL if process in host.processes else NEW_POOL_OR_PROCESS
+        cause = None if failed is None else self._of_failed(failed, host, ordinal)
+        return cause or alone, alone
 
     def _of_failed(self, failed: Attempt, host: LogHost, ordinal: int | None) -> str | None:
         """The cause of an attempt that failed, if this one is in its place."""
         note, began = failed.note, failed.began
-        if not isinstance(note, _Begun) or not isinstance(began, Starting):
+        if not isinstance(note, Begun) or not isinstance(began, Starting):
             return None
         if note.host is not host or note.cause not in (*_OF_NEW_POOLS, BUSY):
             return None
@@ -219,22 +209,26 @@ class LogLedger:
 
     # Requests that end
 
-    def _without_response(self, thread: _LogThread, ended: Ended) -> None:
+    def _without_response(self, thread: LogThread, ended: Ended) -> None:
         attempt = thread.failed = ended.attempt
         if attempt is not None:
             host = self._host_of(attempt)
-            host.connects += 1
+            self._on_begun(host, attempt)
             self._add(thread, host, ended)
 
     def _answered(
         self,
-        thread: _LogThread,
+        thread: LogThread,
         event: Answered,
         at_s: float | None,
-        process: int | None,
+        origin: Origin,
         knows_threads: bool,
     ) -> None:
-        host = self._host(event.scheme, event.host, event.port)
+        host = self._hosts.of(event.scheme, event.host, event.port)
+        host.has_port = event.has_port
+        host.on_thread(event.thread, origin.process)
+        self.answering.add(origin.source)
+        is_only = len(thread.attempts) == 1
         if len(thread.attempts) > 1:
             self.mixed += sum(attempt.fits(event) for attempt in thread.attempts) > 1
         *given_up, ended = thread.take(event, is_one=knows_threads)
@@ -245,32 +239,33 @@ class LogLedger:
         if not isinstance(ended, Ended):
             return
         note = ended.attempt.note if ended.attempt is not None else None
-        if isinstance(note, _Begun) and ended.attempt is not None:
-            host.connects += 1
+        if isinstance(note, Begun) and ended.attempt is not None:
             host.on_opened(
-                note.cause, reconnects=ended.attempt.reconnects, begun_s=note.at_s, at_s=at_s
+                note.cause,
+                reconnects=ended.attempt.reconnects,
+                begun_s=note.at_s,
+                at_s=at_s,
+                is_only=is_only,
             )
         else:
-            if process is not None:
-                host.used_by(process)
+            if origin.process is not None:
+                host.used_by(origin.process)
             host.on_reused(at_s)
         self._add(thread, host, ended)
 
-    def _add(self, thread: _LogThread, host: LogHost, ended: Ended) -> None:
+    def _add(self, thread: LogThread, host: LogHost, ended: Ended) -> None:
         host.requests += ended.is_new
         host.unanswered += ended.failed_tries + (not ended.answered)
-        for error, times in thread.errors.items():
-            count_error(host.errors, error, times)
-        thread.errors.clear()
+        if thread.failures.errors:
+            host.failures.absorb(thread.failures)
 
-    def _discarded(self, event: Discarding) -> None:
+    def _discarded(self, event: Discarding, origin: Origin) -> None:
+        self.loggers[origin.source] = None
         thread = self._thread(event.thread)
         last = thread.host if thread.last and thread.host.bare == event.host else None
-        host = last or self._host_named(event.host)
-        host.discarded += 1
-        host.pool_size = event.pool_size if host.pool_size is None else host.pool_size
-        if len(host.warned) < _WARNED_KEPT:
-            host.warned.add(event.thread)
+        host = last or self._hosts.named(event.host)
+        host.on_discarded(event.pool_size)
+        host.on_thread(event.thread, origin.process)
 
     # The end
 
@@ -278,13 +273,12 @@ class LogLedger:
         """The log is over: nothing more will come of what was begun."""
         for thread in (*self._older.values(), *self._threads.values()):
             self._forget(thread)
+        for host in self.hosts:
+            host.measure_kept()
         self._older, self._threads = {}, {}
-        for bare in self._bare.keys() & self._nameless.keys():
-            self._bare[bare].absorb(self._nameless.pop(bare))
+        self._hosts.finish()
 
-    def _forget(self, thread: _LogThread) -> None:
+    def _forget(self, thread: LogThread) -> None:
         for ended in thread.give_up():
             self._without_response(thread, ended)
-        for error, times in thread.errors.items():
-            count_error(self.errors, error, times)
-        thread.errors.clear()
+        self.failures.absorb(thread.failures)

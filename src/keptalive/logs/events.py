@@ -49,13 +49,28 @@ def _event_of(thread: int, what: What) -> LogEvent:
     host = str(what.host)
     match what.kind:
         case "answered":
-            port, status = int(what.port or 0), int(what.number or 0)
-            return Answered(thread=thread, scheme=what.scheme, host=host, port=port, status=status)
+            port = DEFAULT_PORTS[what.scheme] if what.port is None else what.port
+            return Answered(
+                thread=thread,
+                scheme=what.scheme,
+                host=host,
+                port=port,
+                status=int(what.number or 0),
+                has_port=what.port is not None,
+            )
         case "resetting":
             return Resetting(thread=thread, host=host)
         case "discarding":
             return Discarding(thread=thread, host=host, pool_size=what.number)
         case "retrying":
-            return Retrying(thread=thread, error=what.error)
+            return Retrying(
+                thread=thread,
+                error=what.error,
+                scheme=what.scheme,
+                host=what.host,
+                port=what.port,
+                path=what.path,
+                left=what.number,
+            )
         case _:
             return RetryingStatus(thread=thread)

@@ -1,36 +1,24 @@
-"""One host of a log: what its lines have shown of its connections, and its report."""
+"""One host of a log: what its lines have shown of its connections, while they are read."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
-from keptalive.causes.log_sets import (
-    BUSY,
-    DROPPED,
-    DROPPED_AT_ONCE,
-    FIRST,
-    FIRSTS,
-    FULL,
-    RETRIED,
-    SETS,
-    cure,
-    perfect,
-)
-from keptalive.counting import Tally, count_error
-from keptalive.records.counts import HostCounts
-from keptalive.records.report import Cause, HostReport
+from keptalive.causes.log_sets import DROPPED, DROPPED_AT_ONCE, FIRST, FIRSTS, RETRIED
+from keptalive.counting import Tally
+from keptalive.logs.failures import FailedTries
 
 # Used again sooner, no idle timeout has closed it: what the judge takes for the shortest one, less
 # what a log's times are rounded by
 AT_ONCE_S = 0.4
+SLOW_OPENING_S = 1.0  # until the response: less is no matter
 _PROCESSES_KEPT = 64
+THREADS_KEPT = 4096
 
 
 @dataclass(slots=True)
-class _Span:
+class Span:
     """The least and the most of what was measured."""
 
     least: float = float("inf")
@@ -51,11 +39,61 @@ class _Span:
 
 
 @dataclass(slots=True)
+class Ordinals:
+    """The numbers of the connections that a pool has begun, as "Starting" lines have them.
+
+    They are in turn if each is one more than the last: then they may be of one pool.
+    """
+
+    first: int | None = None
+    last: int | None = None
+    in_turn: bool = True
+
+    def add(self, ordinal: int | None) -> None:
+        """One more connection has been begun."""
+        if self.last is not None or not self.in_turn:
+            self.in_turn = self.in_turn and ordinal == (self.last or 0) + 1
+        else:
+            self.first, self.in_turn = ordinal, ordinal is not None
+        self.last = ordinal
+
+
+@dataclass(slots=True)
+class SlowOpenings:
+    """Connections with much time from the line that announced them to their first response.
+
+    Attributes:
+        count, span: how many, and how long.
+        seconds: the sum.
+        kept_s: the shortest time that a later response took on one of the connections, slow or
+            not, pauses of the program included: the mean of all that came on it.
+    """
+
+    count: int = 0
+    seconds: float = 0.0
+    span: Span = field(default_factory=Span)
+    kept_s: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def add(self, begun_s: float, at_s: float) -> None:
+        """This was begun then, and answered then."""
+        took_s = at_s - begun_s
+        rounded = begun_s == int(begun_s) and at_s == int(at_s)  # whole seconds: one too many
+        if took_s >= SLOW_OPENING_S + rounded:
+            self.count += 1
+            self.seconds += took_s
+            self.span.add(took_s)
+
+
+@dataclass(slots=True)
 class LogHost(Tally):
     """The counts of one host, and what its connections have shown.
 
     Attributes:
         name: ``scheme://host:port``; the bare name, of a host that only warnings name.
+        has_port: its responses name a port.
         bare: the host alone, as some lines name it.
         alone: there is only one connection, as far as the log shows.
         is_known: a connection of it has been begun or used before.
@@ -66,14 +104,21 @@ class LogHost(Tally):
         idle, idle_is_least: how long dropped ones had been unused, or at least that.
         served: responses on dropped ones, while there was only one at a time.
         survived_s: the longest time between two responses on a kept connection.
+        begun: for each cause, how many attempts to connect have no response in this log.
+        begun_s, shortest_s: when the last of them began; the shortest time between two.
+        ordinals: of all attempts to connect.
+        loggers: of those without a response.
+        threads: those that have used it, and the process of each, as far as it is named.
+        slow: openings that took long; ``opened_s`` is when the last opening was answered.
+        failures: tries that failed.
         discarded, pool_size: what warnings of a full pool say.
-        warned: threads with such a warning.
         causes: how many connections were opened for each cause.
         processes: those that have used it, as far as the log names any.
     """
 
     name: str = ""
     bare: str = ""
+    has_port: bool = True
     alone: bool = True
     is_known: bool = False
     replaced: str | None = None
@@ -81,11 +126,19 @@ class LogHost(Tally):
     reused_before: int = 0
     survived_s: float = 0.0
     idle_is_least: bool = False
-    idle: _Span = field(default_factory=_Span)
-    served: _Span = field(default_factory=_Span)
+    idle: Span = field(default_factory=Span)
+    served: Span = field(default_factory=Span)
+    begun: Counter[str] = field(default_factory=Counter)
+    begun_s: float | None = None
+    shortest_s: float | None = None
+    ordinals: Ordinals = field(default_factory=Ordinals)
+    loggers: set[str] = field(default_factory=set)
+    threads: dict[int, int | None] = field(default_factory=dict)
+    slow: SlowOpenings = field(default_factory=SlowOpenings)
+    opened_s: float | None = None
+    failures: FailedTries = field(default_factory=FailedTries)
     discarded: int = 0
     pool_size: int | None = None
-    warned: set[int] = field(default_factory=set)
     causes: Counter[str] = field(default_factory=Counter)
     processes: set[int] = field(default_factory=set)
 
@@ -94,6 +147,16 @@ class LogHost(Tally):
         if len(self.processes) < _PROCESSES_KEPT:
             self.processes.add(process)
 
+    def on_thread(self, thread: int, process: int | None) -> None:
+        """A thread has used this host; only some are remembered."""
+        if thread not in self.threads and len(self.threads) < THREADS_KEPT:
+            self.threads[thread] = process
+
+    @property
+    def most_threads(self) -> int:
+        """Of one process, as far as processes are named."""
+        return max(Counter(self.threads.values()).values(), default=0)
+
     def absorb(self, other: LogHost) -> None:
         """The same host, of lines that had no more than its name."""
         self.requests += other.requests
@@ -101,8 +164,31 @@ class LogHost(Tally):
         self.unanswered += other.unanswered
         self.discarded += other.discarded
         self.pool_size = other.pool_size if self.pool_size is None else self.pool_size
-        for error, times in other.errors.items():
-            count_error(self.errors, error, times)
+        self.begun += other.begun
+        self.loggers |= other.loggers
+        self.failures.absorb(other.failures)
+        for thread, process in other.threads.items():
+            self.on_thread(thread, process)
+
+    def on_started(self, ordinal: int | None) -> None:
+        """A new connection was begun, so numbered by its pool."""
+        self.ordinals.add(ordinal)
+
+    def on_begun(self, cause: str, begun_s: float | None, logger: str) -> None:
+        """A connection was begun then, of which nothing has come."""
+        self.connects += 1
+        self.begun[cause] += 1
+        self.loggers.add(logger)
+        if begun_s is not None:
+            if self.begun_s is not None:
+                gap_s = begun_s - self.begun_s
+                self.shortest_s = gap_s if self.shortest_s is None else min(gap_s, self.shortest_s)
+            self.begun_s = begun_s
+
+    def on_discarded(self, pool_size: int | None) -> None:
+        """A full pool has discarded a connection."""
+        self.discarded += 1
+        self.pool_size = pool_size if self.pool_size is None else self.pool_size
 
     def on_reused(self, at_s: float | None) -> None:
         """A response came, at this time, on a connection that was there."""
@@ -116,9 +202,27 @@ class LogHost(Tally):
             self.last_s = at_s
 
     def on_opened(
-        self, cause: str, *, reconnects: bool, begun_s: float | None, at_s: float | None
+        self,
+        cause: str,
+        *,
+        reconnects: bool,
+        begun_s: float | None,
+        at_s: float | None,
+        is_only: bool = True,
     ) -> None:
-        """A response came, at this time, on a connection that was begun to be opened then."""
+        """A response came, at this time, on a connection that was begun to be opened then.
+
+        Args:
+            cause: of the connection.
+            reconnects: it was there before.
+            begun_s: when, if known.
+            at_s: when the response came, if known.
+            is_only: nothing else was being opened on this thread.
+        """
+        self.connects += 1
+        self.measure_kept()
+        if is_only and begun_s is not None and at_s is not None:
+            self.slow.add(begun_s, at_s)
         if cause == DROPPED:
             cause = self._measured(begun_s)
         if not self.opened:
@@ -133,8 +237,18 @@ class LogHost(Tally):
         self.reopened += reconnects
         self.reused_before = self.reused
         self.causes[cause] += 1
+        self.opened_s = at_s
         if at_s is not None:
             self.last_s = at_s
+
+    def measure_kept(self) -> None:
+        """Since the last connection was opened, others came on a kept one: in what time?"""
+        kept = self.reused - self.reused_before
+        if kept and self.opened_s is not None and self.last_s is not None:
+            took_s = max(self.last_s - self.opened_s, 0.0) / kept
+            before_s = self.slow.kept_s
+            self.slow.kept_s = took_s if before_s is None else min(took_s, before_s)
+        self.opened_s = None
 
     def _measured(self, begun_s: float | None) -> str:
         """How long the dropped connection had been unused, and whether that excludes anything.
@@ -152,107 +266,3 @@ class LogHost(Tally):
         self.idle.add(idle_s)
         self.idle_is_least = self.idle_is_least or not self.alone
         return DROPPED
-
-
-def report_of(host: LogHost, *, has_responses: bool) -> HostReport:
-    """The host as a report has it.
-
-    Args:
-        host: the host.
-        has_responses: the log has a response of some host. If not, it is not known whether any
-            came, and all that can be said is what was begun.
-    """
-    counts = host.counts(host=host.name)
-    counts.discarded, counts.pool_size = host.discarded or None, host.pool_size
-    if not has_responses:
-        counts.begun = host.connects or None
-        counts.requests = counts.connects = counts.opened = counts.reopened = None
-        counts.reused = counts.unanswered = counts.in_flight = None
-    return HostReport(
-        **_shared(counts),
-        attempts=counts.attempts,
-        perfect=perfect(host.causes, host.opened) if has_responses else None,
-        seconds_saved=None,
-        causes=tuple(
-            _cause(cause, count, host)
-            for cause, count in sorted(host.causes.items(), key=_first_uses_last)
-        ),
-    )
-
-
-def _shared(counts: HostCounts) -> dict[str, Any]:
-    """The counts that a report has under the same names."""
-    both = {one.name for one in fields(HostCounts)} & {one.name for one in fields(HostReport)}
-    both.remove("origins")  # which no log names
-    return {name: getattr(counts, name) for name in both}
-
-
-def _first_uses_last(cause: tuple[str, int]) -> tuple[bool, int, str]:
-    name, count = cause
-    return name in FIRSTS, -count, name
-
-
-def _cause(name: str, count: int, host: LogHost) -> Cause:
-    if name == BUSY and host.discarded:
-        name = FULL
-    facts = _FACTS[name](host) if name in _FACTS else {}
-    return Cause(
-        cause=name,
-        members=SETS[name].members if name in SETS else None,
-        count=count,
-        facts=facts,
-        evidence=_EVIDENCE[name](host) if facts else "",
-        cure=cure(name, max_idle=_max_idle(host)),
-    )
-
-
-def _idle_facts(host: LogHost) -> Mapping[str, Any]:
-    if not host.idle:
-        return {}
-    survived = {"survived_s": round(host.survived_s, 3)} if host.survived_s >= 1 else {}
-    return {"idle_s": host.idle.facts(), "idle_is_least": host.idle_is_least, **survived}
-
-
-def _idle(host: LogHost) -> str:
-    least = "at least " if host.idle_is_least else ""
-    said = f"Idle for {least}{host.idle.text('.1f')} s"
-    if host.survived_s >= 1:
-        said += f"; a kept connection still worked after {host.survived_s:.1f} s"
-    return f"{said}."
-
-
-def _served_facts(host: LogHost) -> Mapping[str, Any]:
-    return {"served": host.served.facts()} if host.served else {}
-
-
-def _served(host: LogHost) -> str:
-    return f"Responses on each: {host.served.text('.0f')}."
-
-
-def _full_facts(host: LogHost) -> Mapping[str, Any]:
-    size = {} if host.pool_size is None else {"pool_size": host.pool_size}
-    return {"discarded": host.discarded, **size}
-
-
-def _full(host: LogHost) -> str:
-    return f'"Connection pool is full": {host.discarded} times.'
-
-
-def _max_idle(host: LogHost) -> str:
-    """A Session that replaces them in time, as far as the times that were seen say which."""
-    if host.idle and not host.idle_is_least and 1 <= host.survived_s < host.idle.least:
-        return f"tuned_session(max_idle={host.survived_s:.3g})"
-    return "tuned_session(max_idle=T), T below its idle timeout"
-
-
-_Facts = Callable[[LogHost], Mapping[str, Any]]
-_FACTS: dict[str, _Facts] = {
-    DROPPED: _idle_facts,
-    DROPPED_AT_ONCE: _served_facts,
-    FULL: _full_facts,
-}
-_EVIDENCE: dict[str, Callable[[LogHost], str]] = {
-    DROPPED: _idle,
-    DROPPED_AT_ONCE: _served,
-    FULL: _full,
-}

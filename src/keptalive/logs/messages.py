@@ -16,15 +16,18 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 class What(NamedTuple):
     """What a message says; ``host`` is that of an attempt to connect or of a response, else None.
 
-    ``port`` is None of a "Starting" line without one, as a log that was made shorter has it.
+    ``port`` is None of a "Starting" line without one, as a log that was made shorter has it, and
+    of a response's line that says "None". Of a try that failed, ``host`` is whom the error names.
     """
 
     kind: str
     host: str | None = None
     scheme: str = ""
     port: int | None = None
-    number: int | None = None  # the ordinal, the status, or how many connections the pool keeps
+    # the ordinal, the status, how many connections the pool keeps, how many retries are left
+    number: int | None = None
     error: str = ""
+    path: str = ""
 
 
 Message = tuple[int, int, What]  # where it begins, where it ends, what it says
@@ -44,8 +47,9 @@ _STARTING = re.compile(
     + _END
 )
 _RESETTING = re.compile(rb"Resetting dropped connection: " + _HOST + _END)
+_FULL_POOLS = (b"Connection pool", b"HttpConnectionPool")  # the second: urllib3 before 1.10
 _DISCARDING = re.compile(
-    rb"Connection pool is full, discarding connection: "
+    rb" is full, discarding connection: "
     + _HOST
     + rb"(?:\. Connection pool size: (\d{1,9}))?"
     + _END
@@ -53,7 +57,14 @@ _DISCARDING = re.compile(
 )
 # The last of nested exceptions: "ProtocolError('Connection aborted.', RemoteDisconnected('"
 _ERROR = rb"(?:(\w{1,80})\((?:'[^']{0,80}', )?){1,4}"
-_BROKEN = re.compile(rb" after connection broken by '(?:" + _ERROR + rb")?.*': [^\s\"\\]+")
+_BROKEN = re.compile(rb" after connection broken by '(?:" + _ERROR + rb")?(.*)': ([^\s\"\\]+)")
+_LEFT = re.compile(rb"\((?:Retry\(total=)?(\d{1,9})\b")  # "(2 attempts remain)": urllib3 before 1.9
+_PROXY_ERROR = b" after connection broken by 'ProxyError("  # which names the proxy, not the host
+_BROKEN_HOST = re.compile(
+    rb"(HTTPS?)Connection(?:Pool)?\(host=\\?'([^'\\]{1,255})\\?', port=(\d{1,5})\)"
+    rb"|Connection to ([^\s']{1,255}) timed out"
+)
+_LONGEST_PATH = 120  # characters
 _RETRY = re.compile(rb"(?:(?<![\w.-])|(?<=\dm))Retry: (?:/|https?://)[^\s\"\\]*")
 _PLACED = rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) '
 _REQUEST = re.compile(
@@ -110,17 +121,47 @@ def _resetting(line: bytes, at: int) -> Message | None:
 
 
 def _discarding(line: bytes, at: int) -> Message | None:
-    found = _DISCARDING.match(line, at)
-    if not found:
+    start = next((at - len(pool) for pool in _FULL_POOLS if line.endswith(pool, 0, at)), None)
+    found = _DISCARDING.match(line, at) if start is not None else None
+    if start is None or not found:
         return None
     size = None if found[2] is None else int(found[2])
-    return at, found.end(), What("discarding", _host(found[1]), number=size)
+    return start, found.end(), What("discarding", _host(found[1]), number=size)
 
 
 def _retrying(line: bytes, at: int) -> Message | None:
     start = line.rfind(b"Retrying (", line.rfind(b"\n", 0, at) + 1, at)
     found = _BROKEN.match(line, at) if start >= 0 else None
-    return found and (start, found.end(), What("retrying", error=_text(found[1] or b"")))
+    if not found:
+        return None
+    left = _LEFT.search(line, start, at)
+    number = int(left[1]) if left else None
+    path = _path(found[3])
+    if line.startswith(_PROXY_ERROR, at):
+        return start, found.end(), What("retrying", number=number, error="ProxyError", path=path)
+    scheme, host, port = _named(found[2])
+    error = _text(found[1] or b"")
+    return start, found.end(), What("retrying", host, scheme, port, number, error, path)
+
+
+def _named(error: bytes) -> tuple[str, str | None, int | None]:
+    """The scheme, the host and the port that an error names, as far as it does."""
+    found = _BROKEN_HOST.search(error)
+    if not found:
+        return "", None, None
+    if found[4]:
+        return "", _host(found[4]), None
+    return ("https" if found[1] == b"HTTPS" else "http"), _host(found[2]), int(found[3])
+
+
+def _path(raw: bytes) -> str:
+    """What is requested, without its query, in which there may be secrets."""
+    text = re.split(r"[?#]", _text(raw), maxsplit=1)[0]
+    scheme, separator, rest = text.partition("://")
+    if separator:  # through a proxy; a login may stand before the host
+        place, slash, path = rest.partition("/")
+        text = f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+    return text if len(text) <= _LONGEST_PATH else f"{text[: _LONGEST_PATH - 1]}…"
 
 
 def _retry(line: bytes, at: int) -> Message | None:
@@ -137,7 +178,7 @@ def _answered(line: bytes, at: int) -> Message | None:
 @lru_cache(REMEMBERED)
 def _answer_of(scheme: bytes, host: bytes, port: bytes, status: bytes) -> What:
     name = scheme.decode()
-    number = DEFAULT_PORTS[name] if port == b"None" else int(port)
+    number = None if port == b"None" else int(port)
     return What("answered", _host(host), name, number, int(status))
 
 
@@ -151,7 +192,7 @@ class _Needle(NamedTuple):
 NEEDLES = (
     _Needle(b"Starting new HTTP", _starting),
     _Needle(b"Resetting dropped connection: ", _resetting),
-    _Needle(b"Connection pool is full, discarding connection: ", _discarding),
+    _Needle(b" is full, discarding connection: ", _discarding),
     _Needle(b" after connection broken by ", _retrying),
     _Needle(b"://", _answered),
     _Needle(b"Retry: ", _retry),

@@ -39,10 +39,22 @@ class Resetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
-    """urllib3 logged "Retrying (...) after connection broken": the try failed, another follows."""
+    """urllib3 logged "Retrying (...) after connection broken": the try failed, another follows.
+
+    Attributes:
+        error: the name of the exception's type, the innermost one; "" where it is not told.
+        scheme, host, port: whom the error names, which most do not.
+        path: what is requested again, without its query.
+        left: how many retries are left after this one.
+    """
 
     thread: int
-    error: str = ""  # the name of the exception's type, the innermost one; "" where it is not told
+    error: str = ""
+    scheme: str = ""
+    host: str | None = None
+    port: int | None = None
+    path: str = ""
+    left: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +73,7 @@ class Answered:
     host: str
     port: int
     status: int
+    has_port: bool = True  # the line has one; "http://localhost:None" has none, and 80 stands here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

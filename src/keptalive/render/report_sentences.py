@@ -15,6 +15,7 @@ from keptalive.render.numbers import duration, host_name, listed, many, number
 
 NOTHING_TO_CHANGE = "Nothing to change."
 NOTHING_SEEN = "No request through requests or urllib3 was seen; other clients are not watched."
+NOTHING_IN_LOG = "This log shows no connection and no request."
 RANGE = (
     "The log does not show whether these connections ran in parallel. Lower number: none did; "
     "higher: all did."
@@ -50,10 +51,10 @@ def is_fine(host: HostReport, report: Report) -> bool:
 
 
 def verdict(report: Report) -> str:
-    """The report in one sentence; empty if it does not say how many connections were opened."""
+    """The report in one sentence; of a log that does not show much, what it shows."""
     hosts = report.hosts
     if not hosts:
-        return NOTHING_SEEN
+        return _of_a_poor_log(report) if report.source == "log" else NOTHING_SEEN
     if all(is_fine(host, report) for host in hosts):
         return " ".join(filter(None, (NOTHING_TO_CHANGE, _would_save_little(hosts))))
     # What could be saved where nothing is to be changed is too little to speak of
@@ -67,7 +68,35 @@ def verdict(report: Report) -> str:
     failed = [host for host in others if not host.opened and not host.reused]
     if failed:
         return _failed(failed, every=len(failed) == len(hosts))
-    return _well_reused(report) if others else ""
+    return _well_reused(report) if others else _of_a_poor_log(report)
+
+
+def _of_a_poor_log(report: Report) -> str:
+    """Of a log that does not show how many connections were opened."""
+    hosts = [host for host in report.hosts if host.opened is None]
+    failed = sum(host.unanswered or sum(host.errors.values()) for host in hosts) + sum(
+        sum(one.facts.get("errors", {}).values()) for one in report.findings if one.host is None
+    )
+    begun = sum(host.begun or 0 for host in hosts)
+    requests = sum(host.requests or 0 for host in hosts)
+    discarded = sum(host.discarded or 0 for host in hosts)
+    parts = [f"{many(begun, 'opening')} begun"] if begun else []
+    parts += [f"{many(failed, 'try')} failed"] if failed else []
+    if requests:
+        parts.append(f"the openings of connections to {_names(hosts)} are not in this log")
+    elif begun:
+        parts.append("this log has no responses")
+    elif failed and not discarded:
+        parts.append("this log shows nothing else")
+    if discarded:
+        small = "A pool is too small" if len(hosts) == 1 else "Pools are too small"
+        parts.insert(0, f"{small}: {many(discarded, 'connection')} discarded")
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}." if said else NOTHING_IN_LOG
+
+
+def _names(hosts: Sequence[HostReport]) -> str:
+    return listed([host_name(host.host) for host in hosts if host.requests])
 
 
 def _would_save_little(hosts: Sequence[HostReport]) -> str:
@@ -149,7 +178,7 @@ def _numbers(host: HostReport) -> Iterator[str]:
         sent = f" ({number(host.attempts or 0)} sent in total)" if more else ""
         yield f"{many(host.requests, 'request')}{sent}"
     if host.opened is None:
-        yield from _of_a_log_at_warning(host)
+        yield from _without_openings(host)
     else:
         yield from _connections(host, host.opened)
     if host.unanswered:
@@ -181,9 +210,14 @@ def _enough(host: HostReport, opened: int) -> str:
     return "all necessary" if opened > 1 else ""
 
 
-def _of_a_log_at_warning(host: HostReport) -> Iterator[str]:
+def _without_openings(host: HostReport) -> Iterator[str]:
+    """Of a log that does not show how many connections were opened."""
+    if host.requests is not None:
+        yield "openings not in this log"
+    elif host.errors:
+        yield f"{many(sum(host.errors.values()), 'try')} failed{_errors(host)}"
     if host.begun:
-        yield f"{many(host.begun, 'connection')} begun"
+        yield f"{many(host.begun, 'opening')} begun"
     if host.discarded:
         pool = f" of {host.pool_size}" if host.pool_size is not None else ""
         yield f"{many(host.discarded, 'connection')} discarded by a full pool{pool}"
