@@ -244,8 +244,9 @@ def test_a_log_of_warnings_is_explained_as_far_as_it_goes(tmp_path):
     answer = explain(path)
     shown = answer.stdout.decode()
     assert (answer.returncode, answer.stderr) == (0, b"")
-    assert shown.startswith("t.example   12 connections discarded by a full pool of 10\n")
-    assert "HTTPAdapter(pool_maxsize=12) or tuned_session(threads=12)." in shown
+    assert shown.startswith("A pool is too small: 12 connections discarded.\n")
+    assert "t.example   12 connections discarded by a full pool of 10\n" in shown
+    assert "threads that share the Session: at least 12." in shown
     assert "This log has warnings of urllib3's only" in shown
     schema.validate(json.loads(explain(path, "--json").stdout))
 

@@ -36,8 +36,8 @@ def reset(*, thread: int = 1, host: str = "h") -> Resetting:
     return Resetting(thread=thread, host=host)
 
 
-def retrying(*, thread: int = 1, error: str = "") -> Retrying:
-    return Retrying(thread=thread, error=error)
+def retrying(*, thread: int = 1, error: str = "", **named) -> Retrying:
+    return Retrying(thread=thread, error=error, **named)
 
 
 def discarding(*, thread: int = 1, host: str = "h", pool_size: int | None = 10) -> Discarding:
@@ -86,8 +86,13 @@ def the_host(found: Report, name: str = HOST) -> HostReport:
 def counts(found: Report, name: str = HOST) -> tuple[int | None, ...]:
     """Requests, attempts, connects, opened, reopened, reused."""
     host = the_host(found, name)
-    assert host.attempts is None or host.attempts == (
-        host.opened + host.reused + host.unanswered  # nothing is in flight once a log is over
+    assert (
+        host.attempts is None
+        or host.opened is None
+        or host.attempts
+        == (
+            host.opened + host.reused + host.unanswered  # nothing is in flight once a log is over
+        )
     )
     return (
         *(host.requests, host.attempts, host.connects),

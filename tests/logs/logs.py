@@ -61,6 +61,7 @@ def answered(host: str, port: int, status: int = 200, *, scheme: str = "https") 
     return Answered(thread=1, scheme=scheme, host=host, port=port, status=status)
 
 
+NO_PORT = Answered(thread=1, scheme="http", host="h", port=80, status=204, has_port=False)
 MESSAGES = [
     ("Starting new HTTP connection (12): h:8080", starting("h", 8080, scheme="http", ordinal=12)),
     ("Starting new HTTPS connection (1): ::1:37929", starting("::1", 37929)),
@@ -70,6 +71,7 @@ MESSAGES = [
     ("Resetting dropped connection: h.example", Resetting(thread=1, host="h.example")),
     ("Resetting dropped connection: ::1", Resetting(thread=1, host="::1")),
     ("Connection pool is full, discarding connection: h", Discarding(thread=1, host="h")),
+    ("HttpConnectionPool is full, discarding connection: h", Discarding(thread=1, host="h")),
     (
         "Connection pool is full, discarding connection: h.x. Connection pool size: 10",
         Discarding(thread=1, host="h.x", pool_size=10),
@@ -80,7 +82,7 @@ MESSAGES = [
             "connection broken by "
             "'ProtocolError('Connection aborted.', Gone('R'))': /a"
         ),
-        Retrying(thread=1, error="Gone"),
+        Retrying(thread=1, error="Gone", path="/a", left=2),
     ),
     (
         (
@@ -89,12 +91,20 @@ MESSAGES = [
         )
         .replace('by "', "by '")
         .replace('": /a', "': /a"),
-        Retrying(thread=1, error="ReadTimeoutError"),
+        Retrying(
+            thread=1,
+            error="ReadTimeoutError",
+            scheme="http",
+            host="h",
+            port=80,
+            path="/a",
+            left=2,
+        ),
     ),
     ("Retry: /a?b=c", RetryingStatus(thread=1)),
     (ASKED, ANSWER),
     ('http://h:80 "POST /a b HTTP/1.0" 503 None', answered("h", 80, 503, scheme="http")),
-    ('http://h:None "GET / HTTP/1.1" 204 0', answered("h", 80, 204, scheme="http")),
+    ('http://h:None "GET / HTTP/1.1" 204 0', NO_PORT),
     ('https://h:443 "GET / HTTP/11" 200 0', answered("h", 443)),
     ('https://h:443 "GET / HTTP/2" 200 None', answered("h", 443)),
     ('https://::1:8443 "GET / HTTP/1.1" 200 1', answered("::1", 8443)),

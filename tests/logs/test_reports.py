@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from tests.logs.ledgers import (
     answer,
-    discarding,
     finished,
     only_cause,
     origin,
     report,
     reset,
-    retrying,
     start,
-    the_host,
     timed,
 )
 
@@ -90,43 +87,6 @@ def test_a_report_lasts_from_the_first_event_to_the_last_and_begins_where_a_zone
     zoned = finished(ledger, knows_zone=True)
     assert (zoned.seconds, zoned.started_at) == (9, "2001-09-09T01:46:40.000+00:00")
     assert finished(ledger).started_at is None
-
-
-# -- A log without any response ------------------------------------------------------------------
-
-
-def test_without_any_response_all_that_is_known_is_what_was_begun():
-    found = report(start(), reset(), reset())
-    host = the_host(found)
-    assert (host.begun, host.opened, host.requests, host.perfect) == (3, None, None, None)
-    (warning,) = found.warnings
-    assert warning.startswith("This log has no line of a response")
-
-
-def test_warnings_of_a_full_pool_alone_are_reported_with_a_cure():
-    found = report(*[discarding(thread=number, host="t.example") for number in range(12)])
-    (host,) = found.hosts
-    assert (host.host, host.discarded, host.pool_size, host.opened) == ("t.example", 12, 10, None)
-    (finding,) = found.findings
-    assert finding.evidence == (
-        '"Connection pool is full": 12 times. At least 11 connections were in use at once; '
-        "12 threads are named."
-    )
-    assert finding.cure == "HTTPAdapter(pool_maxsize=12) or tuned_session(threads=12)."
-    assert found.warnings[0].startswith("This log has warnings of urllib3's only")
-
-
-def test_where_warnings_name_no_threads_the_cure_does_not_count_them():
-    (finding,) = report(discarding(), knows_threads=False).findings
-    assert finding.facts["threads"] is None
-    assert finding.cure.endswith("tuned_session(threads=N), N at least 11.")
-
-
-def test_retries_of_a_host_that_no_line_names_are_reported_by_their_errors():
-    found = report(*[retrying(error="ConnectionResetError")] * 12)
-    assert found.hosts == ()
-    (finding,) = found.findings
-    assert finding.evidence == "Tries that failed and were repeated: 12 × ConnectionResetError."
 
 
 # -- Words ---------------------------------------------------------------------------------------

@@ -218,7 +218,10 @@ def test_a_log_with_warnings_only_shows_what_it_has():
     )
     warned = host("thermostat.example.com", **unknown, discarded=24, pool_size=10)
     assert shown(warned, source="log") == (
-        "thermostat.example.com   24 connections discarded by a full pool of 10"
+        """\
+A pool is too small: 24 connections discarded.
+
+thermostat.example.com   24 connections discarded by a full pool of 10"""
     )
 
 
@@ -424,7 +427,8 @@ def test_a_forward_proxy_is_shown_with_the_hosts_behind_it():
         ({"opened": 0, "perfect": Range(least=0, most=0)}, "6 requests, no new connection"),
         ({"opened": 0, "reused": 0}, "6 requests, no connection"),
         ({"requests": 12_345, "attempts": None}, "12\u202f345 requests, 4 connections, 1 would"),
-        ({"opened": None, "begun": 1}, "6 requests, 1 connection begun"),
+        ({"opened": None}, "6 requests, openings not in this log"),
+        ({"requests": None, "opened": None, "begun": 1}, "1 opening begun"),
     ],
 )
 def test_a_route_says_its_numbers_and_nothing_of_what_is_unknown(numbers, said):

@@ -15,11 +15,12 @@ from keptalive.records.report import UNAVOIDABLE, Range
 FIRST = "first-use"  # the one cause that a log shows with certainty
 FIRST_OR_REDIRECT = "first-or-redirect"
 FIRSTS = (FIRST, FIRST_OR_REDIRECT)
+CONCURRENCY = "concurrency"
 DROPPED, DROPPED_AT_ONCE = "dropped", "dropped-at-once"
 NEW_POOL, NEW_POOL_OR_PROCESS = "new-pool", "new-pool-or-process"
 BUSY, FULL, NEW = "no-free-connection", "full-pool", "new-connection"
 NOT_RETURNED = "connection-not-returned"
-RETRIED = "retried"
+RETRIED, RETRIED_OPENING = "retried", "retried-opening"
 
 
 class Remaining(NamedTuple):
@@ -70,7 +71,7 @@ SETS: dict[str, Remaining] = {
         "Normal if several threads share it; otherwise read each response fully.",
     ),
     NOT_RETURNED: Remaining(
-        tuple(cause for cause in _BUSY if cause != "concurrency"),
+        tuple(cause for cause in _BUSY if cause != CONCURRENCY),
         "the pool had no free connection, though a single thread uses it",
         "Read each response fully; with stream=True use it in a with statement.",
     ),
@@ -93,6 +94,11 @@ SETS: dict[str, Remaining] = {
         "the try before had failed, and urllib3 repeated it",
         "Find out why it failed. If the server had closed an idle connection: {max_idle}.",
     ),
+    RETRIED_OPENING: Remaining(
+        ("failed-request", "retry"),
+        "the try before had failed on a new connection, and urllib3 repeated it",
+        "Find out why it failed.",
+    ),
 }
 _FIRST_CURE = "Nothing; this one is necessary."
 
@@ -105,7 +111,7 @@ def members_of(cause: str, *, one_thread: bool = False) -> tuple[str, ...]:
         one_thread: only one thread of each process uses this host, so nothing was concurrent.
     """
     members = SETS[cause].members if cause in SETS else (cause,)
-    return tuple(one for one in members if one != "concurrency") if one_thread else members
+    return tuple(one for one in members if one != CONCURRENCY) if one_thread else members
 
 
 def cure(cause: str, *, max_idle: str) -> str:
@@ -114,7 +120,12 @@ def cure(cause: str, *, max_idle: str) -> str:
 
 
 def perfect(
-    causes: Mapping[str, int], opened: int, *, threads: int | None = None, one_thread: bool = False
+    causes: Mapping[str, int],
+    opened: int,
+    *,
+    threads: int | None = None,
+    one_thread: bool = False,
+    at_once: int = 0,
 ) -> Range:
     """How many connections perfect reuse would have opened, as far as a log shows.
 
@@ -126,6 +137,7 @@ def perfect(
         opened: their sum.
         threads: so many use this host, in all processes; None if that is unknown.
         one_thread: see `members_of`.
+        at_once: so many are known to have been in use at once.
     """
     certain = sum(causes.get(cause, 0) for cause in UNAVOIDABLE)
     possible = sum(
@@ -136,5 +148,5 @@ def perfect(
     of_new_processes = sum(causes.get(cause, 0) for cause in (NEW_POOL_OR_PROCESS, NEW))
     if threads is not None and not of_new_processes:  # a thread waits for one response at a time
         possible = min(possible, threads)
-    least = min(max(certain, 1), opened)
+    least = min(max(certain, at_once, 1), opened)
     return Range(least=least, most=min(max(possible, least), opened))

@@ -23,6 +23,7 @@ from keptalive.causes.log_sets import (
     NEW_POOL,
     NEW_POOL_OR_PROCESS,
     RETRIED,
+    RETRIED_OPENING,
 )
 from keptalive.counting import Attempt, Ended
 from keptalive.logs.events import Discarding, Seen
@@ -158,7 +159,8 @@ class LogLedger:
         host.on_started(began.ordinal)
         host.on_thread(began.thread, origin.process)
         cause, alone = self._cause(thread, host, began.ordinal, origin.process)
-        return Begun(host, cause, alone, at_s, origin.source, origin.process)
+        ends = host.at_once.ends
+        return Begun(host, cause, alone, at_s, origin.source, origin.process, ends)
 
     def _on_begun(self, host: LogHost, attempt: Attempt) -> None:
         """Nothing came of this attempt, as far as this log shows."""
@@ -187,7 +189,7 @@ class LogLedger:
             first = FIRST_OR_REDIRECT if thread.redirected else FIRST
             return first, first
         if thread.failed_tries:
-            alone = RETRIED
+            alone = RETRIED if failed is None else RETRIED_OPENING
         elif ordinal is None:
             alone = NEW
         elif ordinal > 1:
@@ -195,7 +197,7 @@ class LogLedger:
         else:
             alone = NEW_POOL if process in host.processes else NEW_POOL_OR_PROCESS
         cause = None if failed is None else self._of_failed(failed, host, ordinal)
-        return cause or alone, alone
+        return cause or (RETRIED if thread.failed_tries else alone), alone
 
     def _of_failed(self, failed: Attempt, host: LogHost, ordinal: int | None) -> str | None:
         """The cause of an attempt that failed, if this one is in its place."""
@@ -247,6 +249,8 @@ class LogLedger:
                 at_s=at_s,
                 is_only=is_only,
             )
+            if knows_threads and note.ends is not None:
+                host.at_once.end(note.ends)
         else:
             if origin.process is not None:
                 host.used_by(origin.process)

@@ -48,7 +48,8 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
     reading = logs.read(log, pieces=lambda stream: live_pieces(stream, show_so_far))
     for seen in reading:
         ledger.record(seen, knows_threads=reading.knows_threads)
-    if not reading.urllib3_lines or (reading.skipped and not ledger.responses):
+    mostly_broken = reading.skipped * 2 > reading.urllib3_lines and not ledger.responses
+    if not reading.urllib3_lines or mostly_broken:
         raise UsageError(nothing_in(reading))
     return report(
         ledger,

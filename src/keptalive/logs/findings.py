@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from keptalive.causes.log_sets import FULL
 from keptalive.logs.failures import FailedTries
 from keptalive.logs.host import LogHost
-from keptalive.logs.host_report import Known, is_counted
+from keptalive.logs.host_report import Known, full_pool, is_counted
 from keptalive.records.report import Finding, HostReport
 
 UNPROVEN_S = 5.0  # so slow an opening is worth a word though it may have been the response
@@ -48,7 +48,7 @@ def of_host(host: LogHost, shown: HostReport, known: Known) -> Iterator[Finding]
     if host.discarded and all(cause.cause != FULL for cause in shown.causes):
         yield _full_pool(host, known)
     if shown.requests and shown.opened is None:
-        yield _no_openings(host)
+        yield _no_openings(host, shown.host)
     if counted:
         yield from _slow_openings(host, one_thread=known.one_thread(host))
 
@@ -70,7 +70,8 @@ def failed_tries(
         parts.append(f"Requested: {_named(failures.paths)}.")
     if knows_new:
         parts.append(_on_which(failures))
-    if failures.seconds >= 1:
+    is_timed = failures.seconds >= 1
+    if is_timed:
         parts.append(f"{failures.seconds:.1f} s passed from these openings to the errors.")
     if failures.last and not knows_ends:
         parts.append(
@@ -87,7 +88,7 @@ def failed_tries(
         },
         evidence=" ".join(parts),
         cure=_cure_of(failures, knows_new=knows_new),
-        seconds=round(failures.seconds, 3) or None,
+        seconds=round(failures.seconds, 3) if is_timed else None,
     )
 
 
@@ -141,37 +142,17 @@ def _cure_of(failures: FailedTries, *, knows_new: bool) -> str:
 
 
 def _full_pool(host: LogHost, known: Known) -> Finding:
-    """What "Connection pool is full" shows: it was logged when more than the pool keeps were out.
-
-    urllib3 logs it when a connection comes back to a pool that has all it keeps
-    (``HTTPConnectionPool._put_conn``), so at some time all of these were in use, and one more.
-    """
-    at_once = None if host.pool_size is None else host.pool_size + 1
-    threads = host.most_threads if known.threads else None
-    said = f'"Connection pool is full": {host.discarded} times.'
-    if at_once is not None:
-        said += f" At least {at_once} connections were in use at once"
-        said += f"; {threads} threads are named." if (threads or 0) > 1 else "."
-    elif (threads or 0) > 1:
-        said += f" {threads} threads are named."
-    least = max(at_once or 0, threads or 0)
-    how_many = "the number of threads that share the Session"
+    full = full_pool(host, known)
     return Finding(
         finding="pool-too-small",
         host=host.name,
-        facts={
-            "discarded": host.discarded,
-            "pool_size": host.pool_size,
-            "most_at_once_least": at_once,
-            "threads": threads,
-        },
-        evidence=said,
-        cure=f"HTTPAdapter(pool_maxsize=N) or tuned_session(threads=N), N {how_many}"
-        + (f": at least {least}." if least > 1 else "."),
+        facts=full.facts(),
+        evidence=full.evidence(),
+        cure=full.cure(),
     )
 
 
-def _no_openings(host: LogHost) -> Finding:
+def _no_openings(host: LogHost, name: str) -> Finding:
     """Responses, and no line of an opening; a log may also begin later than its connections."""
     if host.has_port:
         why = (
@@ -182,9 +163,9 @@ def _no_openings(host: LogHost) -> Finding:
         why = "this client logs no openings, as docker's does, or the log begins later"
     return Finding(
         finding="no-openings-logged",
-        host=host.name,
+        host=name,
         facts={"responses": host.reused, "has_port": host.has_port},
-        evidence=f"No line says how connections to {host.name} were opened: {why}.",
+        evidence=f"No line says how connections to {name} were opened: {why}.",
         cure="keptalive run PROGRAM counts them.",
     )
 
@@ -196,12 +177,16 @@ def _slow_openings(host: LogHost, *, one_thread: bool) -> Iterator[Finding]:
     is_proven = bool(slow) and kept_s is not None and kept_s < slow.span.least / 4
     if not slow or (not is_proven and slow.span.most < UNPROVEN_S):
         return
-    of_all = f"{slow.count} of {host.opened}" if slow.count < host.opened else f"{slow.count}"
-    took = f"{slow.span.text('.1f')} s passed from the line that announces"
-    which = "a connection to its response" if slow.count == 1 else "each connection to its response"
-    said = f"{took} {which} ({of_all}): lookup, connect, TLS and the response together."
+    each = (
+        f"each of {slow.count}" if slow.count == host.opened else f"{slow.count} of {host.opened}"
+    )
+    what = "one connection" if host.opened == 1 else f"{each} connections"
+    said = (
+        f"Opening {what} took {slow.span.text('.1f')} s, from urllib3's line to the response: "
+        "name lookup, connect, TLS and the response together."
+    )
     if is_proven:
-        said += f" On a kept connection a response took {kept_s:.1f} s, so opening took the most."
+        said += f" On a kept connection a response took {kept_s:.1f} s, so most was the opening."
     yield Finding(
         finding="slow-opening",
         host=host.name,

@@ -21,6 +21,7 @@ class Begun:
         cause_alone: the cause of this attempt alone.
         at_s: when it began.
         source, process: of its line.
+        ends: see `AtOnce`; None where the host is not known.
     """
 
     host: LogHost | None
@@ -29,6 +30,7 @@ class Begun:
     at_s: float | None
     source: str
     process: int | None
+    ends: int | None = None
 
 
 @dataclass(slots=True)

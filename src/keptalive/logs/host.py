@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from keptalive.causes.log_sets import DROPPED, DROPPED_AT_ONCE, FIRST, FIRSTS, RETRIED
@@ -15,6 +15,7 @@ AT_ONCE_S = 0.4
 SLOW_OPENING_S = 1.0  # until the response: less is no matter
 _PROCESSES_KEPT = 64
 THREADS_KEPT = 4096
+_ENDS_KEPT = 256
 
 
 @dataclass(slots=True)
@@ -56,6 +57,31 @@ class Ordinals:
         else:
             self.first, self.in_turn = ordinal, ordinal is not None
         self.last = ordinal
+
+
+@dataclass(slots=True)
+class AtOnce:
+    """The most connections of which is known that they were being opened at once.
+
+    As many as were under way, and were answered in the end, just before one of them was: attempts
+    of which nothing came do not count. Only for threads that are told apart.
+
+    Attributes:
+        ends: answered attempts so far; what this was when an attempt began is to be kept with it.
+        most: the result.
+    """
+
+    ends: int = 0
+    most: int = 0
+    _before: deque[int] = field(default_factory=lambda: deque(maxlen=_ENDS_KEPT))  # each end
+
+    def end(self, began: int) -> None:
+        """An attempt was answered that began after so many ends."""
+        self.ends += 1
+        self._before.append(0)
+        for back in range(1, min(self.ends - began, len(self._before)) + 1):
+            self._before[-back] += 1
+            self.most = max(self.most, self._before[-back])
 
 
 @dataclass(slots=True)
@@ -109,6 +135,7 @@ class LogHost(Tally):
         ordinals: of all attempts to connect.
         loggers: of those without a response.
         threads: those that have used it, and the process of each, as far as it is named.
+        at_once: how many were being opened at once.
         slow: openings that took long; ``opened_s`` is when the last opening was answered.
         failures: tries that failed.
         discarded, pool_size: what warnings of a full pool say.
@@ -134,6 +161,7 @@ class LogHost(Tally):
     ordinals: Ordinals = field(default_factory=Ordinals)
     loggers: set[str] = field(default_factory=set)
     threads: dict[int, int | None] = field(default_factory=dict)
+    at_once: AtOnce = field(default_factory=AtOnce)
     slow: SlowOpenings = field(default_factory=SlowOpenings)
     opened_s: float | None = None
     failures: FailedTries = field(default_factory=FailedTries)

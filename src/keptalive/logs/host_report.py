@@ -13,6 +13,7 @@ from typing import Any
 
 from keptalive.causes.log_sets import (
     BUSY,
+    CONCURRENCY,
     DROPPED,
     DROPPED_AT_ONCE,
     FIRST,
@@ -63,11 +64,11 @@ def report_of(host: LogHost, known: Known) -> HostReport:
         host: what was read; nothing more will come.
         known: of the log.
     """
-    counts = host.counts(host=host.name)
+    counts = host.counts(host=_name(host))
     counts.errors = dict(host.failures.errors)
     counts.discarded, counts.pool_size = host.discarded or None, host.pool_size
     attempts = counts.attempts
-    causes: Mapping[str, int] = host.causes
+    causes: Mapping[str, int] = _with_concurrency(host, known)
     if not is_counted(host, known):
         causes = {}
         counts.connects = counts.opened = counts.reopened = counts.reused = None
@@ -81,10 +82,16 @@ def report_of(host: LogHost, known: Known) -> HostReport:
         perfect=None if counts.opened is None else _perfect(host, known),
         seconds_saved=None,
         causes=tuple(
-            _cause(cause, count, host, one_thread=known.one_thread(host))
-            for cause, count in sorted(causes.items(), key=_first_uses_last)
+            _cause(cause, count, host, known)
+            for cause, count in sorted(causes.items(), key=_necessary_last)
         ),
     )
+
+
+def _name(host: LogHost) -> str:
+    """As its lines call it: a client that logs no openings may name no port either."""
+    is_nameless = host.reused and not host.connects and not host.has_port
+    return host.name.rpartition(":")[0] if is_nameless else host.name
 
 
 def _perfect(host: LogHost, known: Known) -> Range:
@@ -94,7 +101,20 @@ def _perfect(host: LogHost, known: Known) -> Range:
         host.opened,
         threads=threads if known.threads and threads < THREADS_KEPT else None,
         one_thread=known.one_thread(host),
+        at_once=host.at_once.most if known.threads else 0,
     )
+
+
+def _with_concurrency(host: LogHost, known: Known) -> Mapping[str, int]:
+    """Of one pool that had no free connection, those were necessary that were opened at once."""
+    causes = host.causes
+    if not known.threads or host.discarded or not set(causes) <= {FIRST, BUSY}:
+        return causes
+    necessary = min(host.at_once.most - causes[FIRST], causes[BUSY])
+    if necessary <= 0:
+        return causes
+    rest = {BUSY: causes[BUSY] - necessary} if causes[BUSY] > necessary else {}
+    return {FIRST: causes[FIRST], CONCURRENCY: necessary, **rest}
 
 
 def _shared(counts: HostCounts) -> dict[str, Any]:
@@ -104,15 +124,24 @@ def _shared(counts: HostCounts) -> dict[str, Any]:
     return {name: getattr(counts, name) for name in both}
 
 
-def _first_uses_last(cause: tuple[str, int]) -> tuple[bool, int, str]:
+def _necessary_last(cause: tuple[str, int]) -> tuple[bool, int, str]:
     name, count = cause
-    return name in FIRSTS, -count, name
+    return name in (*FIRSTS, CONCURRENCY), -count, name
 
 
-def _cause(name: str, count: int, host: LogHost, *, one_thread: bool) -> Cause:
+def _cause(name: str, count: int, host: LogHost, known: Known) -> Cause:
+    one_thread = known.one_thread(host)
     if name == BUSY and host.discarded:
-        name = FULL
-    elif name == BUSY and one_thread:
+        full = full_pool(host, known)
+        return Cause(
+            cause=FULL,
+            members=members_of(FULL, one_thread=one_thread),
+            count=count,
+            facts=full.facts(),
+            evidence=full.evidence(),
+            cure=full.cure(),
+        )
+    if name == BUSY and one_thread:
         name = NOT_RETURNED
     facts = _FACTS[name](host) if name in _FACTS else {}
     return Cause(
@@ -176,13 +205,62 @@ def _served(host: LogHost) -> str:
 # -- No free connection --------------------------------------------------------------------------
 
 
-def _full_facts(host: LogHost) -> Mapping[str, Any]:
-    size = {} if host.pool_size is None else {"pool_size": host.pool_size}
-    return {"discarded": host.discarded, **size}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullPool:
+    """What "Connection pool is full" shows of a host.
+
+    urllib3 logs it when a connection comes back to a pool that has all it keeps
+    (``HTTPConnectionPool._put_conn``), so at some time all of these were in use, and one more.
+    """
+
+    discarded: int
+    pool_size: int | None
+    threads: int | None  # that use it, of one process, as far as the log names them
+
+    @property
+    def at_once(self) -> int | None:
+        """So many connections, at least, were in use at once."""
+        return None if self.pool_size is None else self.pool_size + 1
+
+    def facts(self) -> dict[str, Any]:
+        """As a report has them."""
+        return {
+            "discarded": self.discarded,
+            "pool_size": self.pool_size,
+            "most_at_once_least": self.at_once,
+            "threads": self.threads,
+        }
+
+    def evidence(self) -> str:
+        """The facts in sentences."""
+        times = "once" if self.discarded == 1 else f"{self.discarded} times"
+        said = f'"Connection pool is full": {times}.'
+        named = f"{self.threads} threads are named" if (self.threads or 0) > 1 else ""
+        if self.at_once is None:
+            return f"{said} {named}." if named else said
+        said += f" At least {self.at_once} connections were in use at once"
+        return f"{said}; {named}." if named else f"{said}."
+
+    def cure(self) -> str:
+        """A larger pool; for a single thread, fewer connections."""
+        sizes = "HTTPAdapter(pool_maxsize=N) or tuned_session(threads=N), N"
+        least = max(self.at_once or 0, self.threads or 0)
+        at_least = f": at least {least}." if least > 1 else "."
+        if self.threads == 1:
+            return (
+                "Read each response fully before the next request; or "
+                f"{sizes} the number of responses that are open at once{at_least}"
+            )
+        return f"{sizes} the number of threads that share the Session{at_least}"
 
 
-def _full(host: LogHost) -> str:
-    return f'"Connection pool is full": {host.discarded} times.'
+def full_pool(host: LogHost, known: Known) -> FullPool:
+    """What is known of a pool that was full."""
+    return FullPool(
+        discarded=host.discarded,
+        pool_size=host.pool_size,
+        threads=host.most_threads if known.threads else None,
+    )
 
 
 def _busy_facts(host: LogHost) -> Mapping[str, Any]:
@@ -214,14 +292,12 @@ _Facts = Callable[[LogHost], Mapping[str, Any]]
 _FACTS: dict[str, _Facts] = {
     DROPPED: _idle_facts,
     DROPPED_AT_ONCE: _served_facts,
-    FULL: _full_facts,
     BUSY: _busy_facts,
     NOT_RETURNED: _busy_facts,
 }
 _EVIDENCE: dict[str, Callable[[LogHost], str]] = {
     DROPPED: _idle,
     DROPPED_AT_ONCE: _served,
-    FULL: _full,
     BUSY: _busy,
     NOT_RETURNED: _busy,
 }

@@ -57,7 +57,7 @@ _DISCARDING = re.compile(
 )
 # The last of nested exceptions: "ProtocolError('Connection aborted.', RemoteDisconnected('"
 _ERROR = rb"(?:(\w{1,80})\((?:'[^']{0,80}', )?){1,4}"
-_BROKEN = re.compile(rb" after connection broken by '(?:" + _ERROR + rb")?(.*)': ([^\s\"\\]+)")
+_BROKEN = re.compile(rb" after connection broken by '(?:" + _ERROR + rb")?(.*)': ([^\s\"\\\x1b]+)")
 _LEFT = re.compile(rb"\((?:Retry\(total=)?(\d{1,9})\b")  # "(2 attempts remain)": urllib3 before 1.9
 _PROXY_ERROR = b" after connection broken by 'ProxyError("  # which names the proxy, not the host
 _BROKEN_HOST = re.compile(

@@ -23,6 +23,8 @@ EVIDENT = re.compile(
         | \b(?:Dummy|Task|waitress)-\d+\b
         | \basyncio_\d+\b
         | [\w.-]{0,60}ThreadPool(?:Executor)?-\d+(?:_\d+)?
+        # an executor's; at the beginning of a line it is a container of docker-compose
+        | (?<=[\s(\[])[\w.-]{0,60}[wW]orker_\d+\b
         | \b[\w.-]{0,60}[tT]hread[-_]?\d+\b)
     | (?P<worker>\bMainProcess\b
         | \b(?:Spawn|Fork|ForkServer)?(?:Process|PoolWorker)-\d+(?::\d+)*)

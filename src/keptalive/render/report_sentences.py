@@ -92,7 +92,9 @@ def _of_a_poor_log(report: Report) -> str:
         small = "A pool is too small" if len(hosts) == 1 else "Pools are too small"
         parts.insert(0, f"{small}: {many(discarded, 'connection')} discarded")
     said = "; ".join(parts)
-    return f"{said[:1].upper()}{said[1:]}." if said else NOTHING_IN_LOG
+    if not said:
+        return "" if report.hosts else NOTHING_IN_LOG
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _names(hosts: Sequence[HostReport]) -> str:
