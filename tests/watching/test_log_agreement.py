@@ -89,7 +89,7 @@ class Told:
         assert numbers(self.seen) == numbers(self.log)
         for host, row in self.seen.items():
             contained(causes(row), causes(self.log[host]))
-            within(row["perfect"], self.log[host]["perfect"])
+            proved(row["perfect"], self.log[host]["perfect"])
 
     def causes(self) -> dict[str, int]:
         """How often the log tells of each kind."""
@@ -111,9 +111,9 @@ def causes(row: dict[str, Any]) -> dict[str, int]:
     return {cause["cause"]: cause["count"] for cause in row["causes"]}
 
 
-def within(seen: dict[str, int], log: dict[str, int]) -> None:
-    """What the watch knows exactly lies in the range that the log leaves open."""
-    assert log["least"] <= seen["most"] <= log["most"], (seen, log)
+def proved(seen: dict[str, int], log: dict[str, int]) -> None:
+    """What the log has proved to be at once, the watch has seen at once."""
+    assert log["least"] <= seen["most"], (seen, log)
 
 
 def contained(seen: dict[str, int], log: dict[str, int]) -> None:
