@@ -34,8 +34,8 @@ class HostCounts:
         unanswered: tries of requests that had no response.
         in_flight: tries that have neither a response nor an error yet.
         most_at_once: the most requests in flight at once: what perfect reuse would have opened.
-        begun, discarded, pool_size: what a log at WARNING may have instead: connections that were
-            begun, connections that a full pool has discarded, and how many that pool keeps.
+        begun, discarded, pool_size: what only a log has: openings that were begun, where it has no
+            responses; connections that a full pool has discarded; how many that pool keeps.
         errors: how tries ended that had no response: names of exceptions, and how often.
         seconds_opening: spent on opening connections, by all threads together.
         seconds_waiting_for_pool: spent waiting for a connection of a blocking pool; no source

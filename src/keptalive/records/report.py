@@ -35,7 +35,8 @@ class Cause:
     Attributes:
         cause: a name of the catalogue; of a log, that of a set of causes may stand here.
         members: the causes of that set, the likeliest first; None for a single cause.
-        count: connections of ``HostReport.opened`` that have it; they add up to ``opened``.
+        count: connections of ``HostReport.opened`` that have it; they add up to ``opened``. Of a
+            log without responses they are openings, and add up to ``begun``.
         unanswered: connections of ``opened_unanswered`` that have it.
         seconds: what opening them took; None if unknown.
         facts: the numbers and names of which the evidence speaks.
