@@ -208,11 +208,11 @@ def test_the_first_line_is_of_all_hosts_and_says_what_the_log_leaves_open(tmp_pa
     ]
     lines = []
     for host in ("a", "b"):
-        lines += [
-            f"{thread} Starting new HTTP connection ({n}): {host}:80\n"
-            for n, thread in enumerate(threads, start=1)
-        ]
-        lines += [f'{thread} http://{host}:80 "GET / HTTP/1.1" 200 1\n' for thread in threads]
+        for n, thread in enumerate(threads, start=1):
+            lines += [
+                f"{thread} Starting new HTTP connection ({n}): {host}:80\n",
+                f'{thread} http://{host}:80 "GET / HTTP/1.1" 200 1\n',
+            ]
     path.write_text("".join(lines))
     shown = explain(path).stdout.decode()
     assert shown.startswith("Up to 4 of 6 connections to 2 hosts were not necessary.\n")
@@ -223,9 +223,10 @@ def test_connections_that_threads_may_have_needed_are_not_held_against_the_progr
     stamp = "2026-11-22 15:04:05,000 DEBUG Thread-{} urllib3.connectionpool:"
     path.write_text(
         "".join(
-            f"{stamp.format(n)} Starting new HTTPS connection ({n}): h:443\n" for n in range(1, 9)
+            f"{stamp.format(n)} Starting new HTTPS connection ({n}): h:443\n"
+            f'{stamp.format(n)} https://h:443 "GET / HTTP/1.1" 200 1\n'
+            for n in range(1, 9)
         )
-        + "".join(f'{stamp.format(n)} https://h:443 "GET / HTTP/1.1" 200 1\n' for n in range(1, 9))
     )
     shown = explain(path).stdout.decode()
     assert "8 requests, 8 connections, 1 to 8 would be enough" in shown

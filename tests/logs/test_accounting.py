@@ -175,7 +175,7 @@ def test_a_host_that_a_redirect_may_have_led_to_is_no_certain_first_use():
 
 
 def test_only_a_full_pool_is_one_that_may_be_too_small():
-    begun = [start(), start(2, thread=2), answer(), answer(thread=2)]
+    begun = [start(), answer(), start(2, thread=2), answer(thread=2)]
     cause = only_cause(report(*begun, discarding(thread=2)), "full-pool")
     assert "pool-too-small" in members_of(cause.cause)
     assert cause.evidence == (

@@ -166,6 +166,15 @@ def test_a_full_pool_and_failed_tries_have_one_verdict():
     assert verdict(found) == "A pool is too small: 14 connections discarded; 1 try failed."
 
 
+def test_a_warning_is_not_of_the_port_that_only_an_error_names():
+    lines = [full("127.0.0.1", 2), retrying(ERRORS[0][0].replace("api.example", "127.0.0.1"))]
+    found = explained(lines)
+    assert {host.host: host.discarded for host in found.hosts} == {
+        "127.0.0.1": 1,
+        "https://127.0.0.1:443": None,
+    }
+
+
 def test_lines_of_urllib3_that_say_nothing_of_connections_are_not_called_none():
     found = explained(["DEBUG:urllib3.connectionpool:Redirecting https://a/x -> https://a/y"] * 2)
     assert verdict(found) == "This log shows no connection and no request."

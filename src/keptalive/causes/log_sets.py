@@ -37,12 +37,15 @@ _CLOSED_BY_SERVER = ("server-closed", "server-reset", "timeout-408")
 _RARE = ("stray-bytes", "tls-message")
 _NEW_POOL = (
     "new-session",
+    "new-adapter",
     "session-closed",
     "pool-evicted",
     "tls-settings-differ",
     "proxy-differs",
 )
-_BUSY = ("concurrency", "unread-body", "failed-request", "max-idle")
+# What fails on a kept connection, and is not repeated, has no line: only the next opening shows it
+_FAILED = ("failed-request", "stale-connection", "silent-drop")
+_BUSY = ("concurrency", "unread-body", *_FAILED, "max-idle")
 _KEEP = "Use one Session for all requests; for more than 10 hosts: tuned_session(hosts=N)."
 
 SETS: dict[str, Remaining] = {

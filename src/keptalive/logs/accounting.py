@@ -141,7 +141,7 @@ class LogLedger:
 
     def _host_in_error(self, event: Retrying) -> LogHost:
         if event.scheme and event.port is not None:
-            return self._hosts.of(event.scheme, str(event.host), event.port)
+            return self._hosts.of(event.scheme, str(event.host), event.port, in_error=True)
         return self._hosts.named(str(event.host))
 
     # Attempts to connect

@@ -45,7 +45,8 @@ def of_host(host: LogHost, shown: HostReport, known: Known) -> Iterator[Finding]
             knows_new=counted or shown.begun is not None,
             knows_ends=counted or shown.requests is not None,
         )
-    if host.discarded and all(cause.cause != FULL for cause in shown.causes):
+    nothing_to_save = shown.perfect is not None and shown.perfect.least == shown.opened
+    if host.discarded and (nothing_to_save or all(one.cause != FULL for one in shown.causes)):
         yield _full_pool(host, known)
     if shown.requests and shown.opened is None:
         yield _no_openings(host, shown.host)

@@ -17,11 +17,14 @@ class FullPool:
     discarded: int
     pool_size: int | None
     threads: int | None  # that use it, of one process, as far as the log names them
+    seen_at_once: int = 0  # connections of which the log shows that they were in use at once
 
     @property
     def at_once(self) -> int | None:
         """So many connections, at least, were in use at once."""
-        return None if self.pool_size is None else self.pool_size + 1
+        least = 0 if self.pool_size is None else self.pool_size + 1
+        most = max(least, self.seen_at_once)
+        return most if most > 1 else None
 
     def facts(self) -> dict[str, Any]:
         """As a report has them."""

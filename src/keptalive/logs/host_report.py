@@ -109,7 +109,7 @@ def _perfect(host: LogHost, known: Known) -> Range:
 def _with_concurrency(host: LogHost, known: Known) -> Mapping[str, int]:
     """Of one pool that had no free connection, those were necessary that were opened at once."""
     causes = host.causes
-    if not known.threads or host.discarded or not set(causes) <= {FIRST, BUSY}:
+    if not known.threads or not set(causes) <= {FIRST, BUSY}:
         return causes
     necessary = min(host.at_once.most - causes[FIRST], causes[BUSY])
     if necessary <= 0:
@@ -212,6 +212,7 @@ def full_pool(host: LogHost, known: Known) -> FullPool:
         discarded=host.discarded,
         pool_size=host.pool_size,
         threads=host.most_threads if known.threads else None,
+        seen_at_once=host.at_once.most if known.threads else 0,
     )
 
 

@@ -21,15 +21,27 @@ class Hosts:
         """All that are kept."""
         return (*self._whole.values(), *self._nameless.values())
 
-    def of(self, scheme: str, bare: str, port: int) -> LogHost:
-        """The host of a line that has all of this."""
+    def of(self, scheme: str, bare: str, port: int, *, in_error: bool = False) -> LogHost:
+        """The host of a line that has all of this.
+
+        Args:
+            scheme: of the host.
+            bare: its name.
+            port: of it.
+            in_error: only an error names it so: a line that has no more than the name may mean
+                another port.
+        """
         host = self._whole.get((scheme, bare, port))
         if host is None:
             if len(self._whole) >= HOSTS_KEPT:
                 return self.beyond
             bracketed = f"[{bare}]" if ":" in bare else bare
             host = LogHost(name=f"{scheme}://{bracketed}:{port}", bare=bare)
-            self._whole[scheme, bare, port] = self._bare[bare] = host
+            self._whole[scheme, bare, port] = host
+            if not in_error:
+                self._bare[bare] = host
+        elif not in_error:
+            self._bare.setdefault(bare, host)
         return host
 
     def named(self, bare: str) -> LogHost:

@@ -89,7 +89,8 @@ def _of_a_poor_log(report: Report) -> str:
     elif failed and not discarded:
         parts.append("this log shows nothing else")
     if discarded:
-        small = "A pool is too small" if len(hosts) == 1 else "Pools are too small"
+        pools = sum(host.discarded is not None for host in hosts)
+        small = "A pool is too small" if pools == 1 else "Pools are too small"
         parts.insert(0, f"{small}: {many(discarded, 'connection')} discarded")
     said = "; ".join(parts)
     if not said:
