@@ -43,7 +43,7 @@ _NEW_POOL = (
     "tls-settings-differ",
     "proxy-differs",
 )
-# What fails on a kept connection, and is not repeated, has no line: only the next opening shows it
+# A request that failed and was not sent again has no line of its own
 _FAILED = ("failed-request", "stale-connection", "silent-drop")
 _BUSY = ("concurrency", "unread-body", *_FAILED, "max-idle")
 _KEEP = "Use one Session for all requests; for more than 10 hosts: tuned_session(hosts=N)."

@@ -42,7 +42,7 @@ def report(
     has_times = first_s is not None and last_s is not None
     return Report(
         source="log",
-        started_at=_iso(first_s) if first_s is not None and knows_zone else None,
+        started_at=iso(first_s) if first_s is not None and knows_zone else None,
         seconds=max(last_s - first_s, 0.0) if has_times else None,  # type: ignore[operator]
         hosts=shown,
         findings=(*findings, *of_log(ledger.failures)),
@@ -58,7 +58,8 @@ def _most_opened_first(host: HostReport) -> tuple[int, int, str]:
     return -(host.opened or host.begun or 0), -(host.requests or host.discarded or 0), host.host
 
 
-def _iso(at_s: float) -> str | None:
+def iso(at_s: float) -> str | None:
+    """A time in UTC; None if no clock has it."""
     try:
         return datetime.fromtimestamp(at_s, timezone.utc).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):  # a year that no clock has
