@@ -20,6 +20,7 @@ from keptalive.causes.catalogue import CATALOGUE, ROWS
 from keptalive.causes.cures import cure
 from keptalive.causes.libraries import LIBRARIES
 from keptalive.causes.log_sets import SETS
+from keptalive.causes.meaning import meaning_of
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
 from keptalive.records import report
@@ -70,7 +71,7 @@ def test_every_link_within_the_repository_has_a_target(page: Path) -> None:
 
 def causes_table() -> str:
     """A row for each cause: its name, what happened, who can fix it, what to do."""
-    rows = [(f"`{row.name}`", row.meaning, row.mended_by, row.cure({})) for row in ROWS]
+    rows = [(f"`{row.name}`", meaning_of(row.name), row.mended_by, row.cure({})) for row in ROWS]
     return table(
         "cause", "a connection was opened because", "who can fix it", "what to do", rows=rows
     )

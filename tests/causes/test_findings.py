@@ -62,10 +62,37 @@ def test_there_is_nothing_to_find_of_a_host_without_blemish():
             f"2 failures at {HOST} were retried silently: 1 request, 3 sent in total.",
         ),
         (
-            {"seconds_waiting_for_pool": 2.5},
+            {
+                "seconds_waiting_for_pool": 2.5,
+                "waits": 4,
+                "longest_wait_s": 1.0,
+                "blocking_pool_size": 2,
+                "pool_size_needed": 6,
+                "errors": {"EmptyPoolError": 1},
+            },
             "waiting-for-pool",
-            {"seconds_waiting_for_pool": 2.5},
-            f"Threads waited 2.5 s in all for a free connection to {HOST}: its pool blocks.",
+            {
+                "seconds_waiting_for_pool": 2.5,
+                "waits": 4,
+                "longest_wait_s": 1.0,
+                "pool_size": 2,
+                "needed": 6,
+                "refused": 1,
+            },
+            (
+                "4 requests waited 2.5 s in all, the longest 1.0 s, for a free connection of 2 to "
+                f"{HOST}: the pool blocks. 1 request got none."
+            ),
+        ),
+        (
+            {"discarded": 3, "pool_size": 10, "most_at_once": 13},
+            "full-pool",
+            {"discarded": 3, "pool_size": 10, "most_at_once": 13},
+            (
+                'urllib3 said "Connection pool is full" 3 times, and discarded 3 connections to '
+                f"{HOST}; no later request needed one. Up to 13 requests at once; the pool keeps "
+                "10."
+            ),
         ),
     ],
 )

@@ -15,7 +15,7 @@ def _meanings(monkeypatch: pytest.MonkeyPatch) -> None:
         "idle-timeout": "the server closes idle connections",
         "unread-body": "a response was never read, so its connection never came back",
     }
-    monkeypatch.setattr("keptalive.render.in_tests.meaning_of", words.__getitem__)
+    monkeypatch.setattr("keptalive.render.in_tests.meaning_of", lambda name, _facts: words[name])
 
 
 def report(*opened: int, warnings: tuple[str, ...] = ()) -> Report:

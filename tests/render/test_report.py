@@ -63,7 +63,9 @@ def _meanings(monkeypatch: pytest.MonkeyPatch) -> None:
         "dropped": "found closed",
         "failed-request": "the request before failed",
     }
-    monkeypatch.setattr("keptalive.render.terminal.report.meaning_of", words.__getitem__)
+    monkeypatch.setattr(
+        "keptalive.render.terminal.report.meaning_of", lambda name, _facts: words[name]
+    )
 
 
 # -- Whole screens -------------------------------------------------------------------------------
@@ -506,7 +508,7 @@ def test_without_colour_there_is_none_and_with_it_the_words_are_the_same(monkeyp
 @pytest.mark.parametrize("width", [40, 60, 80])
 def test_no_text_of_a_report_is_obeyed_wherever_a_line_is_broken(monkeypatch, capsys, width, text):
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.setattr("keptalive.render.terminal.report.meaning_of", str)
+    monkeypatch.setattr("keptalive.render.terminal.report.meaning_of", lambda name, _facts: name)
     routes = [host("", cause("retry", 1), cause("x", 1, members=("a", "b"))), FINE]
     report = replace(whole(), hosts=(*whole().hosts, *routes))
     hostile = replace(with_texts(report, lambda before: before + text), source="run")

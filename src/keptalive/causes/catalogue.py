@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from keptalive.causes import facts, sentences
+from keptalive.causes import facts, pool_sentences, sentences
 from keptalive.causes.facts import FactsOf
-from keptalive.causes.sentences import Sentence, always
+from keptalive.causes.sentences import Sentence, always, of_server
 from keptalive.records.connection import CloseReason
 
 MendedBy = Literal["program", "server", "nobody"]
@@ -27,6 +27,7 @@ class Row:
     Attributes:
         name: as it stands in reports.
         meaning: a connection was opened because ...
+        precise: the same from the facts, where they say more; empty where they do not.
         mended_by: who can change it so that such a connection is not opened again: "nobody" where
             it is necessary, or no change is known.
         ends: ends of the predecessor that this cause explains, whatever else is known.
@@ -36,6 +37,7 @@ class Row:
 
     name: str
     meaning: str
+    precise: Sentence = _SILENT
     mended_by: MendedBy
     ends: tuple[CloseReason, ...] = ()
     facts: FactsOf = facts.nothing
@@ -68,37 +70,38 @@ ROWS = (
     ),
     Row(
         name="new-adapter",
-        meaning="the Session got a new adapter, and with it an empty pool",
+        meaning="the Session used another adapter, and with it an empty pool",
         mended_by="program",
-        facts=facts.requested,
-        evidence=sentences.requested,
-        cure=always("Mount adapters once, right after the Session is made."),
+        facts=facts.mounted,
+        evidence=pool_sentences.mounted,
+        cure=always("Mount adapters once, right after the Session is made: one for each host."),
     ),
     Row(
         name="session-closed",
         meaning="the Session had been closed and was used again",
+        precise=pool_sentences.closed_meaning,
         mended_by="program",
-        facts=facts.sessions,
-        evidence=sentences.sessions,
-        cure=always("Close the Session only when the program is done with it."),
+        facts=facts.closed,
+        evidence=pool_sentences.closed,
+        cure=pool_sentences.closed_cure,
     ),
     Row(
         name="pool-evicted",
-        meaning="the Session sends requests to more hosts than it keeps pools for",
+        meaning="the Session keeps fewer pools than the program needs",
+        precise=pool_sentences.pools_meaning,
         mended_by="program",
-        facts=facts.sessions,
-        evidence=sentences.sessions,
-        cure=always(
-            "tuned_session(hosts=N) or HTTPAdapter(pool_connections=N), N the number of hosts."
-        ),
+        facts=facts.pools,
+        evidence=pool_sentences.pools,
+        cure=pool_sentences.pools_cure,
     ),
     Row(
         name="tls-settings-differ",
-        meaning="verify or cert differ from an earlier request, so another pool",
+        meaning="verify, cert or the ssl_context differ from an earlier request, so another pool",
+        precise=pool_sentences.tls_meaning,
         mended_by="program",
-        facts=facts.requested,
-        evidence=sentences.requested,
-        cure=always("Use the same verify and cert for all requests of a Session."),
+        facts=facts.tls,
+        evidence=pool_sentences.tls,
+        cure=pool_sentences.tls_cure,
     ),
     Row(
         name="proxy-differs",
@@ -114,8 +117,8 @@ ROWS = (
         mended_by="program",
         ends=(CloseReason.DISCARDED,),
         facts=facts.pool,
-        evidence=sentences.pool,
-        cure=sentences.pool_cure,
+        evidence=pool_sentences.pool,
+        cure=pool_sentences.pool_cure,
     ),
     Row(
         name="unread-body",
@@ -149,7 +152,7 @@ ROWS = (
     ),
     Row(
         name="stale-connection",
-        meaning="a request was sent on a kept connection while the server was closing it",
+        meaning="a request was sent on a kept connection while {server} was closing it",
         mended_by="server",
         facts=facts.idle,
         evidence=sentences.idle,
@@ -166,13 +169,13 @@ ROWS = (
     ),
     Row(
         name="close-announced",
-        meaning='the server said "Connection: close"',
+        meaning='{server} said "Connection: close"',
         mended_by="server",
         ends=(CloseReason.CLOSE_ANNOUNCED,),
         facts=facts.served,
         evidence=sentences.served,
-        cure=always(
-            "Ask the server's operator to keep connections alive: it is its configuration."
+        cure=of_server(
+            "Ask the operator of {server} to keep connections alive: it is its configuration."
         ),
     ),
     Row(
@@ -186,17 +189,17 @@ ROWS = (
     ),
     Row(
         name="http-1.0",
-        meaning="the server answered in HTTP/1.0, or without saying how long the body is",
+        meaning="{server} answered in HTTP/1.0, or without saying how long the body is",
         mended_by="server",
         ends=(CloseReason.HTTP_1_0,),
-        cure=always(
-            "The server would have to speak HTTP/1.1; a reverse proxy in front of it can keep "
+        cure=of_server(
+            "{server} would have to speak HTTP/1.1; a reverse proxy in front of it can keep "
             "connections."
         ),
     ),
     Row(
         name="idle-timeout",
-        meaning="the server closes connections that are idle",
+        meaning="{server} closes connections that are idle",
         mended_by="server",
         facts=facts.idle,
         evidence=sentences.idle,
@@ -213,19 +216,21 @@ ROWS = (
     ),
     Row(
         name="request-limit",
-        meaning="the server closes after a number of requests, unannounced",
+        meaning="{server} closes after a number of requests, unannounced",
         mended_by="server",
         facts=facts.served,
         evidence=sentences.served,
-        cure=always("Ask its operator for a higher limit (nginx: keepalive_requests)."),
+        cure=of_server(
+            "Ask the operator of {server} for a higher limit (nginx: keepalive_requests)."
+        ),
     ),
     Row(
         name="server-closed",
-        meaning="the server closed it, for a reason that does not show",
+        meaning="{server} closed it, for a reason that does not show",
         mended_by="server",
         facts=facts.idle,
         evidence=sentences.idle,
-        cure=always("Check the timeouts of the server and of what is in between."),
+        cure=of_server("Check the timeouts of {server} and of what is in between."),
     ),
     Row(
         name="server-reset",
@@ -238,7 +243,7 @@ ROWS = (
     ),
     Row(
         name="timeout-408",
-        meaning="the server sent a 408 that nobody had asked for, and closed",
+        meaning="{server} sent a 408 that nobody had asked for, and closed",
         mended_by="server",
         ends=(CloseReason.TIMEOUT_408,),
         facts=facts.idle,
@@ -250,7 +255,7 @@ ROWS = (
         meaning="bytes were waiting that belong to no response",
         mended_by="server",
         ends=(CloseReason.STRAY_BYTES,),
-        cure=always("Report it to the server's operator: it sends more than it announces."),
+        cure=of_server("Report it to the operator of {server}: it sends more than it announces."),
     ),
     Row(
         name="tls-message",

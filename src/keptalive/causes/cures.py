@@ -60,6 +60,8 @@ def _name(facts: OpeningFacts) -> str:
 
 def _words(name: str, cause: str, facts: Facts, default: str) -> str:
     library = _BY_NAME.get(name)
+    if "at_exit" in facts or (name == URLLIB3.name and _is_special(facts)):
+        return default  # it says more than the library's words
     if library is not None and cause in library.cures:
         return _filled(library.cures[cause], facts)
     if name in (REQUESTS, URLLIB3.name) or cause not in _OF_SESSIONS:
@@ -73,6 +75,11 @@ def _words(name: str, cause: str, facts: Facts, default: str) -> str:
             f"{name} takes no Session: send requests more often, or let it repeat those that fail."
         )
     return default
+
+
+def _is_special(facts: Facts) -> bool:
+    """Whether it is something else than most pools of this cause have."""
+    return "pools_alike" in facts or not {"verify"}.issuperset(facts.get("differs", ()))
 
 
 def _filled(text: str, facts: Facts) -> str:

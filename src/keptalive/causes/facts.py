@@ -23,10 +23,15 @@ _CLOSED = (CloseReason.FIN, CloseReason.TLS_CLOSE, CloseReason.RST, CloseReason.
 
 
 class Opening(NamedTuple):
-    """A connection, and the one whose end made it necessary, if there is one."""
+    """A connection, and the one whose end made it necessary, if there is one.
+
+    Attributes:
+        differs: by which TLS settings its pool differs from an earlier one of the same owner.
+    """
 
     connection: Connection
     predecessor: Connection | None = None
+    differs: tuple[str, ...] = ()
 
     @property
     def end(self) -> ConnectionEnd | None:
@@ -87,6 +92,59 @@ def sessions(openings: Openings, pattern: Pattern) -> Facts:
     made = [o.connection.facts for o in openings]
     places = ((f.session_location, f.session_library, f.session_entered) for f in made)
     return _placed("sessions", places) or requested(openings, pattern)
+
+
+def closed(openings: Openings, pattern: Pattern) -> Facts:
+    """Where the Sessions were made that had been closed, and by whom."""
+    at_exit = sum(o.connection.facts.at_exit for o in openings)
+    more = {"at_exit": at_exit, **requested(openings, pattern)} if at_exit else {}
+    return {**more, **sessions(openings, pattern)}
+
+
+def mounted(openings: Openings, pattern: Pattern) -> Facts:
+    """Where the adapters were mounted, or else where requests were made."""
+    made = [o.connection.facts for o in openings]
+    places = ((f.session_location, f.session_library, f.session_entered) for f in made)
+    return _placed("mounted", places) or requested(openings, pattern)
+
+
+def pools(openings: Openings, pattern: Pattern) -> Facts:
+    """How many pools the Session keeps, needs, and has for this route alone."""
+    seen = [opening.connection.facts for opening in openings]
+    alike = max(one.pools_alike for one in seen)
+    return {
+        **known(
+            {
+                "pools_kept": max((one.pools_kept or 0 for one in seen), default=0) or None,
+                "pools_needed": max(one.pools_needed for one in seen) or None,
+                "pools_alike": alike or None,
+            }
+        ),
+        **sessions(openings, pattern),
+    }
+
+
+# The settings of urllib3's pools in the words of requests
+_IN_REQUESTS = {
+    **dict.fromkeys(("cert_reqs", "ca_certs", "ca_cert_dir", "ca_cert_data"), "verify"),
+    **dict.fromkeys(("cert_file", "key_file"), "cert"),
+}
+
+
+def tls(openings: Openings, pattern: Pattern) -> Facts:
+    """By which settings their pools differ from earlier ones."""
+    names = dict.fromkeys(_IN_REQUESTS.get(name, name) for o in openings for name in o.differs)
+    return known({"differs": sorted(names), "openings": len(openings)}) | requested(
+        openings, pattern
+    )
+
+
+def peer(openings: Openings) -> Facts:
+    """Who is at the other end, if it is a proxy; of a tunnel, what its scheme is."""
+    one = openings[0].connection
+    if one.via is not None:
+        return {"proxy": one.via, "tunnel": one.host.partition(":")[0]}
+    return {} if one.facts.proxy is None else {"proxy": one.host}
 
 
 def requested(openings: Openings, _pattern: Pattern) -> Facts:

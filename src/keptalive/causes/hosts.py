@@ -9,7 +9,7 @@ from typing import Any
 
 from keptalive.causes.catalogue import CATALOGUE
 from keptalive.causes.cures import cure, through
-from keptalive.causes.facts import known
+from keptalive.causes.facts import known, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
@@ -109,8 +109,11 @@ def nothing_to_save(host: HostReport) -> bool:
 def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
     """Whether the verdict on a route is "Nothing to change".
 
-    There is nothing to save, and no finding of it that costs more, or that is no matter of time.
+    There is nothing to save, no finding of it that costs more, or that is no matter of time, and
+    no pool that was too small: urllib3 itself has warned of it.
     """
+    if any(cause.cause == "pool-too-small" and cause.cure for cause in host.causes):
+        return False
     costly = (
         finding.seconds is None or finding.seconds >= WORTH_SAVING_S
         for finding in findings
@@ -159,6 +162,8 @@ def _cause(
     answered = sum(opening.connection.served > 0 for opening in openings)
     facts: dict[str, Any] = row.facts(openings, pattern) if openings else {}
     facts.update(known({"through": through(openings)}))
+    if openings and row.mended_by == "server":
+        facts.update(peer(openings))
     if missing is not None:
         facts["not_recorded"] = missing.count + missing.unanswered
     return Cause(

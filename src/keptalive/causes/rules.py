@@ -19,7 +19,7 @@ from keptalive.causes.patterns import ORDERLY, Pattern
 from keptalive.records.connection import CloseReason, Connection, OpeningFacts
 from keptalive.records.report import UNAVOIDABLE
 
-Settings = tuple[str, str | None]  # of TLS, and of the proxy: they keep pools apart
+Settings = tuple[tuple[str, ...], str | None]  # of TLS, and of the proxy: they keep pools apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Seen:
             place.
         pools: for each owner, the settings of its pools, and how often it had been closed by then.
         began: why a pool began empty, by its owner and settings.
+        differs: by which TLS settings a pool differs from the one of its owner most like it.
         new_pools: those that began within this record.
         first_owner: whose pool had the first response of all.
         left_unread: of each pool, when connections ended that never came back, their last response
@@ -56,6 +57,7 @@ class Seen:
     places_left: set[int] = field(default_factory=set)
     pools: dict[int, dict[Settings, int]] = field(default_factory=dict)
     began: dict[tuple[int, Settings], str] = field(default_factory=dict)
+    differs: dict[tuple[int, Settings], tuple[str, ...]] = field(default_factory=dict)
     new_pools: set[tuple[int, Settings]] = field(default_factory=set)
     first_owner: int | None = None
     left_unread: dict[tuple[int, Settings], list[float]] = field(default_factory=dict)
@@ -70,12 +72,16 @@ class Seen:
             return
         self.new_pools.add(pool_of(facts))
         self.left_unread.pop(pool_of(facts), None)
+        others = [tls for tls, _ in self.pools.get(facts.owner, {})]
+        if others:
+            differing = (_differing(facts.tls, tls) for tls in others)
+            self.differs[pool_of(facts)] = min(differing, key=lambda names: (len(names), names))
         if self.answered:
             self.began[pool_of(facts)] = _new_pool_cause(facts, self.pools.get(facts.owner, {}))
 
     def add(self, opening: Opening, cause: str) -> None:
         """Remember this opening for those after it."""
-        connection, predecessor = opening
+        connection, predecessor = opening.connection, opening.predecessor
         facts = connection.facts
         self.pools.setdefault(facts.owner, {})[_settings(facts)] = facts.closings
         takes = cause in (*UNAVOIDABLE, "redirect") or self._inherits(predecessor)
@@ -94,7 +100,7 @@ class Seen:
         return predecessor.id in self.places_left or predecessor.attempted_s is None
 
     def _count_unread(self, opening: Opening, cause: str) -> None:
-        connection, predecessor = opening
+        connection, predecessor = opening.connection, opening.predecessor
         left, end = self.left_unread.setdefault(pool_of(connection.facts), []), connection.end
         if cause == "unread-body" and predecessor is None and left:
             left.remove(min(left))
@@ -120,8 +126,9 @@ def judge(connections: Sequence[Connection], pattern: Pattern) -> list[Judged]:
     judged = []
     attempted = [one for one in connections if one.attempted_s is not None]
     for connection in sorted(attempted, key=lambda one: (one.attempted_s, one.id)):
-        opening = Opening(connection, _predecessor(connection, by_id))
         seen.begin_pool(connection.facts)
+        differs = seen.differs.get(pool_of(connection.facts), ())
+        opening = Opening(connection, _predecessor(connection, by_id), differs)
         cause = cause_of(opening, seen)
         seen.add(opening, cause)
         judged.append(Judged(opening, cause if is_connected(connection) else None))
@@ -146,6 +153,11 @@ def pool_of(facts: OpeningFacts) -> tuple[int, Settings]:
 
 def _settings(facts: OpeningFacts) -> Settings:
     return facts.tls, facts.proxy
+
+
+def _differing(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the settings that are not the same in both."""
+    return tuple(sorted({setting.partition("=")[0] for setting in {*one} ^ {*other}}))
 
 
 def _predecessor(connection: Connection, by_id: Mapping[int, Connection]) -> Connection | None:
@@ -186,6 +198,8 @@ def _by_end(opening: Opening, seen: Seen) -> str | None:
 
 def _was_closed_since(opening: Opening, before: Connection) -> bool:
     now, then = opening.connection.facts, before.facts
+    if now.at_exit:
+        return True
     return now.owner == then.owner and now.closings > then.closings
 
 

@@ -23,6 +23,23 @@ def always(text: str) -> Sentence:
     return lambda _facts: text
 
 
+def server(facts: Facts) -> str:
+    """Who is at the other end, as far as it is known."""
+    proxy = facts.get("proxy")
+    if proxy is None:
+        return "the server"
+    return f"the proxy {proxy}" + (" or the server behind it" if "tunnel" in facts else "")
+
+
+def of_server(text: str) -> Sentence:
+    """A sentence about ``{server}``, which may be a proxy."""
+    return lambda facts: _capital(text.replace("{server}", server(facts)))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def many(count: int, noun: str) -> str:
     """A number and its noun: "1 response", "2 responses"."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
@@ -114,8 +131,17 @@ def _survived(facts: Facts) -> str:
 
 
 def _closed(facts: Facts) -> str:
-    by = " or ".join(facts.get("closed_by", ()))
-    return f"The server had closed it ({by})." if by else ""
+    closed_by = facts.get("closed_by", ())
+    by = " or ".join(closed_by)
+    if not by:
+        return ""
+    if "tunnel" not in facts:
+        return f"{_capital(server(facts))} had closed it ({by})."
+    if list(closed_by) == ["TLS close"]:  # it comes from the other end of TLS, through any tunnel
+        return f"The server behind the proxy {facts['proxy']} had closed it ({by})."
+    likely = "; more likely the proxy, since a server ends TLS first" * (by == "FIN")
+    which = likely if facts["tunnel"] == "https" else ""
+    return f"{_capital(server(facts))} had closed it ({by}): a tunnel does not show which{which}."
 
 
 def _span(facts: Facts, name: str, shown: Callable[[float], str]) -> str:
@@ -130,11 +156,17 @@ def idle_cure(facts: Facts) -> str:
     if max_idle_s is None:
         at_most = f" (at most {seconds(facts['died_s'])})" if "died_s" in facts else ""
         return (
-            "Send requests more often, or use tuned_session(max_idle=T), T below the server's "
-            f"idle timeout{at_most}: it {_TUNED_REPLACES}."
+            f"Send requests more often, or use tuned_session(max_idle=T), T below {_timeout(facts)}"
+            f"{at_most}: it {_TUNED_REPLACES}."
         )
     often = f" To reuse it instead, send requests at least every {seconds(survived_s or 0)}."
     return f"tuned_session(max_idle={max_idle_s:g}) {_TUNED_REPLACES}.{often if survived_s else ''}"
+
+
+def _timeout(facts: Facts) -> str:
+    return (
+        f"the idle timeout of {server(facts)}" if "proxy" in facts else "the server's idle timeout"
+    )
 
 
 def reset_cure(facts: Facts) -> str:
@@ -157,10 +189,11 @@ def served(facts: Facts) -> str:
 
 def sessions(facts: Facts) -> str:
     """Where Sessions were made, or else requests."""
-    return _made(facts, "Sessions")
+    return made_at(facts, "Sessions")
 
 
-def _made(facts: Facts, noun: str) -> str:
+def made_at(facts: Facts, noun: str) -> str:
+    """Where the Session was made, with this word for it, or else where requests were."""
     at = places(facts, "sessions")
     return f"{noun} made {at}." if at else requested(facts)
 
@@ -181,22 +214,6 @@ def unread(facts: Facts) -> str:
 def at_once(facts: Facts) -> str:
     """How many requests were in flight."""
     return f"Up to {facts['most_at_once']} requests at once." if "most_at_once" in facts else ""
-
-
-def pool(facts: Facts) -> str:
-    """How many requests were in flight, and how many connections the pool keeps."""
-    if "most_at_once" not in facts:
-        return ""
-    kept = f"; the pool keeps {facts['pool_size']}" if "pool_size" in facts else ""
-    said = f"Up to {many(facts['most_at_once'], 'request')} at once{kept}."
-    return " ".join(part for part in (said, _made(facts, "Session")) if part)
-
-
-def pool_cure(facts: Facts) -> str:
-    """A pool with room for all."""
-    needed = facts.get("needed", "N")
-    threads = ", N the number of threads" if needed == "N" else ""
-    return f"tuned_session(threads={needed}), or HTTPAdapter(pool_maxsize={needed}){threads}."
 
 
 def errors(facts: Facts) -> str:

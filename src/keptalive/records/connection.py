@@ -68,7 +68,12 @@ class OpeningFacts:
         pool_is_new: the owner had to make a pool for this connection.
         closings: how often the owner had been closed by then.
         new_adapter: the Session had another adapter for this host before.
-        tls, proxy: the settings that keep pools of one host apart; they name no secret.
+        at_exit: Python is ending, and urllib3 had closed all pools.
+        tls: the TLS settings that keep pools of one host apart, each as ``name=value``.
+        proxy: the same of the proxy's; neither names a secret.
+        pools_kept: how many pools the owner keeps; None if it keeps them in a way of its own.
+        pools_needed: how many different pools the owner has needed so far, of all hosts.
+        pools_alike: how many other pools the owner kept then for this route, with equal settings.
         most_at_once: the most requests in flight at once on this route in this process, until and
             with this one.
         unread: responses of its pool that are not read to their end, and nobody reads just then.
@@ -91,8 +96,12 @@ class OpeningFacts:
     pool_is_new: bool = False
     closings: int = 0
     new_adapter: bool = False
-    tls: str = ""
+    at_exit: bool = False
+    tls: tuple[str, ...] = ()
     proxy: str | None = None
+    pools_kept: int | None = None
+    pools_needed: int = 0
+    pools_alike: int = 0
     most_at_once: int = 1
     unread: int = 0
     retry: bool = False

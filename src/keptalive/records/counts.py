@@ -34,12 +34,17 @@ class HostCounts:
         unanswered: tries of requests that had no response.
         in_flight: tries that have neither a response nor an error yet.
         most_at_once: the most requests in flight at once: what perfect reuse would have opened.
-        begun, discarded, pool_size: what only a log has: openings that were begun, where it has no
-            responses; connections that a full pool has discarded; how many that pool keeps.
+        begun: what only a log has: openings that were begun, where it has no responses.
+        discarded, pool_size: connections that a full pool has discarded, and how many that pool
+            keeps; None where that was not seen.
         errors: how tries ended that had no response: names of exceptions, and how often.
         seconds_opening: spent on opening connections, by all threads together.
-        seconds_waiting_for_pool: spent waiting for a connection of a blocking pool; no source
-            measures it yet.
+        seconds_waiting_for_pool: spent waiting for a connection of a blocking pool, by all threads
+            together.
+        waits, longest_wait_s: how many requests waited so, and how long the longest did.
+        blocking_pool_size: how many connections the pool has for which they waited.
+        pool_size_needed: the size with which none had waited: as many as were in use and waited for
+            at once.
         seconds_lost: spent on tries that failed on a kept connection.
         phases: ``seconds_opening`` by what it was spent on.
         longest_survived_s: the longest idle time after which a connection still served.
@@ -70,6 +75,10 @@ class HostCounts:
     errors: dict[str, int] = field(default_factory=dict)
     seconds_opening: float | None = 0.0
     seconds_waiting_for_pool: float | None = 0.0
+    waits: int = 0
+    longest_wait_s: float = 0.0
+    blocking_pool_size: int | None = None
+    pool_size_needed: int = 0
     seconds_lost: float | None = 0.0
     phases: dict[str, float] = field(default_factory=dict)
     longest_survived_s: float = 0.0
@@ -88,7 +97,10 @@ class HostCounts:
 
 
 # How two counts of one route become one; every other field is a sum
-_GREATEST = ("longest_survived_s", "most_served", "pool_size")
+_GREATEST = (
+    *("longest_survived_s", "most_served", "pool_size"),
+    *("longest_wait_s", "blocking_pool_size", "pool_size_needed"),
+)
 
 
 def total(several: Iterable[HostCounts]) -> HostCounts:

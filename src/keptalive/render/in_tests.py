@@ -53,7 +53,7 @@ def _cause(cause: Cause) -> Iterator[str]:
     if cause.cause in UNAVOIDABLE:
         yield f"{name} (necessary)"
         return
-    meaning = meaning_of(cause.cause)
+    meaning = meaning_of(cause.cause, cause.facts)
     together = f"{name}: {meaning}"
     yield together if len(together) <= WIDTH else f"{name}:\n{_indented(meaning)}"
     yield from map(_indented, filter(None, (cause.evidence, cause.cure and f"→ {cause.cure}")))

@@ -88,6 +88,7 @@ class TunedPool(HTTPConnectionPool):
     """A mixin with what is added to a pool; `tune` applies it."""
 
     QueueCls = IdleConnections  # type: ignore[assignment]
+    waits_in = "_wait_for_slot"  # `keptalive.watching` reads this
     limits: Limits
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -145,13 +146,16 @@ class TunedPool(HTTPConnectionPool):
                 # A hook, or the body of another request, sends this one. That request has a slot
                 # and does not release it before this one has its response: waiting would never end
                 return None
-            limit, connect = longest_wait(self.limits.timeout), as_pair(self.limits.timeout)[0]
-            if timeout is not None:
-                limit = connect = timeout
-            seconds = self._slots.wait(slot, limit, connect)
-            if seconds is not None:
-                raise NoFreeConnectionError(self, self._maxsize, seconds)
+            self._wait_for_slot(self._slots, slot, timeout)
         return slot
+
+    def _wait_for_slot(self, slots: Slots, slot: Slot, timeout: float | None) -> None:
+        limit, connect = longest_wait(self.limits.timeout), as_pair(self.limits.timeout)[0]
+        if timeout is not None:
+            limit = connect = timeout
+        seconds = slots.wait(slot, limit, connect)
+        if seconds is not None:
+            raise NoFreeConnectionError(self, self._maxsize, seconds)
 
     def close(self) -> None:
         """Close the idle connections now, and those in use when they are released.

@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import socket
 import weakref
 from typing import Any
+from urllib.parse import unquote
 
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.causes import security
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.call_site import NOWHERE, adapter_on_the_stack, place_in_program
-from keptalive.watching.foreign import NAME, attached_to, name_of, own
+from keptalive.watching.call_site import (
+    NOWHERE,
+    adapter_on_the_stack,
+    place_in_program,
+    session_on_the_stack,
+)
+from keptalive.watching.foreign import NAME, attached_to, name_of, own, pools_kept_by
+from keptalive.watching.owners import Adapters, Owner
 from keptalive.watching.recorder import Recorder
-from keptalive.watching.tracking import ConnectionState, Owner, Pool
+from keptalive.watching.tracking import ConnectionState, Pool
 
+# Settings of TLS that are part of a pool's key in urllib3 (`poolmanager.PoolKey`)
+_TLS = (
+    *("cert_reqs", "ca_certs", "ca_cert_dir", "ca_cert_data", "cert_file", "key_file"),
+    *("ssl_context", "ssl_version", "ssl_minimum_version", "ssl_maximum_version"),
+    *("assert_hostname", "assert_fingerprint", "server_hostname"),
+)
+_QUOTED_PATH = re.compile(r"http\+unix://([^/]+)")  # as requests-unixsocket's
 _numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
 
 
@@ -58,38 +73,37 @@ class Attachments:
             _attach(keeper, owner)
         return owner
 
-    def mounted(self, session: Any, prefix: Any, adapter: Any) -> None:
-        """A Session gets an adapter for the URLs with this prefix."""
+    def mounted(self, adapter: Any) -> None:
+        """A Session gets an adapter."""
         if not isinstance(adapter, HTTPAdapter):
             return  # it keeps no pools, and has no room for us perhaps
         owner = self.owner_of(adapter)
         if owner.made_at == NOWHERE:
             owner.made_at = place_in_program()
-        adapters = own(session, "adapters")
-        before = dict(adapters).get(prefix) if isinstance(adapters, dict) else None
-        replaced = attached_to(before) if before is not adapter else None
-        if type(replaced) is Owner and (replaced.has_pools or replaced.is_new_adapter):
-            owner.is_new_adapter = True
 
-    def tls_of(self, context: dict[str, Any]) -> str:
+    def tls_of(self, context: dict[str, Any]) -> tuple[str, ...]:
         """What tells the TLS settings of this pool's key from others; no secret."""
-        names = ("cert_reqs", "ca_certs", "ca_cert_dir", "cert_file", "ssl_context")
-        return repr([name_of(context.get(name)) for name in names])
+        given = {name: context.get(name) for name in _TLS}
+        return tuple(
+            f"{name}={name_of(value)}" for name, value in given.items() if value is not None
+        )
 
-    def pool_made(self, manager: Any, pool: Any, tls: str) -> None:
+    def pool_made(self, manager: Any, pool: Any, tls: tuple[str, ...]) -> None:
         """A PoolManager has made this pool."""
         if not isinstance(pool, HTTPConnectionPool):
             return  # a class of somebody's own, in `pool_classes_by_scheme`
         owner = self.owner_of(adapter_on_the_stack() or manager)
-        _attach(pool, self._pool(pool, owner, tls, is_new=True))
+        _attach(pool, self._pool(pool, owner, tls, manager, is_new=True))
 
-    def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
-        owner.has_pools = True
-        path = own(pool, "socket_path")  # as docker's and requests-unixsocket's have it
-        host = unix(path) if type(path) is str else address(pool.scheme, pool.host, pool.port)
+    def _pool(
+        self, pool: Any, owner: Owner, tls: tuple[str, ...], keeper: Any, *, is_new: bool
+    ) -> Pool:
+        path = _socket_path(pool)
+        host = unix(path) if path else address(pool.scheme, pool.host, pool.port)
         forwards = pool.proxy is not None and pool.scheme == "http"
         is_exposed = forwards or (pool.scheme == "http" and security.is_exposed(host))
-        return Pool(
+        self.pool_is_met(pool)
+        state = Pool(
             of=weakref.ref(pool),
             host=host,
             via=None if forwards else _proxy_of(pool),
@@ -101,15 +115,22 @@ class Attachments:
             seen_by=self.number,
             exposed=is_exposed,
         )
+        if is_new:
+            _is_one_of(state, keeper)
+        return state
+
+    def pool_is_met(self, pool: Any) -> None:
+        """A pool is seen for the first time."""
 
     def pool_of(self, pool: Any, *, made: int = 0) -> Pool:
         """The state of a pool, which has just made so many connections; an old one is as it is."""
         state = attached_to(pool)
         if type(state) is not Pool or state.seen_by != self.number:
             known = state if type(state) is Pool else None
-            owner = known.owner if known else self.owner_of(adapter_on_the_stack() or pool)
-            tls = known.tls if known else ""
-            state = self._pool(pool, owner, tls, is_new=pool.num_connections <= made)
+            keeper = adapter_on_the_stack() or pool
+            owner = known.owner if known else self.owner_of(keeper)
+            tls = known.tls if known else ()
+            state = self._pool(pool, owner, tls, keeper, is_new=pool.num_connections <= made)
             _attach(pool, state)
         return state
 
@@ -129,15 +150,46 @@ class Attachments:
         return pool
 
 
-def names_its_path(pool: Pool, sock: socket.socket) -> None:
-    """A connection of this pool has been opened: if over a Unix socket, the path is the host."""
+def names_its_path(pool: Pool, sock: socket.socket) -> bool:
+    """A connection of this pool has been opened: if over a Unix socket, the path is the host.
+
+    True if it was not known before.
+    """
     if sock.family != getattr(socket, "AF_UNIX", None) or pool.host.startswith("unix:"):
-        return
+        return False
     pool.host = unix(os.fsdecode(sock.getpeername()))
     pool.via, pool.routes, pool.exposed = None, ((), ()), False
+    return True
 
 
-def _attach(thing: Any, state: Owner | Pool | ConnectionState) -> None:
+def _is_one_of(state: Pool, keeper: Any) -> None:
+    """What else its keeper, and its Session, have for the same route."""
+    key = state.host, state.via, state.tls, state.proxy
+    state.owner.needs(*key)
+    state.kept, pools = pools_kept_by(keeper)
+    others = [attached_to(one) for one in pools if one is not state.of()]
+    state.alike = sum(
+        type(one) is Pool and (one.host, one.via, one.tls, one.proxy) == key for one in others
+    )
+    session = session_on_the_stack()
+    if session is not None:
+        adapters = attached_to(session)
+        if type(adapters) is not Adapters:
+            adapters = Adapters()
+            _attach(session, adapters)
+        state.is_new_adapter = adapters.replaces(state.owner, state.host, state.via)
+
+
+def _socket_path(pool: Any) -> str | None:
+    """The path of a Unix socket, where a pool has it as docker's and requests-unixsocket's do."""
+    path = own(pool, "socket_path")
+    if type(path) is not str:
+        return None
+    quoted = _QUOTED_PATH.match(path)
+    return unquote(quoted[1]) if quoted else path
+
+
+def _attach(thing: Any, state: Adapters | Owner | Pool | ConnectionState) -> None:
     object.__setattr__(thing, NAME, state)  # a class's own may have a mind of its own
 
 

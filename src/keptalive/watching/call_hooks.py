@@ -108,7 +108,7 @@ def session_mount(see: Observer, mount: Function) -> Function:
     @functools.wraps(mount)
     def wrapper(self: Any, prefix: Any, adapter: Any) -> Any:
         if see.recorders:
-            noted(see, see.mounted, self, prefix, adapter)
+            noted(see, see.mounted, adapter)
         return mount(self, prefix, adapter)
 
     return wrapper
@@ -135,7 +135,7 @@ def new_pool(see: Observer, new_pool: Function) -> Function:
             return new_pool(self, *args, **settings)
         context = settings.get("request_context") or (args[3] if len(args) > 3 else None)
         # before urllib3 takes parts of it away
-        tls = noted(see, see.tls_of, context or {}) or ""
+        tls = noted(see, see.tls_of, context or {}) or ()
         pool = new_pool(self, *args, **settings)
         noted(see, see.pool_made, self, pool, tls)
         return pool

@@ -14,6 +14,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import requests.adapters
+import requests.sessions
 import urllib3.response
 from requests.adapters import HTTPAdapter
 
@@ -25,7 +26,8 @@ from keptalive.watching.source_files import Kind, SourceFile
 _ADAPTERS = requests.adapters.__file__
 PROGRAM, LIBRARY, RUNNER = Kind.PROGRAM, Kind.LIBRARY, Kind.RUNNER
 PASSED, STARTER = Kind.PASSED, Kind.STARTER
-_DEPTH = 20  # frames, between an adapter's send and the pools
+_SESSIONS = requests.sessions.__file__
+_DEPTH = 30  # frames, between a Session's send and the pools
 _PLUMBING = [
     str(Path(file).parent)
     for module in (keptalive, requests, urllib3)
@@ -71,12 +73,21 @@ NOWHERE = Place()
 
 def adapter_on_the_stack() -> Any:
     """The adapter of requests that is sending just now on this thread, if one is."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to the stack
+    return _sender_on_the_stack(_ADAPTERS, HTTPAdapter)
+
+
+def session_on_the_stack() -> Any:
+    """The Session that is sending just now on this thread, if one is."""
+    return _sender_on_the_stack(_SESSIONS, requests.Session)
+
+
+def _sender_on_the_stack(file: str | None, kind: type) -> Any:
+    frame = sys._getframe(2)  # noqa: SLF001 - the documented way to the stack
     for _ in range(_DEPTH):
         # the program's own frames are not looked into: that would keep what is in them alive
-        if frame.f_code.co_name == "send" and frame.f_code.co_filename == _ADAPTERS:
+        if frame.f_code.co_name == "send" and frame.f_code.co_filename == file:
             sender = frame.f_locals.get("self")
-            if isinstance(sender, HTTPAdapter):
+            if isinstance(sender, kind):
                 return sender
         if frame.f_back is None:
             break

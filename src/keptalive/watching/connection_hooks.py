@@ -82,6 +82,25 @@ def put_conn(see: Observer, put: Function) -> Function:
     return wrapper
 
 
+def waiting(see: Observer, take: Function) -> Function:
+    """Of a pool's function that may wait for a connection: ``_get_conn`` of one that blocks."""
+
+    @functools.wraps(take)
+    def wrapper(self: Any, *args: Any, **settings: Any) -> Any:
+        wait = noted(see, see.may_wait, self) if see.recorders else None
+        if wait is None:
+            return take(self, *args, **settings)
+        try:
+            return take(self, *args, **settings)
+        except BaseException as error:
+            noted(see, see.was_refused, self, error)
+            raise
+        finally:
+            noted(see, see.has_waited, self, wait)
+
+    return wrapper
+
+
 # -- Opening and closing --------------------------------------------------------------------------
 
 
@@ -173,15 +192,20 @@ def address(see: Observer, connects: Function) -> Function:
 
     @functools.wraps(connects)
     def wrapper(self: Any, address: Any, /) -> Any:
-        connecting = CONNECTING.get()
-        if connecting is None or not connecting.identity:
+        connecting, clock = CONNECTING.get(), CLOCK.get()
+        if connecting is None or clock is None or not connecting.identity:
             return connects(self, address)
-        began = time.perf_counter()
+        began, outer = time.perf_counter(), PHASE.get()
+        clock.stop(outer)
         try:
+            PHASE.set("connect")  # if its class does not call ``_new_conn``
             return connects(self, address)
         except OSError as error:
             noted(see, connecting.fails, address, time.perf_counter() - began, error)
             raise
+        finally:
+            PHASE.set(outer)
+            clock.stop("connect")
 
     return wrapper
 

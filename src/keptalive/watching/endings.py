@@ -9,16 +9,16 @@ from keptalive.watching.call_site import reading_error
 from keptalive.watching.calls import current_call
 from keptalive.watching.close_reason import close_reason
 from keptalive.watching.foreign import own, socket_of
-from keptalive.watching.openings import Openings
 from keptalive.watching.timeline import exchange_goes_on
 from keptalive.watching.tracking import KEPT, LOST, READING, ConnectionState, socket_queue
+from keptalive.watching.waits import Waits
 
 # An attribute by which a pool says why it closes a connection that it has just taken
 MARK = "closed_for"
 MAX_IDLE = "max-idle"
 
 
-class Endings(Openings):
+class Endings(Waits):
     """What the hooks report of connections that end."""
 
     def found_dropped(self, conn: Any) -> None:
@@ -69,6 +69,11 @@ class Endings(Openings):
             home.known.discard(state)
         else:
             home.discards(state)
+            size = own(socket_queue(pool), "maxsize") or None
+            for route in self.routes_of(home)[1]:
+                counts = route.counts
+                counts.discarded = (counts.discarded or 0) + 1
+                counts.pool_size = max(counts.pool_size or 0, size or 0) or None
 
     def owner_closes(self, keeper: Any) -> None:
         """An adapter or a PoolManager is closed, and all its pools."""

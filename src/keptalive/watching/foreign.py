@@ -8,6 +8,7 @@ and a URL is taken apart by a pattern.
 from __future__ import annotations
 
 import http.client
+import itertools
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -15,13 +16,15 @@ from enum import Enum
 from typing import Any
 
 from requests.structures import CaseInsensitiveDict
-from urllib3._collections import HTTPHeaderDict
+from urllib3._collections import HTTPHeaderDict, RecentlyUsedContainer
 from urllib3.response import HTTPResponse
 
 _HEADERS = (dict, OrderedDict, CaseInsensitiveDict, HTTPHeaderDict, http.client.HTTPMessage)
 _TEXT = (str, bytes)
 get = object.__getattribute__  # past a ``__getattr__`` of theirs
 NAME = "_keptalive_seen"  # of the attribute that we hang on their objects
+LONGEST_NAME = 200
+_numbers = itertools.count(1)
 _URL = re.compile(
     r"(?P<scheme>https?)://(?:[^/?#@]*@)?(?P<host>\[[^\]/?#]*\]|[^:/?#@\[\]]+)(?::(?P<port>\d{1,5}))?"
     r"(?=[/?#]|\Z)",
@@ -54,9 +57,33 @@ def socket_of(conn: Any) -> Any:
 
 
 def name_of(setting: Any) -> str:
-    """What tells this value of a TLS setting from others."""
-    known = type(setting) in (str, bytes, int, type(None)) or isinstance(setting, Enum)
-    return str(setting) if known else f"{type(setting).__name__} {id(setting)}"
+    """What tells this value of a TLS setting from others.
+
+    A context gets a number: its `id` may be another one's when it is collected.
+    """
+    if type(setting) in (str, bytes) and len(setting) > LONGEST_NAME:
+        return f"{type(setting).__name__} {hash(setting):x}"  # a certificate itself
+    if type(setting) in (str, bytes, int, bool) or isinstance(setting, Enum):
+        return str(setting)
+    number = attached_to(setting)
+    if type(number) is not int and type(own(setting, "__dict__")) is dict:
+        number = next(_numbers)
+        object.__setattr__(setting, NAME, number)
+    elif type(number) is not int:
+        number = id(setting)  # a class with no room for it
+    return f"{type(setting).__name__} {number}"
+
+
+def pools_kept_by(keeper: Any) -> tuple[int | None, list[Any]]:
+    """How many pools it keeps at most, and those that it has; None if it keeps them otherwise."""
+    pools = own(keeper, "pools")
+    if type(pools) is not RecentlyUsedContainer:
+        return None, []
+    known, most = own(pools, "_container"), own(pools, "_maxsize")
+    return (
+        most if type(most) is int else None,
+        list(known.values()) if isinstance(known, dict) else [],
+    )
 
 
 def pairs_of(headers: Any) -> Iterable[tuple[str, str | bytes]]:

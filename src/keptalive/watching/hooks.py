@@ -29,7 +29,8 @@ from urllib3.util.retry import Retry
 from keptalive.watching import call_hooks, connection_hooks
 from keptalive.watching.noted import Function
 from keptalive.watching.observer import Observer
-from keptalive.watching.patching import replaced
+from keptalive.watching.own_classes import CONNECT
+from keptalive.watching.patching import Replacements, replaced
 from keptalive.watching.phases import OPENING, timing
 
 Wrapper = Callable[[Observer, Function], Function]
@@ -64,4 +65,11 @@ def observed(observer: Observer) -> Iterator[None]:
         (owner, name, functools.partial(wrapper, observer)) for owner, name, wrapper in PLACES
     ]
     with timing(OPENING), replaced(wrappers) as observer.replacements:
+        observer.wrap = functools.partial(_wrap, observer, observer.replacements)
         yield
+
+
+def _wrap(observer: Observer, replacements: Replacements, owner: type, name: str) -> None:
+    """Wrap a function of somebody's own class, which was met while we watch."""
+    wrapper = connection_hooks.connect if name == CONNECT else connection_hooks.waiting
+    replacements.add(owner, name, functools.partial(wrapper, observer))

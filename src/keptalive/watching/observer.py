@@ -146,7 +146,9 @@ class Observer(Streams):
     def _meets(self, pool: Any, conn: Any, state: ConnectionState, *, is_open: bool) -> Pool:
         """A connection is seen for the first time; it may have been open before."""
         home = self.belongs(conn, state, self.pool_of(pool))
+        self.connection_is_met(conn)
         if is_open:
+            home.is_new = False
             self.was_open(state)
             self.open.add(state)
         return home

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from keptalive.watching.attachments import Attachments
+from keptalive.watching.own_classes import OwnClasses
 from keptalive.watching.tracking import ConnectionState
 
 SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
 
 
-class OpenConnections(Attachments):
+class OpenConnections(OwnClasses):
     """Remembers connections from their opening until they are gone.
 
     Args:

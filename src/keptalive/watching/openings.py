@@ -7,10 +7,11 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from keptalive.causes import security
-from keptalive.records.connection import CloseReason, OpeningFacts
+from keptalive.records.connection import OpeningFacts
 from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.attachments import address, names_its_path
 from keptalive.watching.attempts import ConnectionAttempt
@@ -18,9 +19,10 @@ from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
+from keptalive.watching.opening_facts import closed_at_exit, facts_of, unreplaced, was_discarded
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Recorder, Route
-from keptalive.watching.tracking import LOST, SENDING, ConnectionState, Pool, socket_queue
+from keptalive.watching.tracking import SENDING, ConnectionState, Pool
 
 Routes = tuple[tuple[Recorder, ...], tuple[Route, ...]]
 
@@ -60,6 +62,7 @@ class Openings(OpenConnections):
         """A pool that had no connection has made one; it is not open yet."""
         state, call = self.pool_of(pool, made=1), current_call()
         connection = self.connection(conn)
+        self.connection_is_met(conn)
         self.belongs(conn, connection, state)
         connection.doing, connection.flow = SENDING, self.flow()
         self.takes(connection, state)
@@ -82,7 +85,7 @@ class Openings(OpenConnections):
         if attempt is not None and attempt.end is None:
             state.ends_with_its_pool(self.clock())
             state.ends(state.reason_of_own(), self.clock())
-        self._opens(state, state.pool, attempt, reconnect=True)
+        self._opens(state, state.pool, attempt, reconnect=attempt is not None)
 
     def _opens(
         self,
@@ -94,35 +97,26 @@ class Openings(OpenConnections):
     ) -> None:
         self.flow = flow_teller()  # greenlets may have come into use
         call, now = current_call(), self.clock()
+        closed = None if predecessor is not None else closed_at_exit(pool, connection, now)
         pool.sweep(now)
         being_taken = pool.being_taken(connection)
         for route in self.routes_of(pool)[1] if being_taken else ():
             route.had(len(route.in_flight) + being_taken)
         unread = [one for one in list(pool.known) if one is not connection and one.is_unread()]
-        predecessor = predecessor or _unreplaced(pool, unread)
+        predecessor = predecessor or closed or unreplaced(pool, unread)
         if predecessor is None:
             is_needed = any(route.needs_another() for route in self.routes_of(pool)[1][:1])
             predecessor = pool.discarded.pop(0) if pool.discarded and not is_needed else None
-        queue = socket_queue(pool.of())
         unread_at = next((c.requested_at for c in unread if c.requested_at != NOWHERE), NOWHERE)
-        facts = OpeningFacts(
-            owner=pool.owner.number,
-            pool_is_new=pool.is_new,
-            closings=pool.owner.closings,
-            new_adapter=pool.owner.is_new_adapter,
-            tls=pool.tls,
-            proxy=pool.proxy,
+        facts = replace(
+            facts_of(pool),
+            at_exit=closed is not None,
             unread=len(unread),
             retry=(call.again if call is not None else self.is_tried_again(pool))
             and not pool.is_new,
             redirected=call is not None and call.redirected,
             reconnect=reconnect,
-            pool_discarded=predecessor is not None
-            and predecessor.end is not None
-            and predecessor.end.how is CloseReason.DISCARDED,
-            pool_size=own(queue, "maxsize") or None,
-            is_bare=pool.owner.is_bare,
-            **pool.owner.made_at.facts("session"),
+            pool_discarded=was_discarded(predecessor),
             **place_in_program().facts("request"),
             **unread_at.facts("unread"),
         )
@@ -207,6 +201,7 @@ class Openings(OpenConnections):
         sock = socket_of(conn)
         for phase, took in clock.seconds.items():
             attempt.phases[phase] = attempt.phases.get(phase, 0.0) + took
+        self._names_its_path(state, pool, attempt, sock)
         if sock is not None or connecting.sockets:
             attempt.connected_at, attempt.predecessor = self.clock(), None
             attempt.local_port = _local_port(sock)
@@ -236,13 +231,9 @@ class Openings(OpenConnections):
             return
         if state.attempt is None or state.connected or state.attempt.end is not None:
             self._opens(state, pool, state.attempt, reconnect=state.attempt is not None)
-        for route in pool.routes[1]:
-            route.in_flight.pop(state.number, None)
-        names_its_path(pool, sock)
-        self.takes(state, pool)
         attempt = state.attempt
         if attempt is not None:
-            attempt.host, attempt.via = pool.host, pool.via
+            self._names_its_path(state, pool, attempt, sock)
             attempt.connected_at, attempt.predecessor = self.clock(), None
             for recorder in self.recorders:
                 recorder.add(attempt)
@@ -250,6 +241,18 @@ class Openings(OpenConnections):
                 route.counts.connects = (route.counts.connects or 0) + 1
                 route.connected += 1
         state.connected = True
+
+    def _names_its_path(
+        self, state: ConnectionState, pool: Pool, attempt: ConnectionAttempt, sock: Any
+    ) -> None:
+        """If it is the first over a Unix socket of this pool, the path is the route."""
+        before = pool.routes[1]
+        if not isinstance(sock, socket.socket) or not names_its_path(pool, sock):
+            return
+        for route in before:
+            route.in_flight.pop(state.number, None)
+        self.takes(state, pool)
+        attempt.host, attempt.via = pool.host, pool.via
 
     def _routes_that_saw(self, attempt: ConnectionAttempt, pool: Pool) -> list[Route]:
         """The routes whose recorders listened when this attempt began."""
@@ -265,17 +268,6 @@ class Openings(OpenConnections):
                 f"A urllib3 HTTPConnection without a pool connected to {host.partition('//')[2]}: "
                 "it is not counted."
             )
-
-
-def _unreplaced(pool: Pool, unread: list[ConnectionState]) -> ConnectionAttempt | None:
-    """A connection of this pool that has ended, and whose place nobody has taken."""
-    if pool.ended:
-        return pool.ended.pop()
-    lost = next((one for one in unread if one.doing is LOST), None)
-    if lost is None:
-        return None
-    pool.known.discard(lost)  # it accounts for one connection, this one
-    return lost.attempt
 
 
 def _is_unverified(conn: Any, host: str) -> bool:

@@ -186,8 +186,7 @@ class Recorder:
         """The route to this host, by this proxy if there is a tunnel."""
         route = self.routes.get((host, via))
         if route is None:
-            # what no hook measures yet is unknown
-            counts = HostCounts(host=host, via=via, seconds_waiting_for_pool=None)
+            counts = HostCounts(host=host, via=via, discarded=0)
             route = self.routes.setdefault((host, via), Route(counts))
         return route
 

@@ -15,6 +15,7 @@ from keptalive.records.connection import CloseReason, ConnectionEnd
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, Place
 from keptalive.watching.foreign import own, socket_of, text_of
+from keptalive.watching.owners import Owner, Unpickled
 from keptalive.watching.recorder import Recorder, Route
 
 MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
@@ -33,38 +34,8 @@ class Doing(Enum):
 SENDING, READING, KEPT, LOST = Doing.SENDING, Doing.READING, Doing.KEPT, Doing.LOST
 
 
-class _Unpickled:
-    """What hangs on other people's objects goes with them into no pickle and no copy."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(None), ()
-
-
-@dataclass(slots=True)
-class Owner(_Unpickled):
-    """Who keeps pools: an adapter of requests, or a bare PoolManager.
-
-    Attributes:
-        closings, closed_at: how often it has been closed, and when last, by the observer's clock.
-        made_at: where in the program its Session was made.
-        is_bare: a PoolManager without a Session, or a single pool.
-        has_pools: it has had one.
-        is_new_adapter: it took the place of an adapter that had pools.
-    """
-
-    number: int
-    closings: int = 0
-    closed_at: float | None = None
-    made_at: Place = NOWHERE
-    is_bare: bool = False
-    has_pools: bool = False
-    is_new_adapter: bool = False
-
-
 @dataclass(slots=True, eq=False)
-class Pool(_Unpickled):
+class Pool(Unpickled):
     """One pool: where it leads, whose it is, and the connections that it has.
 
     Attributes:
@@ -78,23 +49,30 @@ class Pool(_Unpickled):
         ended: those that ended away from the pool's queue, and have not been replaced.
         discarded: those that found no room, and have not been replaced.
         routes: the recorders that listen, and the route that each of them has for it.
+        is_new_adapter: its Session had another adapter for this route before.
+        kept, alike: what `OpeningFacts.pools_kept` and `pools_alike` are.
+        waiting: the requests that wait for a connection, by number.
     """
 
     of: weakref.ref[Any]
     host: str
     via: str | None
     owner: Owner
-    tls: str
+    tls: tuple[str, ...]
     proxy: str | None
     forwards: bool
     is_new: bool
     seen_by: int
     exposed: bool
+    is_new_adapter: bool = False
+    kept: int | None = None
+    alike: int = 0
     has_answered: bool = False
     known: set[ConnectionState] = field(default_factory=set)
     ended: list[ConnectionAttempt] = field(default_factory=list)
     discarded: list[ConnectionAttempt] = field(default_factory=list)
     routes: tuple[tuple[Recorder, ...], tuple[Route, ...]] = ((), ())
+    waiting: set[int] = field(default_factory=set)
 
     def loses(self, connection: ConnectionState) -> None:
         """A connection has ended, and does not come back: the next one takes its place.
@@ -140,7 +118,7 @@ class Pool(_Unpickled):
 
 
 @dataclass(slots=True, eq=False)
-class ConnectionState(_Unpickled):
+class ConnectionState(Unpickled):
     """One connection object of urllib3, over all the sockets that it has.
 
     Attributes:

@@ -83,6 +83,11 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
             assert held.read() == b"ok"  # its pool is full by now
         with urllib3.HTTPConnectionPool("127.0.0.1", proxy.port) as bare:
             assert bare.request("GET", "/").data == b"ok"
+        with urllib3.HTTPConnectionPool("127.0.0.1", proxy.port, maxsize=1, block=True) as blocks:
+            held = blocks.urlopen("GET", "/", preload_content=False)
+            with pytest.raises(urllib3.exceptions.EmptyPoolError):
+                blocks.urlopen("GET", "/", pool_timeout=0.01)
+            assert held.read() == b"ok"
         monkeypatch.setattr(observer.Observer, name, original)
     if happened.is_set():
         said = " ".join(watched.report()["warnings"])

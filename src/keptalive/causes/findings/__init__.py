@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from keptalive.causes.findings.costs import ca_bundle, waiting
+from keptalive.causes.findings.costs import ca_bundle
 from keptalive.causes.findings.failures import addresses, retries
+from keptalive.causes.findings.pools import full_pool, waiting
 from keptalive.causes.findings.secrets import credentials, leaked, unverified
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import Circumstance
@@ -25,6 +26,7 @@ OF_ROUTES: tuple[OfRoute, ...] = (
     retries,
     ca_bundle,
     waiting,
+    full_pool,
 )
 OF_PROGRAMS: tuple[OfProgram, ...] = ()
 

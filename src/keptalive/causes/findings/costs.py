@@ -9,8 +9,6 @@ from keptalive.causes.sentences import seconds
 from keptalive.records.counts import HostCounts
 from keptalive.records.report import UNAVOIDABLE, Finding, HostReport
 
-SHORTEST_WAIT_S = 0.1  # in all; waiting less for a connection is not worth a word
-
 
 def ca_bundle(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
     """What helps with connections that remain when the program has changed what it can."""
@@ -31,19 +29,3 @@ def ca_bundle(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
         cure="For the remaining connections: tuned_session() loads the CA bundle once.",
         seconds=saved_s,
     )
-
-
-def waiting(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
-    """Waiting for a connection of a pool that blocks."""
-    waited_s = counts.seconds_waiting_for_pool or 0.0
-    if waited_s >= SHORTEST_WAIT_S:
-        yield Finding(
-            finding="waiting-for-pool",
-            host=host.host,
-            facts={"seconds_waiting_for_pool": round(waited_s, 3)},
-            evidence=f"Threads waited {seconds(waited_s)} in all for a free connection to "
-            f"{host.host}: its pool blocks.",
-            cure="A larger pool: tuned_session(threads=N), or HTTPAdapter(pool_maxsize=N, "
-            "pool_block=True), N the number of threads.",
-            seconds=waited_s,
-        )

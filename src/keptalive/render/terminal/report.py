@@ -107,7 +107,7 @@ def _more(hosts: Sequence[HostReport]) -> Iterator[RenderableType]:
 
 
 def _cause(cause: Cause, *, with_cure: bool) -> Iterator[RenderableType]:
-    words = Text.assemble((cause.cause, "bold"), f": {meaning_of(cause.cause)}")
+    words = Text.assemble((cause.cause, "bold"), f": {meaning_of(cause.cause, cause.facts)}")
     yield _line(_times(cause), words, cause.seconds)
     if cause.evidence:
         yield indented(Text(cause.evidence))
