@@ -147,10 +147,10 @@ def test_a_unix_socket_is_named_by_its_path_however_the_pool_has_it(shown, path)
 
 
 class OwnConnection(HTTPConnection):
-    """Over TCP, without ``_new_conn``."""
+    """Over TCP, without ``_new_conn``; called by itself, it may be given a timeout."""
 
-    def connect(self) -> None:
-        self.sock = socket.create_connection((self.host, self.port))
+    def connect(self, timeout: float = PATIENCE_S) -> None:
+        self.sock = socket.create_connection((self.host, self.port), timeout)
 
 
 def test_an_own_connect_over_tcp_is_timed_and_its_reopened_connections_count(serve):
@@ -187,4 +187,7 @@ def test_an_own_class_is_as_it_was_when_the_watch_ends(serve):
         pool.ConnectionCls = OwnConnection  # type: ignore[assignment]
         pool.request("GET", "/")
         assert OwnConnection.connect is not theirs
+        alone = OwnConnection("127.0.0.1", server.port)
+        alone.connect(timeout=1)
+        alone.close()
     assert OwnConnection.connect is theirs

@@ -215,7 +215,7 @@ def test_another_ssl_context_each_time_is_named_as_a_context(serve, trusted):
         for _ in range(8):
             given = {"ssl_context": ssl.create_default_context(cafile=trusted.bundle)}
             pools.connection_from_host(
-                "127.0.0.1", server.port, "https", pool_kwargs=given
+                "localhost", server.port, "https", pool_kwargs=given
             ).request("GET", "/")
             del given
     assert causes(watched) == {"first-use": 1, "tls-settings-differ": 7}
@@ -236,6 +236,18 @@ def test_another_verify_is_named_as_verify(serve, trusted):
     found = cause(watched, "tls-settings-differ")
     assert (found.count, found.facts["differs"]) == (1, ["verify"])
     assert found.cure == "Use the same verify and cert for all requests of a Session."
+
+
+@pytest.mark.skipif(REQUESTS < (2, 32), reason="before, requests used one pool for all settings")
+def test_several_client_certificates_are_not_said_to_be_a_mistake(serve, trusted, pki):
+    server = serve(tls=trusted.server)
+    with watch() as watched, requests.Session() as session:
+        session.trust_env, session.verify = False, trusted.bundle
+        for cert in (pki.alice, pki.bob, pki.alice):
+            session.get(server.url, cert=cert, timeout=PATIENCE_S)
+    found = cause(watched, "tls-settings-differ")
+    assert found.facts["differs"] == ["cert"]
+    assert "each certificate needs connections of its own" in found.cure
 
 
 def test_more_hosts_than_pools_says_how_many_pools_are_kept_and_needed(serve):

@@ -57,8 +57,8 @@ def pools_cure(facts: Facts) -> str:
     """Room for all pools."""
     if "pools_alike" in facts:
         return (
-            "Its adapter finds a pool by more than the host, perhaps by the URL, as docker's does: "
-            "send requests to fewer different URLs, or let it keep more (docker: num_pools=N)."
+            "Pools are found by more than the host here, perhaps by the URL, as docker's adapter "
+            "does: send requests to fewer different URLs, or let more pools be kept."
         )
     number = facts.get("pools_needed", 0)
     if number > facts.get("pools_kept", number):
@@ -91,6 +91,11 @@ def tls_cure(facts: Facts) -> str:
         return (
             "Make the ssl_context once, not for each pool or request (in an adapter: when it is "
             "made), and pass the same."
+        )
+    if "cert" in names and "differs" in facts:
+        return (
+            "Use one client certificate for all requests, unless they are meant to differ: each "
+            "certificate needs connections of its own."
         )
     same = "verify and cert" if {*names} <= {"verify", "cert"} else " and ".join(names)
     return f"Use the same {same} for all requests of a Session."

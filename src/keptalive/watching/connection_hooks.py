@@ -138,10 +138,10 @@ def connect(see: Observer, connects: Function) -> Function:
     """Of a connection's ``connect``: it is opened, and that is timed."""
 
     @functools.wraps(connects)
-    def wrapper(self: Any) -> Any:
+    def wrapper(self: Any, *args: Any, **settings: Any) -> Any:  # somebody's own may take more
         outer = CONNECTING.get()
         if not see.recorders or (outer is not None and outer.identity == id(self)):
-            return connects(self)
+            return connects(self, *args, **settings)
         noted(see, see.connects, self)
         clock, clock_outside, phase_outside = Clock(), CLOCK.get(), PHASE.get()
         phase = "tls" if isinstance(self, HTTPSConnection) else REST
@@ -150,7 +150,7 @@ def connect(see: Observer, connects: Function) -> Function:
             CONNECTING.set(connecting)  # a name may be looked up over HTTP, for one
             CLOCK.set(clock)
             PHASE.set(phase)
-            return connects(self)
+            return connects(self, *args, **settings)
         finally:
             # The program's own exception may strike at each call from here on: first it is over
             connecting.identity = 0

@@ -36,9 +36,10 @@ def waiting(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
         },
         evidence=f"{many(counts.waits, 'request')} waited {seconds(waited_s)} in all{longest}, for "
         f"a free connection{of} to {host.host}: the pool blocks.{none}",
-        cure=f"tuned_session(threads={number}), or HTTPAdapter(pool_maxsize={number}, "
-        f"pool_block=True){'' if needed else ', N the number of threads'}: with that none would "
-        "have waited. Unless the small pool is meant to protect the server.",
+        cure=f"With room for {number} none would have waited: tuned_session(threads={number}), or "
+        f"HTTPAdapter(pool_maxsize={number}, pool_block=True)"
+        f"{'' if needed else ', N the number of threads'}. Keep the limit if it is there to "
+        "protect the server.",
         seconds=waited_s,
     )
 
