@@ -41,6 +41,7 @@ def test_what_a_forward_proxy_closed_idle_was_closed_by_the_proxy(serve):
     assert found.facts["proxy"] == name
     assert f"The proxy {name} had closed it (FIN)." in found.evidence
     assert f"the idle timeout of the proxy {name}" in found.cure
+    assert "the server" not in found.cure
 
 
 @pytest.mark.parametrize(

@@ -152,15 +152,18 @@ def _span(facts: Facts, name: str, shown: Callable[[float], str]) -> str:
 
 def idle_cure(facts: Facts) -> str:
     """Replace it in time, or send requests more often."""
+    replaces = _TUNED_REPLACES
+    if "proxy" in facts:
+        replaces = replaces.replace("the server closes it", "it is closed")
     max_idle_s, survived_s = facts.get("max_idle_s"), facts.get("survived_s")
     if max_idle_s is None:
         at_most = f" (at most {seconds(facts['died_s'])})" if "died_s" in facts else ""
         return (
             f"Send requests more often, or use tuned_session(max_idle=T), T below {_timeout(facts)}"
-            f"{at_most}: it {_TUNED_REPLACES}."
+            f"{at_most}: it {replaces}."
         )
     often = f" To reuse it instead, send requests at least every {seconds(survived_s or 0)}."
-    return f"tuned_session(max_idle={max_idle_s:g}) {_TUNED_REPLACES}.{often if survived_s else ''}"
+    return f"tuned_session(max_idle={max_idle_s:g}) {replaces}.{often if survived_s else ''}"
 
 
 def _timeout(facts: Facts) -> str:
