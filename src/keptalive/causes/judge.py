@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
 from keptalive.causes.facts import by_frequency
-from keptalive.causes.findings import findings_of, findings_of_program
-from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_change
+from keptalive.causes.findings import findings_of, findings_of_openings, findings_of_program
+from keptalive.causes.hosts import counts_by_route, host_report, is_costly, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.rules import Judged, judge
@@ -25,7 +25,7 @@ from keptalive.records.report import (
     Report,
 )
 
-__all__ = ["nothing_to_change", "report"]
+__all__ = ["is_costly", "nothing_to_change", "report"]
 
 Source = Literal["run", "watch", "log", "bench"]
 Route = tuple[str, str | None]
@@ -73,7 +73,11 @@ def report(
         connections=tuple(map(_listed, listed)),
         exchanges=exchanges,
         places=places,
-        findings=(*findings, *findings_of_program(hosts, noted)),
+        findings=(
+            *findings,
+            *findings_of_openings(hosts, ordered),
+            *findings_of_program(hosts, noted),
+        ),
         left_open=sum(record.left_open for record in records),
         left_at=tuple(left),
         left_each=tuple(left.values()),

@@ -54,7 +54,12 @@ class Attachments:
         """The state of an adapter or a PoolManager."""
         owner = attached_to(keeper)
         if type(owner) is not Owner:
-            owner = Owner(next(_numbers), is_bare=not isinstance(keeper, HTTPAdapter))
+            owner = Owner(
+                next(_numbers),
+                client_of(keeper),
+                max_idle_of(keeper),
+                is_bare=not isinstance(keeper, HTTPAdapter),
+            )
             _attach(keeper, owner)
         return owner
 
@@ -85,6 +90,8 @@ class Attachments:
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
         owner.has_pools = True
+        if not owner.client:
+            owner.client = package_of(type(pool))
         path = own(pool, "socket_path")  # as docker's and requests-unixsocket's have it
         host = unix(path) if type(path) is str else address(pool.scheme, pool.host, pool.port)
         forwards = pool.proxy is not None and pool.scheme == "http"
@@ -139,6 +146,29 @@ def names_its_path(pool: Pool, sock: socket.socket) -> None:
 
 def _attach(thing: Any, state: Owner | Pool | ConnectionState) -> None:
     object.__setattr__(thing, NAME, state)  # a class's own may have a mind of its own
+
+
+def client_of(keeper: Any) -> str:
+    """What kind of owner this is, if it is an adapter of requests; "" of anything else."""
+    if not isinstance(keeper, HTTPAdapter):
+        return ""
+    return "tuned" if any(map(_is_tuned, type(keeper).__mro__)) else "requests"
+
+
+def max_idle_of(keeper: Any) -> float | None:
+    """The seconds after which a tuned adapter replaces an idle connection; None if never."""
+    seconds = own(keeper, "max_idle") if client_of(keeper) == "tuned" else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def _is_tuned(kind: type) -> bool:
+    # `tuned` is a library of its own, and may not have been imported
+    return kind.__module__ == "keptalive.tuned.adapter" and kind.__name__ == "TunedAdapter"
+
+
+def package_of(kind: type) -> str:
+    """The package that this class comes from."""
+    return kind.__module__.partition(".")[0]
 
 
 def unix(path: str) -> str:

@@ -22,6 +22,7 @@ from keptalive.watching.attachments import address
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import look_from_here, place_in_program
 from keptalive.watching.calls import AGAIN, Again, Call, current_call
+from keptalive.watching.doing import KEPT, LOST, READING, SENDING
 from keptalive.watching.foreign import (
     NAME,
     attached_to,
@@ -34,9 +35,10 @@ from keptalive.watching.foreign import (
 )
 from keptalive.watching.openings import Routes
 from keptalive.watching.patching import Replacements
+from keptalive.watching.response_times import takes_time
 from keptalive.watching.streams import Streams
 from keptalive.watching.timeline import exchange_begins, exchange_goes_on
-from keptalive.watching.tracking import KEPT, LOST, READING, SENDING, ConnectionState, Pool
+from keptalive.watching.tracking import ConnectionState, Pool
 
 # before 2.29 requests sent chunked bodies past urllib3's pools
 _REQUESTS = requests.__version__  # type: ignore[attr-defined]
@@ -126,6 +128,8 @@ class Observer(Streams):
             call.connection = state
         now = state.sent_at = self.clock()
         since = state.since
+        if state.timing is not None:
+            state.timing.begins(sock)
         state.idle_s = 0.0 if since is None else now - since
         routes = home.routes
         if routes[0] is not self.recorders:
@@ -187,6 +191,8 @@ class Observer(Streams):
         state.doing, state.headers = READING, response.headers
         if state.exchange is not None:
             exchange_goes_on(state, head=self.clock(), status=response.status)
+        if state.timing is not None:
+            state.timing.has_head(conn.sock, response, self.clock())
         if conn.sock is None:
             self._closes_after_it(state, sent)
         if not first:
@@ -257,6 +263,8 @@ class Observer(Streams):
         state.since = now
         if state.exchange is not None:
             state.exchange.released, state.exchange = now, None
+        if state.timing is not None:
+            takes_time(state, sock, now)
         if state.streamed:
             self.comes_back(state)
         return None if sock is None else state

@@ -16,11 +16,12 @@ from keptalive.watching.attachments import address, names_its_path
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
+from keptalive.watching.doing import LOST, SENDING
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Recorder, Route
-from keptalive.watching.tracking import LOST, SENDING, ConnectionState, Pool, socket_queue
+from keptalive.watching.tracking import ConnectionState, Pool, socket_queue
 
 Routes = tuple[tuple[Recorder, ...], tuple[Route, ...]]
 
@@ -107,6 +108,8 @@ class Openings(OpenConnections):
         unread_at = next((c.requested_at for c in unread if c.requested_at != NOWHERE), NOWHERE)
         facts = OpeningFacts(
             owner=pool.owner.number,
+            client=pool.owner.client,
+            max_idle_s=pool.owner.max_idle_s,
             pool_is_new=pool.is_new,
             closings=pool.owner.closings,
             new_adapter=pool.owner.is_new_adapter,

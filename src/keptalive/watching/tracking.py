@@ -8,29 +8,17 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from keptalive.records.connection import CloseReason, ConnectionEnd
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, Place
+from keptalive.watching.doing import KEPT, LOST, READING, SENDING, Doing
 from keptalive.watching.foreign import own, socket_of, text_of
 from keptalive.watching.recorder import Recorder, Route
+from keptalive.watching.response_times import Timing
 
 MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
-
-
-class Doing(Enum):
-    """What a connection is at."""
-
-    SENDING = "a request is on its way"
-    READING = "the response is with the program"
-    KEPT = "back in its pool, or just being taken from it"
-    LOST = "closed before its response had been read, and not given back"
-
-
-# Looked up on their class, each would cost a warm request more than all else here
-SENDING, READING, KEPT, LOST = Doing.SENDING, Doing.READING, Doing.KEPT, Doing.LOST
 
 
 class _Unpickled:
@@ -47,6 +35,7 @@ class Owner(_Unpickled):
     """Who keeps pools: an adapter of requests, or a bare PoolManager.
 
     Attributes:
+        client, max_idle_s: as in `OpeningFacts`.
         closings, closed_at: how often it has been closed, and when last, by the observer's clock.
         made_at: where in the program its Session was made.
         is_bare: a PoolManager without a Session, or a single pool.
@@ -55,6 +44,8 @@ class Owner(_Unpickled):
     """
 
     number: int
+    client: str = ""
+    max_idle_s: float | None = None
     closings: int = 0
     closed_at: float | None = None
     made_at: Place = NOWHERE
@@ -156,6 +147,7 @@ class ConnectionState(_Unpickled):
         response: the one that was handed out, once it has been read from.
         headers: of its last response.
         exchange: the one being recorded, if there is a timeline.
+        timing: times its responses; None once enough of them are timed.
     """
 
     seen_by: int
@@ -180,6 +172,7 @@ class ConnectionState(_Unpickled):
     response: weakref.ref[Any] | None = None
     headers: Any = None
     exchange: Any = None
+    timing: Timing | None = None
 
     def object(self) -> Any:
         """The connection of urllib3's; None if it is no more."""
@@ -276,6 +269,7 @@ class ConnectionState(_Unpickled):
         self.attempt = attempt
         self.announced = self.requested = self.unframed = self.connected = self.found = False
         self.error = self.headers = None
+        self.timing = Timing()
 
     def ends(self, how: CloseReason, now: float | None, *, idle: bool = True) -> None:
         """Its end was seen, at this time, if it has been opened at all."""
