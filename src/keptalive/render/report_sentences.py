@@ -171,7 +171,11 @@ def _well_reused(report: Report) -> str:
     also = f"; {_of_time(saved_s, report.seconds)} could be saved otherwise" if cured else ""
     also = also if saved_s >= SHORTEST_S else ""
     see = f"{':' if also else ';'} see the other finding{'s' * (len(cured) > 1)} below"
-    return f"Connections are reused as they should be{also}{see if cured else ''}."
+    opened = sum(host.opened or 0 for host in report.hosts)
+    fine = "Connections are reused as they should be"
+    if opened > 1 and not any(host.reused for host in report.hosts):
+        fine = f"All {many(opened, 'connection')} were necessary"
+    return f"{fine}{also}{see if cured else ''}."
 
 
 # -- One route -----------------------------------------------------------------------------------

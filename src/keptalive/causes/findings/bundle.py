@@ -118,22 +118,18 @@ def _cure(loads: Loads, saved_s: float, opening_s: float) -> str:
     cure = _CURES.get(loads.client, _BARE)
     if loads.client in LOADS_ALWAYS:
         return cure
-    which = ""
-    if len(loads.remaining) < len(loads.all):
-        which = f"For {_number(len(loads.remaining))} that the program cannot avoid: "
     owners = len({(one.process, one.facts.owner) for one in loads.remaining})
     processes = len({one.process for one in loads.remaining})
     if owners > processes == 1 and loads.client == "requests":
-        cure = f"one {cure} in place of {many(owners, 'Session')}"
-    said = (
+        cure = f"One {cure} in place of {many(owners, 'Session')}"
+    of_which = ""
+    if len(loads.remaining) < len(loads.all):
+        connections = many(len(loads.remaining), "connection")
+        of_which = f", for the {connections} that the program cannot avoid"
+    return (
         f"{cure} loads it once and would save about {duration(saved_s)} of these "
-        f"{duration(opening_s)}."
+        f"{duration(opening_s)}{of_which}."
     )
-    return f"{which}{said}" if which else f"{said[0].upper()}{said[1:]}" if owners > 1 else said
-
-
-def _number(count: int) -> str:
-    return f"the {many(count, 'connection')}"
 
 
 def _beside_reuse(saved_s: float, beside_s: float, reuse_s: float) -> str:
