@@ -238,7 +238,7 @@ def test_new_connections_that_are_as_slow_show_no_delay():
 
 
 def test_what_is_no_timer_is_no_delayed_acknowledgement():
-    times = (0.039, 0.045, 0.051, 0.058)
+    times = (0.039, 0.042, 0.06, 0.064)
     assert late(*[replace(LATE, rest_s=one) for one in times]) == []
     assert late(*[replace(LATE, rest_s=0.08)] * 4) == []
 

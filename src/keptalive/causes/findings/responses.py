@@ -16,9 +16,10 @@ from keptalive.records.counts import HostCounts, ResponseTime
 from keptalive.records.report import Finding, HostReport
 
 FEWEST_KEPT = 4  # responses on kept connections that were timed; fewer show nothing
-# Longer than on a new connection: Linux' delay, and what its clock and a busy machine add
-SHORTEST_DELAY_S, LONGEST_DELAY_S = 0.038, 0.06
-LARGEST_SPREAD_S = 0.01  # of half of the late ones: a timer is exact, a server's work is not
+DELAY_S = 0.038  # Linux' 40 ms, less what its clock may be off
+# How much longer than on a new connection, which a busy machine may have made slow, too
+LEAST_S, MOST_S = 0.025, 0.065
+LARGEST_SPREAD_S = 0.012  # of half of the late ones: a timer is exact, a server's work is not
 LARGEST_BYTES = 16_384  # of a response: a larger one may take as long to arrive
 ANYHOW = 0.1  # the share of first responses that may take as long, on a busy machine
 
@@ -86,7 +87,7 @@ def delay_of(
 
 
 def _is_late(took_s: float, usual_s: float) -> bool:
-    return SHORTEST_DELAY_S <= took_s - usual_s <= LONGEST_DELAY_S
+    return took_s >= DELAY_S and LEAST_S <= took_s - usual_s <= MOST_S
 
 
 # -- In which part of a response the delay shows, and what shows it ------------------------------
