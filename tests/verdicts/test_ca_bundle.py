@@ -153,7 +153,7 @@ def test_a_session_for_each_thread_is_told_of_one_for_all(serve, trusted, made):
 
 @pytest.mark.parametrize("shared", [False, True], ids=["ca_certs", "ssl_context"])
 def test_urllib3_by_itself_is_told_of_one_context(serve, trusted, bundle, shared):
-    server = serve(together(3), tls=trusted.server)
+    server = serve(together(3), tls=trusted.server, host="localhost")
     settings: dict[str, Any] = {"ca_certs": bundle}
     if shared:
         settings = {"ssl_context": ssl.create_default_context(cafile=bundle)}
