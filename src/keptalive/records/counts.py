@@ -26,9 +26,9 @@ class ResponseTime:
         whole: body and head were read in one call, so that ``head_s`` is the time of both.
         nagle: this side's socket holds back small packets (no TCP_NODELAY).
         acks_sent, acks_received: packets without data, from the request to the head.
-        sent_packets, received_packets: packets with data, as long.
-        received_bytes: the size of the whole response. None, as the four above, where the system
-            does not tell: anywhere but on Linux, and of the first response of a connection.
+        sent_packets, received_packets: packets with data, as long. These five are only known of a
+            head that may have been late, on Linux, and not of the first response of a connection.
+        received_bytes: the size of the whole response; likewise, where the rest may be late.
     """
 
     head_s: float

@@ -161,6 +161,14 @@ def max_idle_of(keeper: Any) -> float | None:
     return float(seconds) if isinstance(seconds, int | float) else None
 
 
+def max_idle_now(owner: Owner) -> float | None:
+    """What `max_idle_of` says while a connection is opened: it may have been changed."""
+    sender = adapter_on_the_stack() if owner.client == "tuned" else None
+    if sender is not None and attached_to(sender) is owner:
+        owner.max_idle_s = max_idle_of(sender)
+    return owner.max_idle_s
+
+
 def _is_tuned(kind: type) -> bool:
     # `tuned` is a library of its own, and may not have been imported
     return kind.__module__ == "keptalive.tuned.adapter" and kind.__name__ == "TunedAdapter"

@@ -192,7 +192,7 @@ class Observer(Streams):
         if state.exchange is not None:
             exchange_goes_on(state, head=self.clock(), status=response.status)
         if state.timing is not None:
-            state.timing.has_head(conn.sock, response, self.clock())
+            state.timing.has_head(conn.sock, response, self.clock(), state.sent_at)
         if conn.sock is None:
             self._closes_after_it(state, sent)
         if not first:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 KEPT_TIMED = 8  # responses of one connection, after its first
 TIMES_KEPT = 64  # of one route: of new connections, and of kept ones
+MAY_BE_LATE_S = 0.02  # in less time nothing waits for a delayed acknowledgement
 
 _TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux
 _IPPROTO_TCP = socket.IPPROTO_TCP
@@ -89,9 +90,10 @@ class Timing:
         """A request is about to be sent; on a new connection there is no socket yet."""
         self._before, self._head_at = packets(sock), None
 
-    def has_head(self, sock: Any, response: Any, now: float) -> None:
+    def has_head(self, sock: Any, response: Any, now: float, sent_at: float) -> None:
         """The head of its response has been read, or all of it."""
-        self._at_head, self._head_at = packets(sock), now
+        is_late = self._before is not None and now - sent_at >= MAY_BE_LATE_S
+        self._at_head, self._head_at = packets(sock) if is_late else None, now
         self._whole = own(response, "_body") is not None
 
     def ends(self, sock: Any, now: float, began: float, *, streamed: bool) -> ResponseTime | None:
@@ -112,19 +114,21 @@ class Timing:
             head_s=head_at - began,
             rest_s=None if streamed or self._whole else now - head_at,
             whole=self._whole,
-            nagle=delays_small_packets(sock),
         )
-        after = packets(sock)
-        if before is None or at_head is None or after is None:
-            return took
-        return replace(
-            took,
-            acks_sent=at_head.acks_sent - before.acks_sent,
-            acks_received=at_head.acks_received - before.acks_received,
-            sent_packets=at_head.sent - before.sent,
-            received_packets=at_head.received - before.received,
-            received_bytes=after.received_bytes - before.received_bytes,
-        )
+        if before is not None and at_head is not None:
+            took = replace(
+                took,
+                nagle=delays_small_packets(sock),
+                acks_sent=at_head.acks_sent - before.acks_sent,
+                acks_received=at_head.acks_received - before.acks_received,
+                sent_packets=at_head.sent - before.sent,
+                received_packets=at_head.received - before.received,
+            )
+        is_late = before is not None and now - head_at >= MAY_BE_LATE_S
+        after = packets(sock) if is_late else None
+        if before is not None and after is not None:
+            took = replace(took, received_bytes=after.received_bytes - before.received_bytes)
+        return took
 
 
 def takes_time(state: ConnectionState, sock: Any, now: float) -> None:

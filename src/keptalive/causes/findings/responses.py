@@ -18,7 +18,7 @@ from keptalive.records.report import Finding, HostReport
 FEWEST_KEPT = 4  # responses on kept connections that were timed; fewer show nothing
 DELAY_S = 0.038  # Linux' 40 ms, less what its clock may be off
 # How much longer than on a new connection, which a busy machine may have made slow, too
-LEAST_S, MOST_S = 0.025, 0.065
+LEAST_S, MOST_S = 0.015, 0.065
 LARGEST_SPREAD_S = 0.012  # of half of the late ones: a timer is exact, a server's work is not
 LARGEST_BYTES = 16_384  # of a response: a larger one may take as long to arrive
 ANYHOW = 0.1  # the share of first responses that may take as long, on a busy machine
