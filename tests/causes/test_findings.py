@@ -176,15 +176,18 @@ def test_connections_that_were_opened_at_the_same_time_have_no_wall_time():
 
 
 @pytest.mark.parametrize(
-    ("client", "cure"),
+    ("library", "is_bare", "cure"),
     [
-        ("requests", "tuned_session() loads it once"),
-        ("urllib3", "PoolManager(ssl_context=...) in place of ca_certs, loads it once"),
-        ("botocore", "let AWS_CA_BUNDLE name a file of only the CAs that you need."),
+        (None, False, "tuned_session() loads it once"),
+        ("spotipy/client.py:3", False, " Give spotipy that Session: "),
+        ("aclient/core.py:3", False, " Here aclient has it: see whether it takes yours"),
+        (None, True, "PoolManager(ssl_context=...) in place of ca_certs, loads it once"),
+        ("botocore/a.py:3", True, "let AWS_CA_BUNDLE name a file of only the CAs that you need."),
     ],
 )
-def test_each_client_has_a_cure_of_its_own(client, cure):
-    at_once = [loading(n, client=client, most_at_once=n) for n in range(1, 5)]
+def test_each_library_has_a_cure_of_its_own(library, is_bare, cure):
+    facts = {"session_library": library, "is_bare": is_bare}
+    at_once = [loading(n, most_at_once=n, **facts) for n in range(1, 5)]
     (finding,) = bundles(process(*at_once))
     assert cure in finding.cure
 

@@ -83,7 +83,7 @@ def test_ten_threads_with_a_plain_session_are_told_what_a_tuned_one_would_save(
     assert host.perfect is not None
     assert (host.opened, host.perfect.most, server.accepted) == (10, 10, 10)
     assert found is not None
-    assert (found.host, found.facts["loads"], found.facts["client"]) == (host.host, 10, "requests")
+    assert (found.host, found.facts["loads"], found.facts["library"]) == (host.host, 10, "requests")
     assert found.seconds == pytest.approx(0.9 * host.phases["ca_bundle"], rel=0.01)
     assert ", all threads together." in found.evidence
     assert found.cure.startswith("tuned_session() loads it once and would save about ")
@@ -164,7 +164,7 @@ def test_urllib3_by_itself_is_told_of_one_context(serve, trusted, bundle, shared
         assert found is None
         return
     assert found is not None
-    assert found.facts["client"] == "urllib3"
+    assert found.facts["library"] == "urllib3"
     assert "PoolManager(ssl_context=...)" in found.cure
 
 

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from tests.servers.scripted import PATIENCE_S, answers
 
@@ -81,27 +80,22 @@ class OfSomebody(TunedAdapter):
 
 
 @pytest.mark.parametrize(
-    ("adapter", "client", "max_idle_s"),
+    ("adapter", "is_tuned", "max_idle_s"),
     [
-        (HTTPAdapter, "requests", None),
-        (lambda: TunedAdapter(max_idle=7), "tuned", 7.0),
-        (lambda: OfSomebody(max_idle=None), "tuned", None),
+        (HTTPAdapter, False, None),
+        (lambda: TunedAdapter(max_idle=7), True, 7.0),
+        (lambda: OfSomebody(max_idle=None), True, None),
     ],
     ids=["plain", "tuned", "subclass"],
 )
-def test_whose_connection_it_was_is_a_fact(serve, session, adapter, client, max_idle_s):
+def test_that_a_tuned_session_has_opened_it_is_a_fact(
+    serve, session, adapter, is_tuned, max_idle_s
+):
     session.mount("http://", adapter())
     with watch() as watched:
         session.get(serve(answers()).url, timeout=PATIENCE_S)
     (connection,) = watched.record().connections
-    assert (connection.facts.client, connection.facts.max_idle_s) == (client, max_idle_s)
-
-
-def test_a_bare_pool_is_its_packages(serve):
-    with urllib3.PoolManager() as manager, watch() as watched:
-        manager.request("GET", serve(answers()).url, timeout=PATIENCE_S)
-    (connection,) = watched.record().connections
-    assert connection.facts.client == "urllib3"
+    assert (connection.facts.is_tuned, connection.facts.max_idle_s) == (is_tuned, max_idle_s)
 
 
 def test_a_max_idle_that_is_changed_is_a_fact_from_then_on(serve):

@@ -98,7 +98,7 @@ def replaced(openings: Openings, pattern: Pattern) -> Facts:
 def tuned(openings: Openings) -> Facts:
     """Whether all these connections were a tuned Session's, and its ``max_idle``."""
     settings = [opening.connection.facts for opening in openings]
-    if not settings or any(one.client != "tuned" for one in settings):
+    if not settings or not all(one.is_tuned for one in settings):
         return {}
     own_s = min((one.max_idle_s for one in settings if one.max_idle_s is not None), default=None)
     return known({"tuned": True, "own_max_idle_s": own_s})

@@ -65,9 +65,8 @@ class OpeningFacts:
 
     Attributes:
         owner: who keeps the pools, an adapter of requests or a PoolManager: a number.
-        client: what kind of owner that is: "tuned" (a TunedAdapter), "requests" (another adapter),
-            else the package whose pools they are, as "urllib3" or "botocore".
-        max_idle_s: of a tuned one: how long connections may be idle before it replaces them.
+        is_tuned: that is a TunedAdapter, and how long connections may be idle before it replaces
+            them is max_idle_s.
         pool_is_new: the owner had to make a pool for this connection.
         closings: how often the owner had been closed by then.
         new_adapter: the Session had another adapter for this host before.
@@ -91,7 +90,7 @@ class OpeningFacts:
     """
 
     owner: int = 0
-    client: str = "requests"
+    is_tuned: bool = False
     max_idle_s: float | None = None
     pool_is_new: bool = False
     closings: int = 0

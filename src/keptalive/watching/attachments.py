@@ -56,7 +56,7 @@ class Attachments:
         if type(owner) is not Owner:
             owner = Owner(
                 next(_numbers),
-                client_of(keeper),
+                is_tuned(keeper),
                 max_idle_of(keeper),
                 is_bare=not isinstance(keeper, HTTPAdapter),
             )
@@ -90,8 +90,6 @@ class Attachments:
 
     def _pool(self, pool: Any, owner: Owner, tls: str, *, is_new: bool) -> Pool:
         owner.has_pools = True
-        if not owner.client:
-            owner.client = package_of(type(pool))
         path = own(pool, "socket_path")  # as docker's and requests-unixsocket's have it
         host = unix(path) if type(path) is str else address(pool.scheme, pool.host, pool.port)
         forwards = pool.proxy is not None and pool.scheme == "http"
@@ -148,35 +146,26 @@ def _attach(thing: Any, state: Owner | Pool | ConnectionState) -> None:
     object.__setattr__(thing, NAME, state)  # a class's own may have a mind of its own
 
 
-def client_of(keeper: Any) -> str:
-    """What kind of owner this is, if it is an adapter of requests; "" of anything else."""
-    if not isinstance(keeper, HTTPAdapter):
-        return ""
-    return "tuned" if any(map(_is_tuned, type(keeper).__mro__)) else "requests"
+def is_tuned(keeper: Any) -> bool:
+    """Whether it is a TunedAdapter; `tuned` is a library of its own, which may be unused."""
+    return any(
+        kind.__module__ == "keptalive.tuned.adapter" and kind.__name__ == "TunedAdapter"
+        for kind in type(keeper).__mro__
+    )
 
 
 def max_idle_of(keeper: Any) -> float | None:
     """The seconds after which a tuned adapter replaces an idle connection; None if never."""
-    seconds = own(keeper, "max_idle") if client_of(keeper) == "tuned" else None
+    seconds = own(keeper, "max_idle") if is_tuned(keeper) else None
     return float(seconds) if isinstance(seconds, int | float) else None
 
 
-def max_idle_now(owner: Owner) -> float | None:
-    """What `max_idle_of` says while a connection is opened: it may have been changed."""
-    sender = adapter_on_the_stack() if owner.client == "tuned" else None
+def tuned_facts(owner: Owner) -> dict[str, Any]:
+    """Facts of a connection that is being opened: ``max_idle`` may have been changed."""
+    sender = adapter_on_the_stack() if owner.is_tuned else None
     if sender is not None and attached_to(sender) is owner:
         owner.max_idle_s = max_idle_of(sender)
-    return owner.max_idle_s
-
-
-def _is_tuned(kind: type) -> bool:
-    # `tuned` is a library of its own, and may not have been imported
-    return kind.__module__ == "keptalive.tuned.adapter" and kind.__name__ == "TunedAdapter"
-
-
-def package_of(kind: type) -> str:
-    """The package that this class comes from."""
-    return kind.__module__.partition(".")[0]
+    return {"is_tuned": owner.is_tuned, "max_idle_s": owner.max_idle_s}
 
 
 def unix(path: str) -> str:

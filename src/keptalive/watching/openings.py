@@ -12,7 +12,7 @@ from typing import Any
 from keptalive.causes import security
 from keptalive.records.connection import CloseReason, OpeningFacts
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.attachments import address, max_idle_now, names_its_path
+from keptalive.watching.attachments import address, names_its_path, tuned_facts
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
@@ -108,8 +108,7 @@ class Openings(OpenConnections):
         unread_at = next((c.requested_at for c in unread if c.requested_at != NOWHERE), NOWHERE)
         facts = OpeningFacts(
             owner=pool.owner.number,
-            client=pool.owner.client,
-            max_idle_s=max_idle_now(pool.owner),
+            **tuned_facts(pool.owner),
             pool_is_new=pool.is_new,
             closings=pool.owner.closings,
             new_adapter=pool.owner.is_new_adapter,

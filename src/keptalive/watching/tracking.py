@@ -35,7 +35,7 @@ class Owner(_Unpickled):
     """Who keeps pools: an adapter of requests, or a bare PoolManager.
 
     Attributes:
-        client, max_idle_s: as in `OpeningFacts`.
+        is_tuned, max_idle_s: as in `OpeningFacts`.
         closings, closed_at: how often it has been closed, and when last, by the observer's clock.
         made_at: where in the program its Session was made.
         is_bare: a PoolManager without a Session, or a single pool.
@@ -44,7 +44,7 @@ class Owner(_Unpickled):
     """
 
     number: int
-    client: str = ""
+    is_tuned: bool = False
     max_idle_s: float | None = None
     closings: int = 0
     closed_at: float | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from keptalive.causes.catalogue import CATALOGUE
+from keptalive.causes.cures import cure, library_of
 from keptalive.causes.findings.words import duration
 from keptalive.causes.rules import Judged
 from keptalive.causes.sentences import many
@@ -14,20 +15,20 @@ from keptalive.records.report import UNAVOIDABLE, Finding, HostReport
 
 LARGE_SHARE, LARGE_S = 1 / 3, 0.05  # of opening connections; in all
 SHORTEST_SAVING_S = 0.005
-# Clients that load it into a context of their own, for each connection, whatever they are given
-LOADS_ALWAYS = ("botocore",)
 
 
 @dataclass(slots=True)
 class Loads:
-    """The connections of one kind of client for which the CA bundle was loaded.
+    """The connections of one library for which the CA bundle was loaded.
 
     Attributes:
+        is_bare: it uses urllib3 without requests.
         remaining: those that the program cannot avoid.
         necessary: those that perfect reuse would have opened too.
     """
 
-    client: str
+    library: str
+    is_bare: bool
     all: list[Connection] = field(default_factory=list)
     remaining: list[Connection] = field(default_factory=list)
     necessary: list[Connection] = field(default_factory=list)
@@ -47,14 +48,14 @@ class Loads:
 
 
 def ca_bundle(hosts: Sequence[HostReport], judged: Sequence[Judged]) -> Iterator[Finding]:
-    """One sum for each kind of client, over all its routes, where the price is large."""
-    by_client: dict[str, Loads] = {}
+    """One sum for each library, over all its routes, where the price is large."""
+    by_library: dict[tuple[str, bool], Loads] = {}
     for one in judged:
         connection = one.opening.connection
         if connection.phases.get("ca_bundle") and connection.attempted_s is not None:
-            client = connection.facts.client
-            by_client.setdefault(client, Loads(client)).add(one)
-    for loads in by_client.values():
+            key = library_of(connection.facts), connection.facts.is_bare
+            by_library.setdefault(key, Loads(*key)).add(one)
+    for loads in by_library.values():
         yield from _price(loads, hosts)
 
 
@@ -73,7 +74,7 @@ def _price(loads: Loads, hosts: Sequence[HostReport]) -> Iterator[Finding]:
         finding="ca-bundle",
         host=names[0] if len(names) == 1 else None,
         facts={
-            "client": loads.client,
+            "library": loads.library,
             "loads": len(loads.all),
             "connections": len(loads.remaining),
             "seconds_ca_bundle": round(spent_s, 4),
@@ -115,21 +116,20 @@ def _load_s(one: Connection) -> float:
 
 
 def _cure(loads: Loads, saved_s: float, opening_s: float) -> str:
-    cure = _CURES.get(loads.client, _BARE)
-    if loads.client in LOADS_ALWAYS:
-        return cure
-    owners = len({(one.process, one.facts.owner) for one in loads.remaining})
-    processes = len({one.process for one in loads.remaining})
-    if owners > processes == 1 and loads.client == "requests":
-        cure = f"One {cure} in place of {many(owners, 'Session')}"
+    one = _ONE_CONTEXT if loads.is_bare else _ONE_SESSION
+    owners = len({(at.process, at.facts.owner) for at in loads.remaining})
+    processes = len({at.process for at in loads.remaining})
+    if owners > processes == 1 and not loads.is_bare:
+        one = f"One {one} in place of {many(owners, 'Session')}"
     of_which = ""
     if len(loads.remaining) < len(loads.all):
         connections = many(len(loads.remaining), "connection")
         of_which = f", for the {connections} that the program cannot avoid"
-    return (
-        f"{cure} loads it once and would save about {duration(saved_s)} of these "
+    default = (
+        f"{one} loads it once and would save about {duration(saved_s)} of these "
         f"{duration(opening_s)}{of_which}."
     )
+    return cure("ca-bundle", {"through": {loads.library: len(loads.all)}}, default)
 
 
 def _beside_reuse(saved_s: float, beside_s: float, reuse_s: float) -> str:
@@ -141,13 +141,8 @@ def _beside_reuse(saved_s: float, beside_s: float, reuse_s: float) -> str:
     return f" With perfect reuse, it would still save {duration(beside_s)}."
 
 
-_BARE = (
+_ONE_SESSION = "tuned_session()"
+_ONE_CONTEXT = (
     "One context for all, ssl.create_default_context(cafile=...), passed as "
     "PoolManager(ssl_context=...) in place of ca_certs,"
 )
-_CURES: Mapping[str, str] = {
-    "requests": "tuned_session()",
-    "urllib3": _BARE,
-    "botocore": "botocore loads it for each connection, whatever it is given: keep one client, and "
-    "let AWS_CA_BUNDLE name a file of only the CAs that you need.",
-}
