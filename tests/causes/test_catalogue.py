@@ -93,8 +93,11 @@ def test_without_a_survived_time_no_number_is_advised():
 
 def test_what_max_idle_has_replaced_is_said():
     evidence, cure = words("max-idle", [after(CloseReason.REPLACED, idle_s=60.0, at="a.py:1")])
-    assert evidence == "Idle 60.0 s before each (a.py:1)."
-    assert cure.startswith("Nothing, unless")
+    assert evidence == (
+        "Your session replaced it after 60.0 s idle, at a.py:1. The server was never seen closing "
+        "one in 60.0 s."
+    )
+    assert cure == "Raise max_idle above 60.0 s: max_idle avoids errors; it saves no handshake."
 
 
 def test_a_connection_that_the_path_dropped_has_a_cure_with_a_number():

@@ -283,6 +283,45 @@ def test_that_nothing_was_seen_is_said():
     assert shown() == report_sentences.NOTHING_SEEN
 
 
+SUM = Finding(
+    finding="ca-bundle",
+    host=None,
+    facts={"hosts": ["https://fine.test:443", "https://also.test:443"]},
+    evidence="It was loaded 2 times.",
+    cure="tuned_session() loads it once.",
+    seconds=0.02,
+)
+
+
+def test_nothing_to_change_does_not_stand_beside_a_finding_over_several_hosts():
+    other = replace(FINE, host="https://also.test:443")
+    assert shown(FINE, other, seconds=0.2, findings=(SUM,)).splitlines()[:5] == [
+        "Connections are reused as they should be; 20 ms of 200 ms could be saved",
+        "otherwise: see the other finding below.",
+        "",
+        "https://fine.test   3 requests, 1 connection",
+        "https://also.test   3 requests, 1 connection",
+    ]
+    assert "Nothing to change" not in shown(FINE, other, BAD, findings=(SUM,))
+    assert "Nothing to change for these hosts." in shown(FINE, other, BAD)
+
+
+def test_a_finding_over_several_hosts_that_costs_next_to_nothing_changes_no_verdict():
+    assert shown(FINE, findings=(replace(SUM, seconds=0.004),)).startswith("Nothing to change.")
+
+
+def test_connections_of_which_none_was_used_again_are_not_called_reused():
+    threads = replace(FINE, requests=1, opened=1, reused=0)
+    both = (threads, replace(threads, host="https://also.test:443"))
+    verdict = report_sentences.verdict(
+        Report(source="watch", hosts=both, findings=(SUM,), seconds=0.2)
+    )
+    assert verdict == (
+        "All 2 connections were necessary; 20 ms of 200 ms could be saved otherwise: see the other "
+        "finding below."
+    )
+
+
 # -- The verdict ---------------------------------------------------------------------------------
 
 

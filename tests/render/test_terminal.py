@@ -12,6 +12,7 @@ from tests.runs import LABELS, trace
 from keptalive.bench.titles import full_title, short_title
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.records.counts import HostCounts
+from keptalive.records.report import Finding
 from keptalive.records.run import About, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.render.terminal import bench as terminal
 
@@ -109,6 +110,43 @@ def test_a_strategy_without_a_log_has_connections_and_no_share_of_reuse() -> Non
         line for line in shown(replace(RUN, summary=rows), 80).splitlines() if "12.3×" in line
     )
     assert [cell.strip() for cell in line.split("│")][2:4] == ["7", "–"]
+
+
+@pytest.mark.parametrize(
+    ("speedup", "said"),
+    [
+        (3.9, "3.9 times as fast"),
+        (12.34, "12.3 times as fast"),
+        (0.06, "17 times as slow"),
+        (0.4, "2.5 times as slow"),
+    ],
+)
+def test_what_is_slower_is_said_to_be_slow(speedup: float, said: str) -> None:
+    interval = Interval(median=speedup, low=0.9 * speedup, high=1.1 * speedup)
+    slow = replace(RUN, summary=(row("fresh", None, 140), row("session", interval, 7)))
+    assert terminal.verdict(slow).endswith(f"Session {said}.")
+
+
+@pytest.mark.parametrize(("receive_s", "rest"), [(0.01, ["63.2"]), (0.5, ["500.0", "53.2"])])
+def test_what_takes_long_to_receive_has_a_column(receive_s: float, rest: list[str]) -> None:
+    phases = {**PHASES, "receive": receive_s, "send": 0.05}
+    rows = [replace(one, phases=phases) for one in RUN.summary]
+    line = next(
+        line
+        for line in shown(replace(RUN, summary=tuple(rows)), 80).splitlines()
+        if "102.1" in line
+    )
+    assert [cell.strip() for cell in line.strip("│").split("│")][5:] == rest
+
+
+def test_a_delayed_acknowledgement_in_a_traced_run_is_shown_with_its_cure_once() -> None:
+    finding = Finding(
+        finding="delayed-ack", host="http://a:80", evidence="Seen late.", cure="One write."
+    )
+    traces = [trace(name, "idle-timeout=60", first_use=1) for name in ("session", "tuned")]
+    traces = [replace(one, report=replace(one.report, findings=(finding,))) for one in traces]
+    text = shown(replace(RUN, traces=tuple(traces)), 80)
+    assert "Session: Seen late.\ntuned Session: Seen late.\n→ One write.\n" in text
 
 
 PHASES = {"ca_bundle": 0.1399, "connect": 0.0008, "tls": 0.2051, "wait": 0.1021, "rest": 0.0032}

@@ -211,8 +211,8 @@ ROWS = (
         mended_by="program",
         ends=(CloseReason.REPLACED,),
         facts=facts.replaced,
-        evidence=sentences.idle_before,
-        cure=always("Nothing, unless the server keeps connections longer: then raise max_idle."),
+        evidence=sentences.replaced,
+        cure=sentences.replaced_cure,
     ),
     Row(
         name="request-limit",

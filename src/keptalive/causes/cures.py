@@ -18,6 +18,7 @@ _BY_NAME = {library.name: library for library in LIBRARIES}
 # Mended with a Session of one's own; the requests of a program can be mended in it at once
 _OF_SESSIONS = (
     *("new-session", "new-adapter", "session-closed", "pool-evicted", "pool-too-small", *IDLE),
+    "ca-bundle",  # a finding, not a cause
 )
 
 
@@ -27,7 +28,7 @@ def through(openings: Sequence[Opening]) -> dict[str, int]:
     `REQUESTS` and urllib3 stand for the program's own use of these. Empty if that is all of them,
     and of requests.
     """
-    counts = Counter(_name(opening.connection.facts) for opening in openings)
+    counts = Counter(library_of(opening.connection.facts) for opening in openings)
     return {} if set(counts) <= {REQUESTS} else dict(counts.most_common())
 
 
@@ -46,7 +47,7 @@ def cure(cause: str, facts: Facts, default: str) -> str:
     return " ".join(f"{name}: {text}" for name, text in words.items())
 
 
-def _name(facts: OpeningFacts) -> str:
+def library_of(facts: OpeningFacts) -> str:
     """The library that has the connection's pool, or REQUESTS or urllib3 if it is the program's."""
     line = facts.library
     if line is None:

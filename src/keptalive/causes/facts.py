@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from keptalive.causes.patterns import (
+    CLOSED_BY_SERVER,
     SHORTEST_SURVIVED_S,
     Pattern,
     announced_timeout_s,
     safe_max_idle_s,
 )
-from keptalive.records.connection import CloseReason, Connection, ConnectionEnd
+from keptalive.records.connection import Connection, ConnectionEnd
 
 LOCATIONS_KEPT = 10
-_CLOSED = (CloseReason.FIN, CloseReason.TLS_CLOSE, CloseReason.RST, CloseReason.TIMEOUT_408)
 
 
 class Opening(NamedTuple):
@@ -56,12 +56,13 @@ def idle(openings: Openings, pattern: Pattern) -> Facts:
     """How long connections had been idle, what others survived, how they were closed."""
     ends = [end for opening in openings if (end := opening.end) is not None]
     idle_s = [end.idle_s for end in ends if end.idle_s is not None]
-    died_s = [end.idle_s for end in ends if end.idle_s and end.how in _CLOSED]
+    died_s = [end.idle_s for end in ends if end.idle_s and end.how in CLOSED_BY_SERVER]
     announced_s = announced_timeout_s(ends)
     facts: Facts = {
         **_range("idle", "s", idle_s),
-        "closed_by": sorted({end.how.value for end in ends if end.how in _CLOSED}),
+        "closed_by": sorted({end.how.value for end in ends if end.how in CLOSED_BY_SERVER}),
         "keep_alive": next((end.keep_alive for end in ends if end.keep_alive), None),
+        **tuned(openings),
         **requested(openings, pattern),
     }
     if died_s or announced_s:
@@ -77,9 +78,35 @@ def idle(openings: Openings, pattern: Pattern) -> Facts:
 
 
 def replaced(openings: Openings, pattern: Pattern) -> Facts:
-    """How long connections had been idle when the Session replaced them."""
-    idle_s = [o.end.idle_s for o in openings if o.end is not None and o.end.idle_s is not None]
-    return {**_range("idle", "s", idle_s), **requested(openings, pattern)}
+    """How long connections had been idle when the Session replaced them, and what servers do.
+
+    They were open then: the server keeps connections at least as long.
+    """
+    ends = [end for opening in openings if (end := opening.end) is not None]
+    idle_s = [end.idle_s for end in ends if end.idle_s is not None]
+    announced_s, closed_s = announced_timeout_s(ends), pattern.closed_after_s
+    facts = {
+        **_range("idle", "s", idle_s),
+        **tuned(openings),
+        "keep_alive": next((end.keep_alive for end in ends if end.keep_alive), None),
+        **requested(openings, pattern),
+    }
+    known_s = [limit for limit in (announced_s, closed_s) if limit is not None]
+    if known_s:
+        facts["died_s"] = _rounded(min(known_s))
+        survived_s = max((one for one in idle_s if one < min(known_s)), default=0.0)
+        survived_s = max(survived_s, pattern.survived_below_s(min(known_s)))
+        facts["max_idle_s"] = safe_max_idle_s(min(known_s), survived_s, announced_s)
+    return known(facts)
+
+
+def tuned(openings: Openings) -> Facts:
+    """Whether all these connections were a tuned Session's, and its ``max_idle``."""
+    settings = [opening.connection.facts for opening in openings]
+    if not settings or not all(one.is_tuned for one in settings):
+        return {}
+    own_s = min((one.max_idle_s for one in settings if one.max_idle_s is not None), default=None)
+    return known({"tuned": True, "own_max_idle_s": own_s})
 
 
 def served(openings: Openings, _pattern: Pattern) -> Facts:

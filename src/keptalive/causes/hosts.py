@@ -114,12 +114,14 @@ def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
     """
     if any(cause.cause == "pool-too-small" and cause.cure for cause in host.causes):
         return False
-    costly = (
-        finding.seconds is None or finding.seconds >= WORTH_SAVING_S
-        for finding in findings
-        if finding.host == host.host
+    return nothing_to_save(host) and not any(
+        is_costly(finding) for finding in findings if finding.host == host.host
     )
-    return nothing_to_save(host) and not any(costly)
+
+
+def is_costly(finding: Finding) -> bool:
+    """Whether a finding is worth to change a program for, or is no matter of time."""
+    return finding.seconds is None or finding.seconds >= WORTH_SAVING_S
 
 
 def _causes(

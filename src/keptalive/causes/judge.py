@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
 from keptalive.causes.facts import by_frequency
-from keptalive.causes.findings import findings_of, findings_of_program
-from keptalive.causes.hosts import counts_by_route, host_report, nothing_to_change
+from keptalive.causes.findings import findings_of, findings_of_openings, findings_of_program
+from keptalive.causes.hosts import counts_by_route, host_report, is_costly, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.rules import Judged, judge
@@ -25,7 +25,7 @@ from keptalive.records.report import (
     Report,
 )
 
-__all__ = ["nothing_to_change", "report"]
+__all__ = ["is_costly", "nothing_to_change", "report"]
 
 Source = Literal["run", "watch", "log", "bench"]
 Route = tuple[str, str | None]
@@ -59,7 +59,6 @@ def report(
     listed = ordered[:CONNECTIONS_KEPT]
     hosts, findings = _hosts(merged, counts, routes, {one.opening.connection.id for one in listed})
     exchanges, places = _timeline(merged)
-    noted = [one for record in records for one in record.circumstances]
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
     left = by_frequency(at for record in records for at in record.left_at)
     said = [warning for record in records for warning in record.warnings]
@@ -73,7 +72,7 @@ def report(
         connections=tuple(map(_listed, listed)),
         exchanges=exchanges,
         places=places,
-        findings=(*findings, *findings_of_program(hosts, noted)),
+        findings=(*findings, *_findings_of_all(hosts, ordered, records)),
         left_open=sum(record.left_open for record in records),
         left_at=tuple(left),
         left_each=tuple(left.values()),
@@ -135,6 +134,14 @@ def _hosts(
         reports.append((host, findings_of(host, total(of_processes))))
     reports.sort(key=lambda one: (-(one[0].seconds_opening or 0.0), one[0].host, one[0].via or ""))
     return tuple(host for host, _ in reports), tuple(f for _, found in reports for f in found)
+
+
+def _findings_of_all(
+    hosts: Sequence[HostReport], judged: Sequence[Judged], records: Iterable[ProcessRecord]
+) -> tuple[Finding, ...]:
+    """The findings over several routes: from all connections, and from what processes noted."""
+    noted = [one for record in records for one in record.circumstances]
+    return (*findings_of_openings(hosts, judged), *findings_of_program(hosts, noted))
 
 
 def _lifetime_s(connection: Connection, until_s: float) -> float:

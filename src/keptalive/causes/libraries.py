@@ -19,8 +19,8 @@ class Library:
     Attributes:
         name: as people know it.
         files: how the names of its files begin that call requests or urllib3.
-        cures: what to change, by cause; ``{needed}`` is the size of a pool, ``{max_idle}`` a time
-            in seconds: N and T where they are unknown.
+        cures: what to change, by cause or finding; ``{needed}`` is the size of a pool,
+            ``{max_idle}`` a time in seconds: N and T where they are unknown.
         takes_session: how it is given a Session of the program's; empty if it takes none.
     """
 
@@ -66,6 +66,11 @@ LIBRARIES = (
             "pool-too-small": (
                 "One shared client with config=botocore.config.Config("
                 "max_pool_connections={needed})."
+            ),
+            # botocore/httpsession.py: URLLib3Session._setup_ssl_cert names the file each time
+            "ca-bundle": (
+                "botocore loads it for each connection, whatever it is given: keep one client, and "
+                "let AWS_CA_BUNDLE name a file of only the CAs that you need."
             ),
             **_idle(
                 "botocore takes no Session: its retries send the request again. Config("

@@ -23,6 +23,7 @@ SHORTEST_IDLE_S = 0.5
 SHORTEST_SURVIVED_S = 0.1  # surviving less shows nothing about the server
 JITTER_S = 0.1  # two waits of the same length differ by less
 ORDERLY = (CloseReason.FIN, CloseReason.TLS_CLOSE)  # the server closed it
+CLOSED_BY_SERVER = (*ORDERLY, CloseReason.RST, CloseReason.TIMEOUT_408)
 _TIMEOUT = re.compile(r"timeout\s*=\s*(\d{1,9})", re.IGNORECASE)
 
 
@@ -36,12 +37,15 @@ class Pattern:
         request_limit: after how many responses the server closes; None where none shows.
         servers_differ: a connection died idle sooner than another one survived.
         most_at_once: the most requests in flight at once in one process.
+        closed_after_s: the shortest idle time after which the server had closed one; None where
+            that was never seen.
     """
 
     survived_s: tuple[float, ...] = ()
     request_limit: int | None = None
     servers_differ: bool = False
     most_at_once: int = 0
+    closed_after_s: float | None = None
 
     @property
     def longest_survived_s(self) -> float:
@@ -83,7 +87,16 @@ def pattern_of(connections: Sequence[Connection], counts: Iterable[HostCounts]) 
             if not _survived_as_long(one, end)
         ),
         most_at_once=max((count.most_at_once or 0 for count in counts), default=0),
+        closed_after_s=min(filter(None, map(_closed_idle_s, connections)), default=None),
     )
+
+
+def _closed_idle_s(connection: Connection) -> float | None:
+    """How long this one had been idle when the server closed it; less than that shows nothing."""
+    end = connection.end
+    if end is None or end.how not in CLOSED_BY_SERVER or (end.idle_s or 0.0) < SHORTEST_IDLE_S:
+        return None
+    return end.idle_s
 
 
 def announced_timeout_s(ends: Iterable[ConnectionEnd]) -> float | None:

@@ -159,11 +159,12 @@ def idle_cure(facts: Facts) -> str:
     if max_idle_s is None:
         at_most = f" (at most {seconds(facts['died_s'])})" if "died_s" in facts else ""
         return (
-            f"Send requests more often, or use tuned_session(max_idle=T), T below {_timeout(facts)}"
-            f"{at_most}: it {replaces}."
+            f"Send requests more often, or use {_with_max_idle(facts, 'T')}, T below "
+            f"{_timeout(facts)}{at_most}: it {replaces}."
         )
     often = f" To reuse it instead, send requests at least every {seconds(survived_s or 0)}."
-    return f"tuned_session(max_idle={max_idle_s:g}) {replaces}.{often if survived_s else ''}"
+    with_it = _with_max_idle(facts, f"{max_idle_s:g}")
+    return f"{_first_upper(with_it)} {replaces}.{often if survived_s else ''}"
 
 
 def _timeout(facts: Facts) -> str:
@@ -178,8 +179,48 @@ def reset_cure(facts: Facts) -> str:
     below = "" if "max_idle_s" in facts else ", T below its idle timeout"
     return (
         "A load balancer or firewall may have dropped it: "
-        f"tuned_session(max_idle={limit}){below} replaces it in time."
+        f"{_with_max_idle(facts, limit)}{below} replaces it in time."
     )
+
+
+def _with_max_idle(facts: Facts, limit: str) -> str:
+    """A tuned Session with this ``max_idle``; where one is in use, what to change of it."""
+    if not facts.get("tuned"):
+        return f"tuned_session(max_idle={limit})"
+    own = f"{facts['own_max_idle_s']:g}" if "own_max_idle_s" in facts else "None"
+    return f"a max_idle of {limit} instead of this session's {own}"
+
+
+def _first_upper(sentence: str) -> str:
+    return f"A{sentence[1:]}" if sentence.startswith("a ") else sentence
+
+
+def replaced(facts: Facts) -> str:
+    """When the Session itself replaced connections, and whether the server closes any."""
+    if "idle_least_s" not in facts:
+        return ""
+    at = locations(facts, "requests")
+    own = f" (its max_idle is {facts['own_max_idle_s']:g})" if "own_max_idle_s" in facts else ""
+    said = f"Your session replaced it after {_span(facts, 'idle', seconds)} idle{own}"
+    said += f", at {at}." if at else "."
+    if announced := facts.get("keep_alive"):
+        return f"{said} The server announces Keep-Alive: {announced}."
+    if "died_s" in facts:
+        return f"{said} The server had closed another one after {seconds(facts['died_s'])}."
+    return f"{said} The server was never seen closing one in {seconds(facts['idle_most_s'])}."
+
+
+def replaced_cure(facts: Facts) -> str:
+    """Raise ``max_idle``, where the server keeps connections longer."""
+    avoids = "max_idle avoids errors; it saves no handshake."
+    if "idle_least_s" not in facts:
+        return f"Nothing, unless the server keeps connections longer: then raise it; {avoids}"
+    if "died_s" not in facts:
+        return f"Raise max_idle above {seconds(facts['idle_most_s'])}: {avoids}"
+    limit_s = facts.get("max_idle_s", 0.0)
+    if limit_s > max(facts.get("own_max_idle_s", 0.0), facts["idle_least_s"]):
+        return f"Raise max_idle to {limit_s:g}: {avoids}"
+    return f"Nothing, or send requests at least every {seconds(facts['died_s'])}: {avoids}"
 
 
 def served(facts: Facts) -> str:

@@ -15,6 +15,33 @@ class FailedAddress:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseTime:
+    """What one response took, and how it went over the network.
+
+    Attributes:
+        head_s: from when the request could be sent, its connection open, to the head.
+        rest_s: from there until the connection was given back; None if the program read the body
+            when it liked, or of a ``whole`` one.
+        whole: body and head were read in one call, so that ``head_s`` is the time of both.
+        nagle: this side's socket holds back small packets (no TCP_NODELAY).
+        acks_sent, acks_received: packets without data, from the request to the head.
+        sent_packets, received_packets: packets with data, as long. These five are only known of a
+            head that may have been late, on Linux, and not of the first response of a connection.
+        received_bytes: the size of the whole response; likewise, where the rest may be late.
+    """
+
+    head_s: float
+    rest_s: float | None
+    whole: bool = False
+    nagle: bool = False
+    acks_sent: int | None = None
+    acks_received: int | None = None
+    sent_packets: int | None = None
+    received_packets: int | None = None
+    received_bytes: int | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class HostCounts:
     """What happened on one route. What a source cannot know is None, never a false 0.
@@ -55,6 +82,8 @@ class HostCounts:
         leaked_headers: secrets that a redirect took along from another host: how often, by
             ``"host header"``: a value behind a secret header's name would be hidden.
         failed_addresses: addresses that failed before another one answered, by address.
+        first_responses, kept_responses: what the first responses took on new connections, and what
+            some of those that followed took on kept ones; bounded.
     """
 
     host: str = ""
@@ -88,6 +117,8 @@ class HostCounts:
     unverified: int = 0
     leaked_headers: dict[str, int] = field(default_factory=dict)
     failed_addresses: dict[str, FailedAddress] = field(default_factory=dict)
+    first_responses: list[ResponseTime] = field(default_factory=list)
+    kept_responses: list[ResponseTime] = field(default_factory=list)
 
     @property
     def attempts(self) -> int | None:
@@ -124,6 +155,8 @@ def _together(name: str, values: list[object]) -> object:
     known = [value for value in values if value is not None]
     if name == "origins":
         return list(dict.fromkeys(origin for value in known for origin in value))  # type: ignore[attr-defined]
+    if name in ("first_responses", "kept_responses"):
+        return [one for value in known for one in value]  # type: ignore[attr-defined]
     if name == "failed_addresses":
         return _addresses(known)
     if name in ("errors", "phases", "leaked_headers"):

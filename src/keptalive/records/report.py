@@ -151,7 +151,12 @@ class ExchangeColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something worth to be changed that is no cause of a connection: a name, evidence, a cure."""
+    """Something worth to be changed that is no cause of a connection: a name, evidence, a cure.
+
+    Attributes:
+        host: the host it is about; None if it is about several, or about none.
+        seconds: what it cost, or what its cure would save; None if unknown.
+    """
 
     finding: str
     host: str | None

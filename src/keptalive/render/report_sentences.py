@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 
-from keptalive.causes.judge import nothing_to_change
+from keptalive.causes.judge import is_costly, nothing_to_change
 from keptalive.causes.sentences import lines
-from keptalive.records.report import UNAVOIDABLE, HostReport, Range, Report
+from keptalive.records.report import UNAVOIDABLE, Finding, HostReport, Range, Report
 from keptalive.render.numbers import duration, host_name, listed, many, number
 
 NOTHING_TO_CHANGE = "Nothing to change."
@@ -50,12 +50,20 @@ def is_fine(host: HostReport, report: Report) -> bool:
     return nothing_to_change(host, report.findings)
 
 
+def concerns(finding: Finding, hosts: Sequence[HostReport]) -> bool:
+    """Whether a finding over several routes is about one of these."""
+    names = finding.facts.get("hosts", ())
+    return finding.host is None and any(host.host in names for host in hosts)
+
+
 def verdict(report: Report) -> str:
     """The report in one sentence; of a log that does not show much, what it shows."""
     hosts = report.hosts
     if not hosts:
         return _of_a_poor_log(report) if report.source == "log" else NOTHING_SEEN
     if all(is_fine(host, report) for host in hosts):
+        if any(is_costly(finding) for finding in report.findings if finding.host is None):
+            return _well_reused(report)
         return " ".join(filter(None, (NOTHING_TO_CHANGE, _would_save_little(hosts))))
     # What could be saved where nothing is to be changed is too little to speak of
     others = [host for host in hosts if host.perfect is not None and not is_fine(host, report)]
@@ -138,13 +146,15 @@ def _of_all(too_many: Range, hosts: Sequence[HostReport]) -> str:
 
 def _could_be_saved(hosts: Sequence[HostReport], lasted_s: float | None) -> str:
     saved = _saved(hosts)
-    if saved < SHORTEST_S:
-        return ""
+    return f"; {_of_time(saved, lasted_s)} could be saved" if saved >= SHORTEST_S else ""
+
+
+def _of_time(saved_s: float, lasted_s: float | None) -> str:
     if lasted_s is None:
-        return f"; {duration(saved)} could be saved"
-    if saved > lasted_s:
-        return f"; {duration(saved)}, all threads together, could be saved"
-    return f"; {duration(saved)} of {duration(lasted_s)} could be saved"
+        return duration(saved_s)
+    if saved_s > lasted_s:
+        return f"{duration(saved_s)}, all threads together,"
+    return f"{duration(saved_s)} of {duration(lasted_s)}"
 
 
 def _failed(hosts: Sequence[HostReport], *, every: bool) -> str:
@@ -155,9 +165,17 @@ def _failed(hosts: Sequence[HostReport], *, every: bool) -> str:
 
 
 def _well_reused(report: Report) -> str:
-    cures = sum(bool(finding.cure) for finding in report.findings)
-    see = f"; see the {'other findings' if cures > 1 else 'other finding'} below" if cures else ""
-    return f"Connections are reused as they should be{see}."
+    """That reuse is fine, and what the findings beside it would save."""
+    cured = [finding for finding in report.findings if finding.cure]
+    saved_s = sum(finding.seconds or 0.0 for finding in cured)
+    also = f"; {_of_time(saved_s, report.seconds)} could be saved otherwise" if cured else ""
+    also = also if saved_s >= SHORTEST_S else ""
+    see = f"{':' if also else ';'} see the other finding{'s' * (len(cured) > 1)} below"
+    opened = sum(host.opened or 0 for host in report.hosts)
+    fine = "Connections are reused as they should be"
+    if opened > 1 and not any(host.reused for host in report.hosts):
+        fine = f"All {many(opened, 'connection')} were necessary"
+    return f"{fine}{also}{see if cured else ''}."
 
 
 # -- One route -----------------------------------------------------------------------------------

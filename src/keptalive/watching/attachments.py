@@ -69,7 +69,12 @@ class Attachments:
         """The state of an adapter or a PoolManager."""
         owner = attached_to(keeper)
         if type(owner) is not Owner:
-            owner = Owner(next(_numbers), is_bare=not isinstance(keeper, HTTPAdapter))
+            owner = Owner(
+                next(_numbers),
+                is_tuned(keeper),
+                max_idle_of(keeper),
+                is_bare=not isinstance(keeper, HTTPAdapter),
+            )
             _attach(keeper, owner)
         return owner
 
@@ -191,6 +196,28 @@ def _socket_path(pool: Any) -> str | None:
 
 def _attach(thing: Any, state: Adapters | Owner | Pool | ConnectionState) -> None:
     object.__setattr__(thing, NAME, state)  # a class's own may have a mind of its own
+
+
+def is_tuned(keeper: Any) -> bool:
+    """Whether it is a TunedAdapter; `tuned` is a library of its own, which may be unused."""
+    return any(
+        kind.__module__ == "keptalive.tuned.adapter" and kind.__name__ == "TunedAdapter"
+        for kind in type(keeper).__mro__
+    )
+
+
+def max_idle_of(keeper: Any) -> float | None:
+    """The seconds after which a tuned adapter replaces an idle connection; None if never."""
+    seconds = own(keeper, "max_idle") if is_tuned(keeper) else None
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def tuned_facts(owner: Owner) -> dict[str, Any]:
+    """Facts of a connection that is being opened: ``max_idle`` may have been changed."""
+    sender = adapter_on_the_stack() if owner.is_tuned else None
+    if sender is not None and attached_to(sender) is owner:
+        owner.max_idle_s = max_idle_of(sender)
+    return {"is_tuned": owner.is_tuned, "max_idle_s": owner.max_idle_s}
 
 
 def unix(path: str) -> str:

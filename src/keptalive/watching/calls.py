@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,14 @@ class Call:
         """Whether its connection is to send a request, and is not open itself."""
         connection = self.connection
         return connection is not None and connection.is_sending() and not connection.is_open()
+
+
+class Asked:
+    """What a call of ``PoolManager.urlopen`` asks for, as a request of requests has it."""
+
+    def __init__(self, manager: Any, args: Sequence[Any], settings: dict[str, Any]) -> None:
+        self.url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
+        self.headers = settings.get("headers") or manager.headers
 
 
 class Again:

@@ -8,9 +8,10 @@ from keptalive.records.connection import CloseReason
 from keptalive.watching.call_site import reading_error
 from keptalive.watching.calls import current_call
 from keptalive.watching.close_reason import close_reason
+from keptalive.watching.doing import KEPT, LOST, READING
 from keptalive.watching.foreign import own, socket_of
 from keptalive.watching.timeline import exchange_goes_on
-from keptalive.watching.tracking import KEPT, LOST, READING, ConnectionState, socket_queue
+from keptalive.watching.tracking import ConnectionState, socket_queue
 from keptalive.watching.waits import Waits
 
 # An attribute by which a pool says why it closes a connection that it has just taken

@@ -11,7 +11,7 @@ are its price: what can wait until a connection is opened is left until then.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
@@ -21,7 +21,8 @@ from keptalive.causes import security
 from keptalive.watching.attachments import address
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import look_from_here, place_in_program
-from keptalive.watching.calls import AGAIN, Again, Call, current_call
+from keptalive.watching.calls import AGAIN, Again, Asked, Call, current_call
+from keptalive.watching.doing import KEPT, LOST, READING, SENDING
 from keptalive.watching.foreign import (
     NAME,
     attached_to,
@@ -34,9 +35,10 @@ from keptalive.watching.foreign import (
 )
 from keptalive.watching.openings import Routes
 from keptalive.watching.patching import Replacements
+from keptalive.watching.response_times import takes_time
 from keptalive.watching.streams import Streams
 from keptalive.watching.timeline import exchange_begins, exchange_goes_on
-from keptalive.watching.tracking import KEPT, LOST, READING, SENDING, ConnectionState, Pool
+from keptalive.watching.tracking import ConnectionState, Pool
 
 # before 2.29 requests sent chunked bodies past urllib3's pools
 _REQUESTS = requests.__version__  # type: ignore[attr-defined]
@@ -67,7 +69,7 @@ class Observer(Streams):
     ) -> Call:
         """The call of a bare PoolManager's ``urlopen``."""
         call = Call()
-        call.by, call.asked = id(manager), _Asked(manager, args, settings)
+        call.by, call.asked = id(manager), Asked(manager, args, settings)
         if settings.get("preload_content") is False:
             self.streamed(call)
         return call
@@ -76,7 +78,7 @@ class Observer(Streams):
         """A redirect is followed, by a Session or a PoolManager: what secrets go along?"""
         *given, settings = args
         before: Any = call.asked
-        asked = given[0] if isinstance(by, requests.Session) else _Asked(by, given, settings)
+        asked = given[0] if isinstance(by, requests.Session) else Asked(by, given, settings)
         origin, target = origin_of(before.url), origin_of(asked.url)
         if origin is None or target is None or target[1] == origin[1]:
             return
@@ -126,6 +128,8 @@ class Observer(Streams):
             call.connection = state
         now = state.sent_at = self.clock()
         since = state.since
+        if state.timing is not None:
+            state.timing.begins(sock)
         state.idle_s = 0.0 if since is None else now - since
         routes = home.routes
         if routes[0] is not self.recorders:
@@ -189,6 +193,8 @@ class Observer(Streams):
         state.doing, state.headers = READING, response.headers
         if state.exchange is not None:
             exchange_goes_on(state, head=self.clock(), status=response.status)
+        if state.timing is not None:
+            state.timing.has_head(conn.sock, response, self.clock(), state.sent_at)
         if conn.sock is None:
             self._closes_after_it(state, sent)
         if not first:
@@ -259,6 +265,8 @@ class Observer(Streams):
         state.since = now
         if state.exchange is not None:
             state.exchange.released, state.exchange = now, None
+        if state.timing is not None:
+            takes_time(state, sock, now)
         if state.streamed:
             self.comes_back(state)
         return None if sock is None else state
@@ -281,14 +289,6 @@ class Observer(Streams):
         elif state.doing is LOST and state.pool is not None and state.attempt is not None:
             # a body that broke off: this object is opened again by itself, not another in its place
             state.pool.ended = [one for one in state.pool.ended if one is not state.attempt]
-
-
-class _Asked:
-    """What a call of ``PoolManager.urlopen`` asks for, as a request of requests has it."""
-
-    def __init__(self, manager: Any, args: Sequence[Any], settings: dict[str, Any]) -> None:
-        self.url = settings["url"] if "url" in settings else args[1] if len(args) > 1 else None
-        self.headers = settings.get("headers") or manager.headers
 
 
 class _Unseen:

@@ -6,8 +6,9 @@ import weakref
 
 from keptalive.records.connection import CloseReason, OpeningFacts
 from keptalive.watching.attempts import ConnectionAttempt
+from keptalive.watching.doing import KEPT, LOST
 from keptalive.watching.foreign import own
-from keptalive.watching.tracking import KEPT, LOST, ConnectionState, Pool, socket_queue
+from keptalive.watching.tracking import ConnectionState, Pool, socket_queue
 
 
 def unreplaced(pool: Pool, unread: list[ConnectionState]) -> ConnectionAttempt | None:

@@ -13,16 +13,17 @@ from typing import Any
 from keptalive.causes import security
 from keptalive.records.connection import OpeningFacts
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.attachments import address, names_its_path
+from keptalive.watching.attachments import address, names_its_path, tuned_facts
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
+from keptalive.watching.doing import SENDING
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.opening_facts import closed_at_exit, facts_of, unreplaced, was_discarded
 from keptalive.watching.phases import Clock
 from keptalive.watching.recorder import Recorder, Route
-from keptalive.watching.tracking import SENDING, ConnectionState, Pool
+from keptalive.watching.tracking import ConnectionState, Pool
 
 Routes = tuple[tuple[Recorder, ...], tuple[Route, ...]]
 
@@ -110,6 +111,7 @@ class Openings(OpenConnections):
         unread_at = next((c.requested_at for c in unread if c.requested_at != NOWHERE), NOWHERE)
         facts = replace(
             facts_of(pool),
+            **tuned_facts(pool.owner),
             at_exit=closed is not None,
             unread=len(unread),
             retry=(call.again if call is not None else self.is_tried_again(pool))

@@ -23,6 +23,10 @@ ADDRESSES_KEPT = 8  # of one host
 CREDENTIALS_KEPT = 50
 CIRCUMSTANCES_KEPT = 1000
 UNCONNECTED_KEPT = 1000
+_CONTAINERS = (
+    *("origins", "errors", "phases", "leaked_headers", "failed_addresses"),
+    *("first_responses", "kept_responses"),
+)
 
 Noted = tuple[
     str, str | None, str | None, str | None
@@ -105,7 +109,7 @@ class Route:
     def snapshot(self) -> HostCounts:
         """The counts as they are now."""
         counts = copy(self.counts)
-        for name in ("origins", "errors", "phases", "leaked_headers", "failed_addresses"):
+        for name in _CONTAINERS:
             setattr(counts, name, copy(getattr(counts, name)))
         is_ours = self.process == os.getpid()
         counts.in_flight = (

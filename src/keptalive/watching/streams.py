@@ -7,10 +7,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from keptalive.watching.doing import READING
 from keptalive.watching.endings import Endings
 from keptalive.watching.foreign import attached_to, own
 from keptalive.watching.openings import Routes
-from keptalive.watching.tracking import READING, ConnectionState
+from keptalive.watching.tracking import ConnectionState
 
 
 class Streams(Endings):

@@ -8,30 +8,18 @@ from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from keptalive.records.connection import CloseReason, ConnectionEnd
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, Place
+from keptalive.watching.doing import KEPT, LOST, READING, SENDING, Doing
 from keptalive.watching.foreign import own, socket_of, text_of
 from keptalive.watching.owners import Owner, Unpickled
 from keptalive.watching.recorder import Recorder, Route
+from keptalive.watching.response_times import Timing
 
 MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
-
-
-class Doing(Enum):
-    """What a connection is at."""
-
-    SENDING = "a request is on its way"
-    READING = "the response is with the program"
-    KEPT = "back in its pool, or just being taken from it"
-    LOST = "closed before its response had been read, and not given back"
-
-
-# Looked up on their class, each would cost a warm request more than all else here
-SENDING, READING, KEPT, LOST = Doing.SENDING, Doing.READING, Doing.KEPT, Doing.LOST
 
 
 @dataclass(slots=True, eq=False)
@@ -134,6 +122,7 @@ class ConnectionState(Unpickled):
         response: the one that was handed out, once it has been read from.
         headers: of its last response.
         exchange: the one being recorded, if there is a timeline.
+        timing: times its responses; None once enough of them are timed.
     """
 
     seen_by: int
@@ -158,6 +147,7 @@ class ConnectionState(Unpickled):
     response: weakref.ref[Any] | None = None
     headers: Any = None
     exchange: Any = None
+    timing: Timing | None = None
 
     def object(self) -> Any:
         """The connection of urllib3's; None if it is no more."""
@@ -254,6 +244,7 @@ class ConnectionState(Unpickled):
         self.attempt = attempt
         self.announced = self.requested = self.unframed = self.connected = self.found = False
         self.error = self.headers = None
+        self.timing = Timing()
 
     def ends(self, how: CloseReason, now: float | None, *, idle: bool = True) -> None:
         """Its end was seen, at this time, if it has been opened at all."""

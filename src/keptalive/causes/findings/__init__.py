@@ -1,21 +1,24 @@
 """What is worth to be changed though it opens no connection: a module for each kind of finding.
 
-A new finding is a function in one of these modules, and its name in one of the two lists here.
+A new finding is a function in one of these modules, and its name in one of the three lists here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from keptalive.causes.findings.costs import ca_bundle
+from keptalive.causes.findings.bundle import ca_bundle
 from keptalive.causes.findings.failures import addresses, retries
 from keptalive.causes.findings.pools import full_pool, waiting
+from keptalive.causes.findings.responses import delayed_ack
 from keptalive.causes.findings.secrets import credentials, leaked, unverified
+from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import Circumstance
 from keptalive.records.report import Finding, HostReport
 
 OfRoute = Callable[[HostReport, HostCounts], Iterator[Finding]]
+OfOpenings = Callable[[Sequence[HostReport], Sequence[Judged]], Iterator[Finding]]
 OfProgram = Callable[[Sequence[HostReport], Sequence[Circumstance]], Iterator[Finding]]
 
 OF_ROUTES: tuple[OfRoute, ...] = (
@@ -24,16 +27,24 @@ OF_ROUTES: tuple[OfRoute, ...] = (
     leaked,
     addresses,
     retries,
-    ca_bundle,
     waiting,
     full_pool,
+    delayed_ack,
 )
+OF_OPENINGS: tuple[OfOpenings, ...] = (ca_bundle,)
 OF_PROGRAMS: tuple[OfProgram, ...] = ()
 
 
 def findings_of(host: HostReport, counts: HostCounts) -> tuple[Finding, ...]:
     """The findings of one route, from its report and from its counts over all processes."""
     return tuple(finding for rule in OF_ROUTES for finding in rule(host, counts))
+
+
+def findings_of_openings(
+    hosts: Sequence[HostReport], judged: Sequence[Judged]
+) -> tuple[Finding, ...]:
+    """The findings that all connections show together, over all routes and processes."""
+    return tuple(finding for rule in OF_OPENINGS for finding in rule(hosts, judged))
 
 
 def findings_of_program(

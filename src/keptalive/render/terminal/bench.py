@@ -40,7 +40,8 @@ def report(run: Run, *, width: int) -> RenderableType:
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [row for row in run.summary if row.scenario == scenario]
         parts += [table(run, scenario, rows, width=width)]
-        parts += [*_reasons(run, scenario, width), *_warnings(run, rows), ""]
+        parts += [*_reasons(run, scenario, width), *_delays(run, scenario, width)]
+        parts += [*_warnings(run, rows), ""]
     if run.summary:
         parts += [phases_table(run, width=width), ""]
     parts.append(Text(witnesses_line(run), style="green" if run.valid else "bold red"))
@@ -76,7 +77,15 @@ def _faster(run: Run, row: StrategySummary) -> str:
         return f"{label} has only {rounds_in_words(row.rounds)}, {MINIMUM_ROUNDS} are needed"
     if speedup.low <= 1 <= speedup.high:
         return f"{label} no clear difference"
-    return f"{label} {speedup.median:.1f} times as fast"
+    return f"{label} {as_fast(speedup.median)}"
+
+
+def as_fast(speedup: float) -> str:
+    """How many times as fast, or as slow: "3.9 times as fast", "16 times as slow"."""
+    if speedup >= 1:
+        return f"{speedup:.1f} times as fast"
+    slower = 1 / speedup
+    return f"{slower:.1f} times as slow" if slower < 10 else f"{slower:.0f} times as slow"
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -174,6 +183,20 @@ def _opened_because(run: Run, trace: Trace) -> str:
     return f"{run.labels[trace.strategy]} opened {opened}{why and f': {why}'}"
 
 
+def _delays(run: Run, scenario: str, width: int) -> list[RenderableType]:
+    """Where keep-alive makes it slower, as the traced runs show; the cure once."""
+    found = [
+        (run.labels[trace.strategy], finding)
+        for trace in run.traces
+        if trace.scenario == scenario
+        for finding in trace.report.findings
+        if finding.finding == "delayed-ack"
+    ]
+    lines = [f"{label}: {finding.evidence}" for label, finding in found]
+    lines += dict.fromkeys(f"→ {finding.cure}" for _, finding in found)
+    return [Text(textwrap.fill(line, width, break_on_hyphens=False)) for line in lines]
+
+
 def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]:
     by_sentence: dict[str, list[str]] = {}
     for row in rows:
@@ -193,21 +216,24 @@ _PHASES = {
     "connect": (("dns", "connect"), 2),
     "TLS": (("tls",), 3),
     "wait": (("wait",), 4),
-    "rest": (("blocked", "send", "receive", "rest"), 1),
+    "receive": (("receive",), 4),
+    "rest": (("blocked", "send", "rest"), 1),
 }
+LARGE_RECEIVE = 1 / 5  # of a request's time: then it has a column of its own
 _WIDEST_TITLE = 33  # of 80 columns, beside figures below 100 ms
 
 
 def phases_table(run: Run, *, width: int) -> Table:
     """The phases of a request, medians in ms, for each scenario and strategy."""
     labels = Column(header="", cells=[f"  {run.labels[row.strategy]}" for row in run.summary])
+    phases = _phases_shown(run.summary)
     columns = [
         Column(
             header=header,
             cells=[_phase([row.phases.get(name) for name in names]) for row in run.summary],
             importance=importance,
         )
-        for header, (names, importance) in _PHASES.items()
+        for header, (names, importance) in phases.items()
     ]
     kept = fitting([labels, *columns], width)[1:]
     built = framed("Where a request's time goes (ms)")
@@ -222,6 +248,18 @@ def phases_table(run: Run, *, width: int) -> Table:
             built.add_row(Text(short_title(row.scenario), style="dim"))
         built.add_row(labels.cells[place], *(column.cells[place] for column in kept))
     return built
+
+
+def _phases_shown(rows: Sequence[StrategySummary]) -> dict[str, tuple[tuple[str, ...], int]]:
+    """The columns: receiving is part of the rest, unless it takes a large part of the time."""
+    if any(
+        (row.phases.get("receive") or 0.0) > LARGE_RECEIVE * sum(filter(None, row.phases.values()))
+        for row in rows
+    ):
+        return _PHASES
+    shown = {header: column for header, column in _PHASES.items() if header != "receive"}
+    names, importance = shown["rest"]
+    return shown | {"rest": ((*names, "receive"), importance)}
 
 
 def _phase(seconds: Sequence[float | None]) -> str:

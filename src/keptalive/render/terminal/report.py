@@ -36,7 +36,10 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
     for host in hosts:
         if host not in fine:
             parts += _route(host, only=only, cures=not sentences.is_fine(host, report))
-    parts += [*_fine(fine, every=len(fine) == len(report.hosts))]
+    is_said = len(fine) == len(report.hosts) or any(
+        sentences.concerns(finding, fine) for finding in report.findings
+    )
+    parts += [*_fine(fine, is_said=is_said)]
     parts += [*_more(report.hosts[len(hosts) :])]
     if any(host.perfect and host.perfect.least < host.perfect.most for host in hosts):
         parts += [Text(sentences.RANGE, style="dim"), ""]
@@ -81,13 +84,19 @@ def _headline(host: HostReport, more: str = "") -> Headline:
     return Headline(Text(sentences.route(host), "bold"), Text(f"{sentences.numbers(host)}{more}"))
 
 
-def _fine(hosts: Sequence[HostReport], *, every: bool) -> Iterator[RenderableType]:
-    """Routes that nothing is to be changed for, a line each."""
+def _fine(hosts: Sequence[HostReport], *, is_said: bool) -> Iterator[RenderableType]:
+    """Routes whose connections are reused as they should be, a line each.
+
+    Args:
+        hosts: these routes.
+        is_said: the verdict, or a finding over several of them, says whether anything is to be
+            changed.
+    """
     for host in hosts[:MOST_FINE]:
         yield _headline(host, sentences.causes(host))
     if len(hosts) > MOST_FINE:
         yield Text(f"and {many(len(hosts) - MOST_FINE, 'more host')}.")
-    if hosts and not every:  # else the verdict has said it
+    if hosts and not is_said:
         yield Text(sentences.little_to_save(hosts), style="green")
     if hosts:
         yield ""
