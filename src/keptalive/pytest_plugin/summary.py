@@ -103,7 +103,12 @@ class Summary:
         for one in record.connections:
             is_left = one.end.collected if one.end is not None else bool(one.served)
             if is_left and one.id in self._test_of:
-                left[Unclosed(self._test_of[one.id], one.facts.session_location or "")] = None
+                left[
+                    Unclosed(
+                        self._test_of[one.id],
+                        one.facts.session_location or one.facts.session_entered or "",
+                    )
+                ] = None
         return Together(
             perfect=numbers_of_all(whole.hosts)["perfect"],
             saved_s=sum(host.seconds_saved or 0.0 for host in whole.hosts),

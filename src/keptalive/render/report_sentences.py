@@ -54,7 +54,7 @@ def verdict(report: Report) -> str:
     """The report in one sentence; of a log that does not show much, what it shows."""
     hosts = report.hosts
     if not hosts:
-        return _of_a_poor_log(report) if report.source == "log" else NOTHING_SEEN
+        return _of_a_poor_log(report) if report.source == "log" else _nothing_seen(report)
     if all(is_fine(host, report) for host in hosts):
         return " ".join(filter(None, (NOTHING_TO_CHANGE, _would_save_little(hosts))))
     # What could be saved where nothing is to be changed is too little to speak of
@@ -100,6 +100,16 @@ def _of_a_poor_log(report: Report) -> str:
 
 def _names(hosts: Sequence[HostReport]) -> str:
     return listed([host_name(host.host) for host in hosts if host.requests])
+
+
+def _nothing_seen(report: Report) -> str:
+    answers = sum(finding.facts.get("answers", 0) for finding in report.findings)
+    copies = [one.facts["package"] for one in report.findings if "package" in one.facts]
+    if answers:
+        return "No connection was opened: no answer came from a socket."
+    if copies:
+        return f"No request through requests or urllib3 was seen, but {listed(copies)} was used."
+    return NOTHING_SEEN
 
 
 def _would_save_little(hosts: Sequence[HostReport]) -> str:
@@ -157,7 +167,16 @@ def _failed(hosts: Sequence[HostReport], *, every: bool) -> str:
 def _well_reused(report: Report) -> str:
     cures = sum(bool(finding.cure) for finding in report.findings)
     see = f"; see the {'other findings' if cures > 1 else 'other finding'} below" if cures else ""
-    return f"Connections are reused as they should be{see}."
+    within = "Within each process, connections" if _of_processes(report) else "Connections"
+    return f"{within} are reused as they should be{see}."
+
+
+def _of_processes(report: Report) -> bool:
+    """Whether what is to be changed lies between processes."""
+    return any(
+        finding.finding in ("session-after-fork", "short-lived-processes")
+        for finding in report.findings
+    )
 
 
 # -- One route -----------------------------------------------------------------------------------
@@ -269,11 +288,13 @@ def likeliest(members: Sequence[str], *, longest: int) -> str:
 
 def left_open(report: Report) -> str:
     """Connections that nobody closed, where their Sessions were made, and what closes them."""
-    if not report.left_open:
-        return ""
-    at = lines(dict(zip(report.left_at, chain(report.left_each, repeat(1)), strict=False)))
-    made = f" (Session made at {at})" if at else ""
-    return (
-        f"Left open at the end: {many(report.left_open, 'connection')}{made}. "
-        "Use session.close(), or a with statement."
-    )
+    said = []
+    if report.left_open:
+        at = lines(dict(zip(report.left_at, chain(report.left_each, repeat(1)), strict=False)))
+        made = f" (Session made at {at})" if at else ""
+        said.append(f"Left open at the end: {many(report.left_open, 'connection')}{made}.")
+    if report.unclosed_at:
+        number = many(sum(report.unclosed_at.values()), "connection")
+        made = lines(report.unclosed_at)
+        said.append(f"Never closed, but collected: {number} (Session made at {made}).")
+    return " ".join([*said, "Use session.close(), or a with statement."]) if said else ""
