@@ -24,7 +24,8 @@ def test_a_session_that_was_collected_and_never_closed_is_named(serve):
         gc.collect()
     report = seen.result()
     [(place, connections)] = report.unclosed_at.items()
-    assert (place.partition(":")[0], connections, report.left_open) == ("test_unclosed.py", 2, 0)
+    assert place.partition(":")[0].endswith("test_unclosed.py")
+    assert (connections, report.left_open) == (2, 0)
     assert left_open(report) == (
         f"Never closed, but collected: 2 connections (Session made at {place}). "
         "Use session.close(), or a with statement."

@@ -60,6 +60,7 @@ def report(
     hosts, findings = _hosts(merged, counts, routes, {one.opening.connection.id for one in listed})
     exchanges, places = _timeline(merged)
     noted = [one for record in records for one in record.circumstances]
+    found = (*findings_of_processes(records), *findings, *findings_of_program(hosts, noted))
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
     left = by_frequency(at for record in records for at in record.left_at)
     said = [warning for record in records for warning in record.warnings]
@@ -73,11 +74,7 @@ def report(
         connections=tuple(map(_listed, listed)),
         exchanges=exchanges,
         places=places,
-        findings=(
-            *findings_of_processes(records),
-            *findings,
-            *findings_of_program(hosts, noted),
-        ),
+        findings=found,
         left_open=sum(record.left_open for record in records),
         left_at=tuple(left),
         left_each=tuple(left.values()),

@@ -77,7 +77,7 @@ def _places(places: Iterable[str | None]) -> Counter[str]:
 
 
 def _used(made: Counter[str], used: Counter[str], children: int) -> str:
-    session = f"The Session made at {located(made)}" if made else "A Session"
+    session = f"The Session made at {located(made)}" if made else "A Session or PoolManager"
     where = f" (at {located(used)})" if used else ""
     in_ = "the child process" if children == 1 else f"{children} child processes"
     return f"{session} had open connections at a fork, and was then used in {in_}{where}."
