@@ -18,6 +18,7 @@ from keptalive import results, tuned_session
 from keptalive.bench.plan import Plan, read_plan
 from keptalive.causes.catalogue import CATALOGUE, ROWS
 from keptalive.causes.cures import cure
+from keptalive.causes.findings.catalogue import FINDINGS
 from keptalive.causes.libraries import LIBRARIES
 from keptalive.causes.log_sets import SETS
 from keptalive.causes.meaning import meaning_of
@@ -93,6 +94,11 @@ def libraries_table() -> str:
     return table("library", *(f"`{row.name}`" for row in shown), rows=rows)
 
 
+def findings_table() -> str:
+    """A row for each finding."""
+    return table("finding", "what was seen", rows=[(f"`{n}`", s) for n, s in FINDINGS.items()])
+
+
 def scenarios_table() -> str:
     """A row for each scenario of the look-alike."""
     rows = [
@@ -116,6 +122,7 @@ def table(*header: str, rows: Sequence[Sequence[str]]) -> str:
 
 MADE = {
     "causes": (ROOT / "docs" / "causes.md", causes_table),
+    "findings": (ROOT / "docs" / "causes.md", findings_table),
     "sets": (ROOT / "docs" / "causes.md", sets_table),
     "libraries": (ROOT / "docs" / "causes.md", libraries_table),
     "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
@@ -135,6 +142,15 @@ def split_at(name: str, page: str) -> tuple[str, str, str]:
 def test_a_table_in_the_pages_is_that_of_the_code(name: str) -> None:
     page, made = MADE[name]
     assert made() == split_at(name, page.read_text())[1]
+
+
+def test_the_table_of_findings_has_every_one_that_the_code_makes() -> None:
+    modules = (ROOT / SOURCE / "causes" / "findings").glob("*.py")
+    text = "\n".join(module.read_text() for module in modules)
+    made = set(re.findall(r'finding="([a-z\d-]+)"', text))
+    constants = set(re.findall(r'^(?:[A-Z\d_]+(?:, [A-Z\d_]+)? = )"(.*)"$', text, re.M))
+    made |= {name for line in constants for name in line.split('", "')}
+    assert {name for name in made if re.fullmatch(r"[a-z\d-]+", name)} == set(FINDINGS)
 
 
 def test_the_readme_has_the_right_number_of_causes() -> None:

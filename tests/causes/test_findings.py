@@ -14,8 +14,8 @@ from keptalive.records.connection import CloseReason, Connection
 from keptalive.records.counts import FailedAddress, ResponseTime
 from keptalive.records.process import ProcessRecord
 from keptalive.records.report import Finding
-from keptalive.render.report_sentences import NOTHING_TO_CHANGE
-from keptalive.render.report_sentences import verdict as verdict_of
+from keptalive.render.verdict import NOTHING_TO_CHANGE
+from keptalive.render.verdict import verdict as verdict_of
 
 
 def found(*connections: Connection, **counts: Any) -> list[Finding]:

@@ -20,7 +20,8 @@ from tests.logs.texts import (
     retrying,
 )
 
-from keptalive.render.report_sentences import numbers, verdict
+from keptalive.render.report_sentences import numbers
+from keptalive.render.verdict import verdict
 
 OLD = "requests.packages.urllib3.connectionpool"
 _OBJECT = "<urllib3.connection.HTTPSConnection object at 0x7f>"

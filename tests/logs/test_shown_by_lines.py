@@ -21,7 +21,7 @@ from tests.logs.texts import (
 
 from keptalive.logs.host import AtOnce
 from keptalive.records.report import Range
-from keptalive.render.report_sentences import verdict
+from keptalive.render.verdict import verdict
 
 ONE = Range(least=1, most=1)
 TIMED_OUT = (

@@ -37,30 +37,33 @@ ROWS = [
     "     1       1  first-use    test_it.py::test_keeps_its_connection",
 ]
 TOTAL = "4 tests: 6 connections opened, 3 would be enough; 3 responses on a kept one."
+SHARED = "If tests shared a Session, 1 would be enough for all of them."
 
 
 def summary(result: pytest.RunResult) -> list[str]:
     """The lines beneath its title, to the last of the report."""
     lines = result.stdout.str().splitlines()
-    return lines[lines.index(f"{' connections ':=^80}") + 1 : -1]
+    shown = lines[lines.index(f"{' connections ':=^80}") + 1 : -1]
+    return [re.sub(r" \([\d.]+ m?s saved\)", "", line) for line in shown]
 
 
 def test_the_tests_that_opened_most_come_first_with_their_most_expensive_cause(project):
     result = project.run(SHOPPING, "--connections")
-    assert [HEADINGS, *ROWS, TOTAL] == summary(result)
+    assert [HEADINGS, *ROWS, TOTAL, SHARED] == summary(result)
     result.assert_outcomes(passed=5)
 
 
 def test_workers_of_xdist_show_the_same(project):
     project.run(SHOPPING, "--collect-only")
     result = project.elsewhere("--connections", "-n2", "--dist", "loadscope", "-W", "error")
-    assert [HEADINGS, *ROWS, TOTAL] == summary(result)
+    assert [HEADINGS, *ROWS, TOTAL, SHARED] == summary(result)
     result.assert_outcomes(passed=5)
 
 
 @pytest.mark.parametrize(("option", "rows"), [("=2", ROWS[:2]), ("=1", ROWS[:1]), ("=0", ROWS)])
 def test_as_many_as_are_asked_for_are_shown(project, option, rows):
-    assert [HEADINGS, *rows, TOTAL] == summary(project.run(SHOPPING, f"--connections{option}"))
+    result = project.run(SHOPPING, f"--connections{option}")
+    assert [HEADINGS, *rows, TOTAL, SHARED] == summary(result)
 
 
 def test_what_is_no_number_is_a_usage_error(project):
@@ -124,3 +127,81 @@ def test_junits_xml_is_as_it_was_where_no_summary_is_wanted(project, refused):
     assert list(root.iter("property")) == []
     [failure] = root.iter("failure")
     assert refused in re.sub(r"127\.0\.0\.1:\d+", "SHOP", failure.text)
+
+
+LEFT_OPEN = """
+    @pytest.fixture
+    def api():
+        return requests.Session()
+
+    def test_a(api, url):
+        api.get(url)
+
+    def test_b(api, url):
+        api.get(url)
+
+    def test_closes_it(url):
+        with requests.Session() as session:
+            session.get(url)
+
+    class Kept:
+        session = requests.Session()
+
+    def test_d(url):
+        Kept.session.get(url)
+
+    @pytest.fixture(scope="module")
+    def shared():
+        with requests.Session() as session:
+            yield session
+
+    def test_shares_what_is_closed_later(shared, url):
+        shared.get(url)
+"""
+
+
+@pytest.mark.parametrize("elsewhere", [False, pytest.param(True, marks=pytest.mark.complete)])
+def test_tests_that_left_a_session_open_are_named_with_the_place_where_it_was_made(
+    project, elsewhere
+):
+    result = project.run(LEFT_OPEN, "--connections=1")
+    if elsewhere:
+        result = project.elsewhere("--connections=1", "-n2", "--dist", "loadscope")
+    assert summary(result)[2:] == [
+        "5 tests: 5 connections opened; 0 responses on a kept one.",
+        SHARED,
+        "Sessions that no test closed (use session.close(), or a with statement):",
+        "  made at test_it.py:21: test_it.py::test_d",
+        "  made at test_it.py:8: test_it.py::test_a, test_it.py::test_b",
+    ]
+
+
+MOCKED = """
+    @pytest.fixture
+    def api(monkeypatch):
+        def send(self, request, **settings):
+            response = requests.Response()
+            response.status_code = 200
+            return response
+        send.__module__ = "responses"
+        monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+
+    def test_asks_nobody(api):
+        requests.get("http://api.example.com/")
+"""
+
+
+def test_a_test_whose_answers_were_all_mocked_is_counted(project):
+    assert summary(project.run(MOCKED, "--connections")) == [
+        "No test got a response through requests or urllib3.",
+        "1 test had all answers from a mock or a recording.",
+    ]
+
+
+def test_a_limit_that_a_mocked_test_breaks_says_that_it_was_mocked(project):
+    marked = MOCKED.replace(
+        "def test_asks", "@pytest.mark.connections(exactly=1)\n    def test_asks"
+    )
+    shown = project.shown(project.run(marked))
+    assert "opened no connection, exactly 1 expected" in shown
+    assert "! 1 answer came from no socket, but from a mock or a recording" in shown

@@ -15,6 +15,7 @@ from keptalive.cli.output import Screen
 from keptalive.records.plain import with_texts
 from keptalive.records.report import Cause, Finding, HostReport, Range, Report
 from keptalive.render import report_sentences
+from keptalive.render import verdict as verdicts
 from keptalive.render.terminal.report import screen
 
 
@@ -280,7 +281,7 @@ https://down.test
 
 
 def test_that_nothing_was_seen_is_said():
-    assert shown() == report_sentences.NOTHING_SEEN
+    assert shown() == verdicts.NOTHING_SEEN
 
 
 SUM = Finding(
@@ -313,9 +314,7 @@ def test_a_finding_over_several_hosts_that_costs_next_to_nothing_changes_no_verd
 def test_connections_of_which_none_was_used_again_are_not_called_reused():
     threads = replace(FINE, requests=1, opened=1, reused=0)
     both = (threads, replace(threads, host="https://also.test:443"))
-    verdict = report_sentences.verdict(
-        Report(source="watch", hosts=both, findings=(SUM,), seconds=0.2)
-    )
+    verdict = verdicts.verdict(Report(source="watch", hosts=both, findings=(SUM,), seconds=0.2))
     assert verdict == (
         "All 2 connections were necessary; 20 ms of 200 ms could be saved otherwise: see the other "
         "finding below."
@@ -327,7 +326,7 @@ def test_connections_of_which_none_was_used_again_are_not_called_reused():
 
 @pytest.mark.parametrize("fine", [True, False])
 def test_nothing_to_change_is_said_exactly_where_the_judge_says_so(fine, monkeypatch):
-    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: fine)
+    monkeypatch.setattr(verdicts, "nothing_to_change", lambda *_: fine)
     for hosts in ([BAD], [FINE], [BAD, FINE]):
         assert shown(*hosts).startswith("Nothing to change.") == fine
         assert ("Nothing to change" in shown(*hosts)) == fine
@@ -335,7 +334,7 @@ def test_nothing_to_change_is_said_exactly_where_the_judge_says_so(fine, monkeyp
 
 def test_the_judge_is_asked_with_all_findings(monkeypatch):
     seen = []
-    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *given: seen.append(given))
+    monkeypatch.setattr(verdicts, "nothing_to_change", lambda *given: seen.append(given))
     finding = Finding(finding="ca-bundle", host=None, evidence="Seen.")
     shown(FINE, findings=(finding,))
     assert seen
@@ -366,26 +365,26 @@ def test_the_judge_is_asked_with_all_findings(monkeypatch):
 def test_the_verdict_is_how_many_connections_and_seconds_were_not_necessary(
     hosts, seconds, verdict
 ):
-    assert report_sentences.verdict(
-        Report(source="watch", hosts=tuple(hosts), seconds=seconds)
-    ) == (verdict)
+    assert verdicts.verdict(Report(source="watch", hosts=tuple(hosts), seconds=seconds)) == (
+        verdict
+    )
 
 
 def test_where_perfect_reuse_is_unknown_there_is_no_verdict():
     unknown = replace(BAD, perfect=None, seconds_saved=None)
-    assert report_sentences.verdict(Report(source="log", hosts=(unknown,))) == ""
+    assert verdicts.verdict(Report(source="log", hosts=(unknown,))) == ""
 
 
 def test_a_host_with_responses_on_kept_connections_only_has_not_failed(monkeypatch):
-    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: False)
+    monkeypatch.setattr(verdicts, "nothing_to_change", lambda *_: False)
     kept = host("http://kept.test:80", reused=3, unanswered=1)
-    assert report_sentences.verdict(Report(source="watch", hosts=(kept,))) == (
+    assert verdicts.verdict(Report(source="watch", hosts=(kept,))) == (
         "Connections are reused as they should be."
     )
 
 
 def test_where_no_connection_could_be_saved_the_verdict_leads_to_the_findings(monkeypatch):
-    monkeypatch.setattr(report_sentences, "nothing_to_change", lambda *_: False)
+    monkeypatch.setattr(verdicts, "nothing_to_change", lambda *_: False)
     finding = Finding(finding="waiting", host=None, evidence="Seen.", cure="A larger pool.")
     verdict = shown(FINE, findings=(finding,)).splitlines()[0]
     assert verdict == "Connections are reused as they should be; see the other finding below."

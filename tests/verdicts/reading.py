@@ -6,7 +6,7 @@ from typing import Any
 
 from keptalive.causes.judge import report
 from keptalive.records.report import Cause, Finding, HostReport, Report
-from keptalive.render.report_sentences import NOTHING_TO_CHANGE, verdict
+from keptalive.render.verdict import NOTHING_TO_CHANGE, verdict
 from keptalive.watching.api import Watch
 
 

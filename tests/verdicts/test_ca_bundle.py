@@ -19,7 +19,7 @@ from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
 
 from keptalive import tuned_session, watch
 from keptalive.records.report import Finding, Report
-from keptalive.render.report_sentences import NOTHING_TO_CHANGE, verdict
+from keptalive.render.verdict import NOTHING_TO_CHANGE, verdict
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.servers.scripted import PATIENCE_S, Peer, Script, Server
 
 from keptalive import tuned_session, watch
 from keptalive.records.report import Finding, Report
-from keptalive.render.report_sentences import NOTHING_TO_CHANGE, verdict
+from keptalive.render.verdict import NOTHING_TO_CHANGE, verdict
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where packets can be counted")
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from keptalive.causes.catalogue import CATALOGUE
+from keptalive.causes import sentences
+from keptalive.causes.catalogue import CATALOGUE, Row
 from keptalive.causes.cures import cure, through
-from keptalive.causes.facts import known, peer
+from keptalive.causes.facts import Opening, known, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
@@ -168,6 +169,8 @@ def _cause(
         facts.update(peer(openings))
     if missing is not None:
         facts["not_recorded"] = missing.count + missing.unanswered
+    if shared := sum(one.predecessor is not None and one.predecessor.shared for one in openings):
+        facts["shared_after_fork"] = shared
     return Cause(
         cause=name,
         count=answered + (missing.count if missing else 0),
@@ -175,10 +178,17 @@ def _cause(
         seconds=sum(opening.connection.seconds for opening in openings)
         + ((missing.seconds or 0.0) if missing else 0.0),
         facts=facts,
-        evidence=row.evidence(facts),
-        cure=cure(name, facts, row.cure(facts)),
+        evidence=" ".join(filter(None, (row.evidence(facts), sentences.shared(facts)))),
+        cure=sentences.SHARED_CURE
+        if _is_of_the_fork(row, facts, openings)
+        else cure(name, facts, row.cure(facts)),
         connections=tuple(o.connection.id for o in openings if o.connection.id in listed),
     )
+
+
+def _is_of_the_fork(row: Row, facts: Mapping[str, Any], openings: Sequence[Opening]) -> bool:
+    """Whether all of them replace connections that two processes had broken between them."""
+    return row.mended_by == "server" and 0 < len(openings) == facts.get("shared_after_fork")
 
 
 def _spread(values: Sequence[float]) -> Spread | None:

@@ -7,7 +7,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
 from keptalive.causes.facts import by_frequency
-from keptalive.causes.findings import findings_of, findings_of_openings, findings_of_program
+from keptalive.causes.findings import (
+    findings_of,
+    findings_of_openings,
+    findings_of_processes,
+    findings_of_program,
+)
 from keptalive.causes.hosts import counts_by_route, host_report, is_costly, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
@@ -72,11 +77,22 @@ def report(
         connections=tuple(map(_listed, listed)),
         exchanges=exchanges,
         places=places,
-        findings=(*findings, *_findings_of_all(hosts, ordered, records)),
+        findings=(*findings_of_processes(records), *findings, *_of_all(hosts, ordered, records)),
         left_open=sum(record.left_open for record in records),
         left_at=tuple(left),
         left_each=tuple(left.values()),
+        unclosed_at=_unclosed(merged),
         warnings=each_once([*said, *warnings, *_missing(missing, merged.exchanges_missing)]),
+    )
+
+
+def _unclosed(merged: Merged) -> dict[str, int]:
+    """Where Sessions were made that were collected and never closed, the most frequent first."""
+    return by_frequency(
+        one.facts.session_location or one.facts.session_entered
+        for connections in merged.connections
+        for one in connections
+        if one.end is not None and one.end.collected
     )
 
 
@@ -95,7 +111,9 @@ def _judged(
     judged: dict[Route, _JudgedRoute] = {}
     for route in dict.fromkeys([*counts, *(route for routes in processes for route in routes)]):
         several = [routes.get(route, []) for routes in processes]
-        pattern = pattern_of([one for part in several for one in part], counts.get(route, ()))
+        # the end of a connection that two processes used says nothing of the server
+        alone = [one for part in several for one in part if not one.shared]
+        pattern = pattern_of(alone, counts.get(route, ()))
         causes = [one for part in several for one in judge(part, pattern)]
         judged[route] = _JudgedRoute(causes, pattern)
     return judged
@@ -136,7 +154,7 @@ def _hosts(
     return tuple(host for host, _ in reports), tuple(f for _, found in reports for f in found)
 
 
-def _findings_of_all(
+def _of_all(
     hosts: Sequence[HostReport], judged: Sequence[Judged], records: Iterable[ProcessRecord]
 ) -> tuple[Finding, ...]:
     """The findings over several routes: from all connections, and from what processes noted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from keptalive.records.connection import Connection, Exchange
@@ -22,7 +22,8 @@ class Merged:
     Attributes:
         started_ns: the wall clock then; None without any process.
         seconds: until the last of them ended.
-        connections: of each process, numbered over all of them in the order of their attempts.
+        connections: of each process, numbered over all of them in the order of their attempts;
+            `shared` holds for every process that has the connection.
         ends_s: of each process, when its watch ended.
         exchanges: in the order of their start; None if nobody recorded any.
         exchanges_missing: how many are not among them.
@@ -41,8 +42,9 @@ def merge(records: Sequence[ProcessRecord]) -> Merged:
     started_ns = min((record.started_ns for record in records), default=None)
     shifts = [(record.started_ns - (started_ns or 0)) / 1e9 for record in records]
     ids = _numbered(records, shifts)
+    shared = {(c.process, c.id) for record in records for c in record.connections if c.shared}
     connections = tuple(
-        tuple(_moved(one, number, shift, ids) for one in record.connections)
+        tuple(_moved(one, number, shift, ids, shared) for one in record.connections)
         for number, (record, shift) in enumerate(zip(records, shifts, strict=True))
     )
     ends_s = tuple(s + record.seconds for record, s in zip(records, shifts, strict=True))
@@ -69,9 +71,12 @@ def _numbered(records: Sequence[ProcessRecord], shifts: Sequence[float]) -> Ids:
     return {(number, id_): new for new, (_, number, id_) in enumerate(order, start=1)}
 
 
-def _moved(one: Connection, number: int, shift: float, ids: Ids) -> Connection:
+def _moved(
+    one: Connection, number: int, shift: float, ids: Ids, shared: Set[tuple[int, int]]
+) -> Connection:
     return replace(
         one,
+        shared=(one.process, one.id) in shared,
         id=ids[number, one.id],
         replaces=None if one.replaces is None else ids.get((number, one.replaces)),
         attempted_s=_later(one.attempted_s, shift),

@@ -267,6 +267,18 @@ def errors(facts: Facts) -> str:
     return " ".join(part for part in (said, requested(facts)) if part)
 
 
+SHARED_CURE = "Make the Session in each process: see session-after-fork."
+
+
+def shared(facts: Facts) -> str:
+    """How many of the connections before were used by two processes."""
+    number = facts.get("shared_after_fork", 0)
+    if not number:
+        return ""
+    what = "one connection" if number == 1 else f"{number} connections"
+    return f"Replaced {what} that several processes had used after a fork."
+
+
 def unknown(facts: Facts) -> str:
     """Where requests were made, and what was not recorded."""
     missing = facts.get("not_recorded")

@@ -45,6 +45,7 @@ class ConnectionEnd:
         how: what was seen of it.
         idle_s: how long it had been unused then; None where that was not seen.
         error: for `CloseReason.FAILED`: the name of the exception's type.
+        collected: nobody closed its Session, which was collected with it.
         keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
         request_location: where in the program its last response was asked for, if as a stream.
         request_library, request_entered: as in `OpeningFacts`.
@@ -53,6 +54,7 @@ class ConnectionEnd:
     how: CloseReason
     idle_s: float | None = None
     error: str | None = None
+    collected: bool = False
     keep_alive: str | None = None
     request_location: str | None = None
     request_library: str | None = None
@@ -172,6 +174,7 @@ class Connection:
         longest_idle_s: the longest time unused after which it still served.
         end: None while it is open.
         replaces: the id of the connection whose end made this one necessary, if there is one.
+        shared: several processes have sent requests on it: it was open when one was forked.
         facts: what bears on why it was needed.
     """
 
@@ -189,6 +192,7 @@ class Connection:
     longest_idle_s: float = 0.0
     end: ConnectionEnd | None = None
     replaces: int | None = None
+    shared: bool = False
     facts: OpeningFacts = field(default_factory=OpeningFacts)
 
     @property

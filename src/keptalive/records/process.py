@@ -20,6 +20,7 @@ class Circumstance:
         host: of which host, or None.
         where: where in the program, or None.
         detail: a name that belongs to it, of a package or an error perhaps.
+        other: a second one, with which the first is compared.
         count: how often.
     """
 
@@ -27,6 +28,7 @@ class Circumstance:
     host: str | None = None
     where: str | None = None
     detail: str | None = None
+    other: str | None = None
     count: int = 1
 
 
@@ -38,6 +40,7 @@ class ProcessRecord:
         process: its id.
         started_ns: the wall clock, in nanoseconds since 1970, at second 0 of all its times.
         seconds: how long it was watched.
+        earlier_s: how long the process had run by then, as far as that is known.
         hosts: the counts of each route.
         connections: the first `CONNECTIONS_KEPT`, in the order of their attempts; each `replaces`
             names an earlier one of them.
@@ -53,6 +56,7 @@ class ProcessRecord:
     process: int
     started_ns: int
     seconds: float
+    earlier_s: float = 0.0
     hosts: tuple[HostCounts, ...] = ()
     connections: tuple[Connection, ...] = ()
     connections_missing: int = 0

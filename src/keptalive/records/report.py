@@ -181,6 +181,8 @@ class Report:
         left_open: connections that were open at the end; None if unknown.
         left_at: where their Sessions were made, as far as that is known, the most frequent first.
         left_each: how many of these connections each such place has.
+        unclosed_at: where Sessions were made that nobody closed before they were collected, and how
+            many connections they had open.
         warnings: what limits the truth of all this, in sentences.
     """
 
@@ -198,4 +200,5 @@ class Report:
     left_open: int | None = None
     left_at: tuple[str, ...] = ()
     left_each: tuple[int, ...] = ()
+    unclosed_at: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

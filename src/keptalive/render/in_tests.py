@@ -6,7 +6,7 @@ Plain text, since it goes into assertion messages and through pytest's own termi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from textwrap import fill
+from textwrap import fill, wrap
 from typing import NamedTuple
 
 from keptalive import redaction
@@ -14,11 +14,12 @@ from keptalive.causes.meaning import meaning_of
 from keptalive.compare.limits import Limit, beyond, opened_by_all
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Report
-from keptalive.render.numbers import host_name, many, number
+from keptalive.render.numbers import SHORTEST_S, duration, host_name, many, number
 from keptalive.text import harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns
 NAMED = 3  # hosts in a headline
+SHOWN = 5  # tests that left the same Session open
 
 
 # -- A broken limit ------------------------------------------------------------------------------
@@ -34,7 +35,9 @@ def refusal(limit: Limit, report: Report) -> str | None:
     for host in hosts:
         lines += [f"{_route(host)}: {_opened(host)}"] if len(hosts) > 1 else []
         lines += [line for cause in host.causes for line in _cause(cause)]
-    lines += [_indented(redaction.shown(warning), "! ") for warning in report.warnings]
+    mocks = [one.evidence for one in report.findings if one.finding == "mocked-answers"]
+    said = [*mocks, *report.warnings]
+    lines += [_indented(redaction.shown(one), "! ") for one in said]
     return harmless("\n".join(lines))
 
 
@@ -98,13 +101,30 @@ def _allowed(limit: Limit) -> str:
 class OfTest(NamedTuple):
     """What one test did: connections, those of perfect reuse, responses on kept ones, the cause.
 
-    ``cause`` is the most expensive one; empty if nothing was opened.
+    ``cause`` is the most expensive one; empty if nothing was opened. ``mocked`` are answers of a
+    mock or a recording.
     """
 
     opened: int
     perfect: int
     reused: int
     cause: str
+    mocked: int = 0
+
+
+class Unclosed(NamedTuple):
+    """A test whose connection nobody closed, and where its Session was made; "" if unknown."""
+
+    test: str
+    session: str
+
+
+class Together(NamedTuple):
+    """What all tests of one process did: perfect reuse over all of them, and what it would save."""
+
+    perfect: int
+    saved_s: float
+    unclosed: tuple[Unclosed, ...] = ()
 
 
 HEADINGS = ("opened", "enough", "cause", "test")
@@ -138,13 +158,53 @@ def _end_of(test: str, room: int) -> str:
 
 def totals(tests: Mapping[str, OfTest]) -> str:
     """What all tests did together, in a sentence."""
-    if not tests:
+    some = [did for did in tests.values() if did.opened or did.reused]
+    if not some:
         return "No test got a response through requests or urllib3."
-    opened = sum(did.opened for did in tests.values())
-    perfect = sum(did.perfect for did in tests.values())
-    reused = sum(did.reused for did in tests.values())
+    opened = sum(did.opened for did in some)
+    perfect = sum(did.perfect for did in some)
+    reused = sum(did.reused for did in some)
     enough = f", {number(perfect)} would be enough" if perfect < opened else ""
     return (
-        f"{many(len(tests), 'test')}: {many(opened, 'connection')} opened{enough}; "
+        f"{many(len(some), 'test')}: {many(opened, 'connection')} opened{enough}; "
         f"{many(reused, 'response')} on a kept one."
     )
+
+
+def shared(tests: Mapping[str, OfTest], processes: Sequence[Together]) -> list[str]:
+    """What tests would save that share their Session, where they would."""
+    alone = sum(did.perfect for did in tests.values())
+    perfect = sum(one.perfect for one in processes)
+    if not processes or perfect >= alone:
+        return []
+    saved_s = sum(one.saved_s for one in processes)
+    saved = f" ({duration(saved_s)} saved)" if saved_s >= SHORTEST_S else ""
+    return [f"If tests shared a Session, {number(perfect)} would be enough for all of them{saved}."]
+
+
+def mocked(tests: Mapping[str, OfTest]) -> list[str]:
+    """How many tests had no answer but from a mock."""
+    count = sum(bool(did.mocked) and not did.opened and not did.reused for did in tests.values())
+    return [f"{many(count, 'test')} had all answers from a mock or a recording."] if count else []
+
+
+def unclosed(processes: Sequence[Together], *, width: int) -> list[str]:
+    """Which tests left a Session open, by where it was made."""
+    places: dict[str, list[str]] = {}
+    for one in (one for process in processes for one in process.unclosed):
+        places.setdefault(one.session, []).append(one.test)
+    if not places:
+        return []
+    lines = ["Sessions that no test closed (use session.close(), or a with statement):"]
+    for place, names in sorted(places.items()):
+        made = f"made at {place}" if place else "made before the tests"
+        lines += wrap(
+            f"{made}: {', '.join(names[:SHOWN])}"
+            + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""),
+            width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return [redaction.shown(line) for line in lines]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _PORTS = {"http://": ":80", "https://": ":443"}
+SHORTEST_S = 0.001  # less cannot be noticed
 NAMED = 3  # names of a list; of the others only how many
 
 

@@ -13,7 +13,7 @@ import time
 
 from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.run.inject._keptalive_names import TIMELINE
-from keptalive.run.inject.importing import when_imported
+from keptalive.run.inject.importing import when_imported, when_imported_within
 
 TYPE_CHECKING = False  # typing costs more than all of this, and so does contextlib
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from keptalive.watching.api import Watch
+
+_COPY, _CLIENT = "unwatched-urllib3", "unwatched-client"
+_COPY_ENDING = ".urllib3.connection"
+_CLIENTS = ("httpx", "aiohttp", "niquests", "pycurl", "curl_cffi")  # are not watched
 
 # What a watch imports. If that fails, the program must not see it: it may not even use requests.
 _CALLED = frozenset({"requests", "urllib3", "charset_normalizer", "chardet", "idna", "certifi"})
@@ -38,6 +42,7 @@ class ProcessWatcher:
         self._trouble: str | None = None
         self._note: Callable[[], None] = lambda: None
         self._noting: set[int] = set()  # threads that take a note just now
+        self._copies: dict[tuple[str, str], int] = {}  # `unwatched.Counts`
         self._began = time.time_ns(), time.perf_counter()
 
     def on_change(self, note: Callable[[], None]) -> None:
@@ -47,6 +52,7 @@ class ProcessWatcher:
     def after_fork(self) -> None:
         """What the parent did is the parent's."""
         self._began = time.time_ns(), time.perf_counter()
+        self._copies.clear()
         parents = self._stack
         if self._watch is not None and parents is not None:
             from keptalive.watching.api import watch
@@ -67,6 +73,8 @@ class ProcessWatcher:
         if self._watch is None:
             return self._without_traffic()
         record: dict[str, Any] = self._as_plain(self._watch.record())
+        record["earlier_s"] = max(0.0, (record["started_ns"] - self._began[0]) / 1e9)
+        record["circumstances"] = [*record["circumstances"], *self._unwatched()]
         if _thread.get_ident() in self._noting:
             # they are in use, and that is not how it ends
             record["left_open"], record["left_at"] = 0, []
@@ -79,8 +87,29 @@ class ProcessWatcher:
             "process": os.getpid(),
             "started_ns": started_ns,
             "seconds": time.perf_counter() - began,
+            "circumstances": self._unwatched(),
             "warnings": [self._trouble] if self._trouble else [],
         }
+
+    def _unwatched(self) -> list[dict[str, Any]]:
+        """The clients that were imported and are not watched, as `Circumstance`s."""
+        clients = [{"kind": _CLIENT, "detail": name} for name in _CLIENTS if name in sys.modules]
+        copies = [
+            {"kind": _COPY, "host": host, "detail": name, "count": count}
+            for (name, host), count in self._copies.items()
+        ]
+        return [*clients, *copies]
+
+    def count(self, module: ModuleType) -> None:
+        """Some package's own copy of urllib3 has been imported: count what it opens."""
+        from keptalive.watching.copies import count_connections
+
+        try:
+            count_connections(module, self._copies)
+        except Exception as error:  # ours: this copy is not the urllib3 that we know
+            if not is_ours(error):
+                raise
+            self._trouble = f"{module.__name__} is not counted: {type(error).__name__}: {error}"
 
     def start(self, module: ModuleType) -> None:
         """Begin the watch: requests or urllib3 has been imported, whole.
@@ -123,4 +152,5 @@ def begin() -> ProcessWatcher:
     watcher = ProcessWatcher()
     for name in ("requests", "urllib3"):
         when_imported(name, watcher.start)
+    when_imported_within(_COPY_ENDING, watcher.count)
     return watcher

@@ -164,6 +164,8 @@ class _Watching:
                 observer = Observer(clock)
                 self._stack.enter_context(observed(observer))
                 self._observer = observer
+            elif observer.process != os.getpid():
+                noted(observer, observer.begins_in_child)
             observer.recorders = (*observer.recorders, recorder)
             observer.timeline = observer.timeline or recorder.exchanges is not None
             return observer

@@ -25,9 +25,9 @@ from keptalive.watching.call_site import (
     place_in_program,
     session_on_the_stack,
 )
+from keptalive.watching.circumstances import Circumstances, is_inherited
 from keptalive.watching.foreign import NAME, attached_to, name_of, own, pools_kept_by
 from keptalive.watching.owners import Adapters, Owner
-from keptalive.watching.recorder import Recorder
 from keptalive.watching.tracking import ConnectionState, Pool
 
 # Settings of TLS that are part of a pool's key in urllib3 (`poolmanager.PoolKey`)
@@ -37,15 +37,23 @@ _TLS = (
     *("assert_hostname", "assert_fingerprint", "server_hostname"),
 )
 _QUOTED_PATH = re.compile(r"http\+unix://([^/]+)")  # as requests-unixsocket's
-_numbers = itertools.count(1)  # of owners and observers, never the same twice in this process
+# Never the same twice in this process; its child, after a fork, goes on from there
+_numbers = itertools.count(1)  # of owners and observers
+_ticks = itertools.count(1)  # the order of things, whatever the clock says
 
 
-class Attachments:
+class Attachments(Circumstances):
     """Finds the state of an object, and gives it one when it is seen first."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.number = next(_numbers)
-        self.recorders: tuple[Recorder, ...] = ()
+        self.process = os.getpid()
+        self.ticks = _ticks
+
+    def begins_in_child(self) -> None:
+        """This is the child of a fork now: whatever was seen was the parent's."""
+        self.number, self.process = next(_numbers), os.getpid()
 
     def fault(self, error: Exception) -> bool:
         """Tell the recorders of a mistake of ours; False if the exception is the program's.
@@ -84,7 +92,7 @@ class Attachments:
             return  # it keeps no pools, and has no room for us perhaps
         owner = self.owner_of(adapter)
         if owner.made_at == NOWHERE:
-            owner.made_at = place_in_program()
+            owner.made_at, owner.adapter = place_in_program(), weakref.ref(adapter)
 
     def tls_of(self, context: dict[str, Any]) -> tuple[str, ...]:
         """What tells the TLS settings of this pool's key from others; no secret."""
@@ -137,13 +145,17 @@ class Attachments:
             tls = known.tls if known else ()
             state = self._pool(pool, owner, tls, keeper, is_new=pool.num_connections <= made)
             _attach(pool, state)
+            if known is not None:
+                self.meets_in_child(state, list(known.known))
         return state
 
     def connection(self, conn: Any) -> ConnectionState:
         """The state of a connection."""
         state = attached_to(conn)
         if type(state) is not ConnectionState or state.seen_by != self.number:
-            state = ConnectionState(self.number)
+            before, state = state, ConnectionState(self.number)
+            if type(before) is ConnectionState and is_inherited(before):
+                state.attempt, state.since, state.connected = before.attempt, before.since, True
             _attach(conn, state)
         return state
 

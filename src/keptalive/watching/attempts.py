@@ -18,6 +18,7 @@ class ConnectionAttempt:
         recorders: those that listened when it was attempted; for all others it was there before.
         most_at_once: what `OpeningFacts.most_at_once` is for each of these.
         connected_at, answered: whether its opening came to something.
+        shared: another process opened it, and this one, its fork, sends requests on it too.
         predecessor: whose place it takes, until it has connected: if it never does, the next one
             takes that place.
     """
@@ -37,6 +38,7 @@ class ConnectionAttempt:
     longest_idle_s: float = 0.0
     end: ConnectionEnd | None = None
     replaces: int | None = None
+    shared: bool = False
     predecessor: ConnectionAttempt | None = None
     facts: OpeningFacts = field(default_factory=OpeningFacts)
     recorders: tuple[object, ...] = NOBODY
@@ -69,6 +71,7 @@ class ConnectionAttempt:
             longest_idle_s=self.longest_idle_s,
             end=self.end,
             replaces=self.replaces,
+            shared=self.shared,
             facts=facts,
         )
 

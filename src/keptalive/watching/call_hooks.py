@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from keptalive.watching.attachments import address
 from keptalive.watching.call_site import follows_a_redirect
 from keptalive.watching.calls import CALL, Call
+from keptalive.watching.foreign import origin_of, own
 from keptalive.watching.noted import Function, noted
 from keptalive.watching.observer import Observer
 
@@ -32,13 +34,23 @@ def session_send(see: Observer, send: Function) -> Function:
             noted(see, see.streamed, call)
         try:
             CALL.set(call)
-            return send(self, request, **settings)
+            response = send(self, request, **settings)
+            if not call.counted:  # by no pool: it was never sent
+                noted(see, _by_others, see, request, response)
+            return response
         finally:
             call.by = call.asked = None  # it is over, and stays until the next
             if outer is not None and outer.by:
                 CALL.set(outer)
 
     return wrapper
+
+
+def _by_others(see: Observer, request: Any, response: Any) -> None:
+    """A request was answered by no pool: by a mock or a cache, unless it was for a file, say."""
+    origin = origin_of(own(request, "url"))
+    if origin is not None:
+        see.answered_by_others(address(*origin), response)
 
 
 def _is_within(outer: Call, session: Any, settings: dict[str, Any]) -> bool:
@@ -72,7 +84,10 @@ def manager_urlopen(see: Observer, urlopen: Function) -> Function:
         call = noted(see, see.call_of_manager, self, args, settings)
         try:
             CALL.set(call)
-            return urlopen(self, *args, **settings)
+            response = urlopen(self, *args, **settings)
+            if call is not None and not call.counted:
+                noted(see, _by_others, see, call.asked, response)
+            return response
         finally:
             if call is not None:
                 call.by = call.asked = None

@@ -6,10 +6,11 @@ from typing import Any
 
 from keptalive.records.connection import CloseReason
 from keptalive.watching.call_site import reading_error
-from keptalive.watching.calls import current_call
+from keptalive.watching.calls import Call, current_call
 from keptalive.watching.close_reason import close_reason
 from keptalive.watching.doing import KEPT, LOST, READING
 from keptalive.watching.foreign import own, socket_of
+from keptalive.watching.mocks import mock_of
 from keptalive.watching.timeline import exchange_goes_on
 from keptalive.watching.tracking import ConnectionState, socket_queue
 from keptalive.watching.waits import Waits
@@ -82,9 +83,19 @@ class Endings(Waits):
         owner.closings += 1
         owner.closed_at = self.clock()
 
+    def _mock_fails(self, connection: ConnectionState, call: Call | None) -> None:
+        """A recording has no answer, or is to fail: no connection has anything to do with it."""
+        if call is not None:
+            call.counted = True
+        for route in connection.pool.routes[1] if connection.pool is not None else ():
+            route.in_flight.pop(connection.number, None)
+
     def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
         """A request on this connection has ended without a response."""
         state, connection, call = self.pool_of(pool), self.connection(conn), current_call()
+        if connection.mock is not None or mock_of(conn) is not None:
+            self._mock_fails(connection, call)
+            return
         if call is None:
             first = not self.is_repeated(state)
         else:

@@ -19,7 +19,6 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.causes import security
 from keptalive.watching.attachments import address
-from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import look_from_here, place_in_program
 from keptalive.watching.calls import AGAIN, Again, Asked, Call, current_call
 from keptalive.watching.doing import KEPT, LOST, READING, SENDING
@@ -155,6 +154,7 @@ class Observer(Streams):
             home.is_new = False
             self.was_open(state)
             self.open.add(state)
+            self.may_be_shared(state)
         return home
 
     def _forwards(self, pool: Pool, routes: Routes, url: str, headers: Any) -> None:
@@ -202,7 +202,7 @@ class Observer(Streams):
                 route.repeated += 1
         attempt = state.attempt
         if attempt is None or not attempt.answered:
-            self._first_response(state, attempt, routes)
+            self._first_response(conn, state, routes)
             return
         attempt.served = served = attempt.served + 1
         idle_s = state.idle_s
@@ -216,13 +216,14 @@ class Observer(Streams):
             if idle_s > counts.longest_survived_s:
                 counts.longest_survived_s = idle_s
 
-    def _first_response(
-        self, state: ConnectionState, attempt: ConnectionAttempt | None, routes: Routes
-    ) -> None:
+    def _first_response(self, conn: Any, state: ConnectionState, routes: Routes) -> None:
         """What was opened has come to something, unless it came from a recording."""
+        attempt = state.attempt
         if attempt is None or not state.connected:
+            is_mocked = self.comes_from_mock(conn, state)
             for route in routes[1]:
-                route.recorded += 1
+                route.in_flight.pop(state.number if is_mocked else 0, None)
+                route.unseen += not is_mocked
             return
         attempt.answered, attempt.served = True, 1
         if state.pool is not None:

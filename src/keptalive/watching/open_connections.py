@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from keptalive.watching.circumstances import is_the_parents
 from keptalive.watching.own_classes import OwnClasses
 from keptalive.watching.tracking import ConnectionState
 
@@ -23,6 +24,11 @@ class OpenConnections(OwnClasses):
         self.open: set[ConnectionState] = set()
         self._sweep_at = SWEEP_AT
 
+    def begins_in_child(self) -> None:
+        super().begins_in_child()
+        self.forked_at = self.clock()
+        self.open.clear()
+
     def remember(self, connection: ConnectionState) -> None:
         """It is being opened. Those that are no more are forgotten when their share is large."""
         self.open.add(connection)
@@ -37,8 +43,11 @@ class OpenConnections(OwnClasses):
             one.look(now)
             if one.is_gone() and not one.is_left_open():
                 self.open.discard(one)
+                self.may_be_unclosed(one)
 
     def still_open(self) -> list[str | None]:
         """Where the Sessions were made of the connections that are open now."""
-        open_ = [state for state in list(self.open) if state.is_left_open()]
+        open_ = [
+            state for state in list(self.open) if state.is_left_open() and not is_the_parents(state)
+        ]
         return [state.pool.owner.made_at.shown() if state.pool else None for state in open_]

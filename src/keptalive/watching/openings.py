@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import time
@@ -37,7 +36,6 @@ class Openings(OpenConnections):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
-        self.ticks = itertools.count(1)  # the order of things, whatever the clock says
         self.flow = flow_teller()
 
     def routes_of(self, pool: Pool) -> Routes:
@@ -123,6 +121,7 @@ class Openings(OpenConnections):
             **unread_at.facts("unread"),
         )
         pool.is_new = False
+        self.looks_at_bundle(pool, facts.request_location)
         connection.begins_anew(self._attempt(connection, pool, facts, predecessor, now))
         self.remember(connection)
         if call is not None:
@@ -167,7 +166,7 @@ class Openings(OpenConnections):
         if predecessor is not None:
             predecessor.host, predecessor.via = pool.host, pool.via
             for recorder in recorders:
-                if recorder not in predecessor.recorders:
+                if recorder not in predecessor.recorders and not predecessor.shared:
                     recorder.add(predecessor)  # it was open before this watch
         return attempt
 
@@ -194,13 +193,13 @@ class Openings(OpenConnections):
         if clock.fault is not None:
             self.fault(clock.fault)
         state = self._that_connects(conn)
-        state.connected = True
+        sock = socket_of(conn)
+        self.may_be_mocked(state, sock)
         attempt, pool = state.attempt, state.pool
         if attempt is None or pool is None:
-            if state.pool is None and socket_of(conn) is not None:
+            if state.pool is None and sock is not None:
                 self._has_no_pool(conn)
             return
-        sock = socket_of(conn)
         for phase, took in clock.seconds.items():
             attempt.phases[phase] = attempt.phases.get(phase, 0.0) + took
         self._names_its_path(state, pool, attempt, sock)

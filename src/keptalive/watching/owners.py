@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ class Owner(Unpickled):
         closed_at: when it was, the last time, by the observer's clock.
         made_at: where in the program its Session was made.
         is_bare: a PoolManager without a Session, or a single pool.
+        adapter: that of a Session's whose place is known.
         needed: the routes and settings for which it has made pools, as hashes; bounded.
     """
 
@@ -39,6 +41,7 @@ class Owner(Unpickled):
     closed_at: float | None = None
     made_at: Place = NOWHERE
     is_bare: bool = False
+    adapter: weakref.ref[Any] | None = None
     needed: set[int] = field(default_factory=set)
 
     def needs(self, *key: object) -> None:

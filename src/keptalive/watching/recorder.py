@@ -28,9 +28,8 @@ _CONTAINERS = (
     *("first_responses", "kept_responses"),
 )
 
-Noted = tuple[
-    str, str | None, str | None, str | None
-]  # a `Circumstance`'s kind, host, where, detail
+# a `Circumstance`'s kind, host, where, detail, other
+Noted = tuple[str, str | None, str | None, str | None, str | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +46,7 @@ class Route:
         needed: openings so far that perfect reuse would have needed too.
         connected: sockets that have connected, whether or not a response came.
         repeated: tries that were not the first of their request.
-        recorded: responses from no socket, as of a recording.
+        unseen: responses that came over something else than a socket of the system.
     """
 
     counts: HostCounts
@@ -58,7 +57,7 @@ class Route:
     needed: int = 0
     connected: int = 0
     repeated: int = 0
-    recorded: int = 0
+    unseen: int = 0
 
     def grows(self, newest: int) -> None:
         """More seem to be in flight than ever: are they all?"""
@@ -103,7 +102,7 @@ class Route:
     def is_used(self) -> bool:
         """Whether anything was seen on it; a Unix socket has another name before it is opened."""
         counts = self.counts
-        seen = (counts.opened, counts.reused, counts.connects, self.recorded, len(counts.errors))
+        seen = (counts.opened, counts.reused, counts.connects, self.unseen, len(counts.errors))
         return any(seen) or bool(self.in_flight)
 
     def snapshot(self) -> HostCounts:
@@ -118,7 +117,7 @@ class Route:
         counts.most_at_once = self.most_at_once()
         counts.unanswered = sum(counts.errors.values())
         counts.opened_unanswered = max(0, self.connected - (counts.opened or 0))
-        counts.requests = (counts.attempts or 0) + self.recorded - self.repeated
+        counts.requests = (counts.attempts or 0) + self.unseen - self.repeated
         return counts
 
 
@@ -229,17 +228,18 @@ class Recorder:
         host: str | None = None,
         where: str | None = None,
         detail: str | None = None,
+        other: str | None = None,
     ) -> None:
         """Count a `Circumstance`, if there is room for another one."""
-        noted = kind, host, where, detail
+        noted = kind, host, where, detail, other
         if noted in self.circumstances or len(self.circumstances) < CIRCUMSTANCES_KEPT:
             self.circumstances[noted] += 1
 
     def noted(self) -> tuple[Circumstance, ...]:
         """All circumstances that were noted so far."""
         return tuple(
-            Circumstance(kind=kind, host=host, where=where, detail=detail, count=count)
-            for (kind, host, where, detail), count in dict(self.circumstances).items()
+            Circumstance(kind=kind, host=host, where=where, detail=detail, other=other, count=count)
+            for (kind, host, where, detail, other), count in dict(self.circumstances).items()
         )
 
     def snapshot(self, began: float) -> tuple[tuple[Connection, ...], tuple[HostCounts, ...]]:

@@ -31,6 +31,11 @@ class Streams(Endings):
         self.streams: set[ConnectionState] = set()
         self.reading: dict[int, ConnectionState] = {}
 
+    def begins_in_child(self) -> None:
+        super().begins_in_child()
+        self.streams.clear()
+        self.reading.clear()
+
     def hands_out(self, state: ConnectionState, routes: Routes) -> None:
         """It is in flight no more, until the program reads from it."""
         state.streamed = True

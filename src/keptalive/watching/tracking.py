@@ -63,10 +63,7 @@ class Pool(Unpickled):
     waiting: set[int] = field(default_factory=set)
 
     def loses(self, connection: ConnectionState) -> None:
-        """A connection has ended, and does not come back: the next one takes its place.
-
-        If it was never opened, the next one takes the place that it was to take.
-        """
+        """A connection has ended: the next one takes its place, or that which it was to take."""
         self.known.discard(connection)
         ended = connection.attempt
         if ended is not None and ended.connected_at is None and ended.attempted is not None:
@@ -146,6 +143,7 @@ class ConnectionState(Unpickled):
     requested_at: Place = NOWHERE
     response: weakref.ref[Any] | None = None
     headers: Any = None
+    mock: str | None = None  # the package of an imitation of a socket
     exchange: Any = None
     timing: Timing | None = None
 

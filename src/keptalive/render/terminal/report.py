@@ -16,7 +16,8 @@ from rich.text import Text
 from keptalive.causes.meaning import meaning_of
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
 from keptalive.render import report_sentences as sentences
-from keptalive.render.numbers import duration, host_name, many, number
+from keptalive.render import verdict
+from keptalive.render.numbers import SHORTEST_S, duration, host_name, many, number
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
 MOST_FINE = 5  # routes that nothing is to be changed for, by name
@@ -31,13 +32,13 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
     """
     hosts = report.hosts[:hosts_shown]
     only = len(report.hosts) == 1
-    fine = [host for host in hosts if not only and sentences.is_fine(host, report)]
+    fine = [host for host in hosts if not only and verdict.is_fine(host, report)]
     parts: list[RenderableType] = [*_beginning(report)]
     for host in hosts:
         if host not in fine:
-            parts += _route(host, only=only, cures=not sentences.is_fine(host, report))
+            parts += _route(host, only=only, cures=not verdict.is_fine(host, report))
     is_said = len(fine) == len(report.hosts) or any(
-        sentences.concerns(finding, fine) for finding in report.findings
+        verdict.concerns(finding, fine) for finding in report.findings
     )
     parts += [*_fine(fine, is_said=is_said)]
     parts += [*_more(report.hosts[len(hosts) :])]
@@ -50,10 +51,11 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
 def _beginning(report: Report) -> Iterator[RenderableType]:
     if title := sentences.title(report):
         yield Text(title, style="dim")
-    if verdict := sentences.verdict(report):
-        is_good = verdict.startswith(sentences.NOTHING_TO_CHANGE)
-        yield Text(verdict, style="bold green" if is_good else "bold")
-    if title or verdict:
+    said = verdict.verdict(report)
+    if said:
+        is_good = said.startswith(verdict.NOTHING_TO_CHANGE)
+        yield Text(said, style="bold green" if is_good else "bold")
+    if title or said:
         yield ""
 
 
@@ -97,7 +99,7 @@ def _fine(hosts: Sequence[HostReport], *, is_said: bool) -> Iterator[RenderableT
     if len(hosts) > MOST_FINE:
         yield Text(f"and {many(len(hosts) - MOST_FINE, 'more host')}.")
     if hosts and not is_said:
-        yield Text(sentences.little_to_save(hosts), style="green")
+        yield Text(verdict.little_to_save(hosts), style="green")
     if hosts:
         yield ""
 
@@ -167,7 +169,7 @@ def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[Rendera
         at = f" ({host_name(finding.host)})" if several and finding.host and not names_host else ""
         words = Text.assemble((finding.finding, "bold"), f": {finding.evidence}{at}")
         cost = finding.seconds or 0.0
-        yield _line("also", words, cost if cost >= sentences.SHORTEST_S else None)
+        yield _line("also", words, cost if cost >= SHORTEST_S else None)
         if finding.cure:
             yield _cure(finding.cure)
         yield ""

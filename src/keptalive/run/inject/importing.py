@@ -37,6 +37,13 @@ def when_imported(name: str, callback: Callback) -> None:
         sys.meta_path.insert(0, _FINDER)
 
 
+def when_imported_within(ending: str, callback: Callback) -> None:
+    """Call `callback` with each module that is imported from now on and whose name ends so."""
+    _FINDER.endings[ending] = callback
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+
+
 def _call(callback: Callback, module: ModuleType) -> None:
     try:
         callback(module)
@@ -54,12 +61,13 @@ class _Finder:
 
     def __init__(self) -> None:
         self.awaited: dict[str, list[Callback]] = {}
+        self.endings: dict[str, Callback] = {}
         self.executed: dict[str, ModuleType] = {}  # complete modules whose import has not ended
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in self.awaited:
+        if name not in self.awaited and not name.endswith(tuple(self.endings)):
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, "find_spec"):
@@ -75,8 +83,9 @@ class _Finder:
         """Call the callbacks of this module; if that is interrupted, they are called next time."""
         name = module.__name__
         waiting = self.awaited.pop(name, [])
+        always = [call for end, call in self.endings.items() if name.endswith(end)]
         try:
-            for callback in waiting:
+            for callback in (*waiting, *always):
                 _call(callback, module)
             waiting = []
         finally:
