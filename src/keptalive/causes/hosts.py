@@ -7,13 +7,22 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
+from keptalive.causes import failure_facts, failure_sentences
 from keptalive.causes.catalogue import CATALOGUE
 from keptalive.causes.cures import cure, through
 from keptalive.causes.facts import known, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
-from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Range, Spread
+from keptalive.records.report import (
+    FAILURES,
+    UNAVOIDABLE,
+    Cause,
+    Finding,
+    HostReport,
+    Range,
+    Spread,
+)
 
 # What a report has as it was counted
 COUNTED = (
@@ -45,7 +54,7 @@ def host_report(
     perfect = perfect_reuse(counts)
     causes = _causes(sums, judged, pattern, listed)
     if perfect is not None and sums.opened == perfect:
-        causes = [replace(cause, cure="") for cause in causes]
+        causes = [cause if cause.cause in FAILURES else replace(cause, cure="") for cause in causes]
     served = [float(one.opening.connection.served) for one in judged]
     return HostReport(
         **{name: getattr(sums, name) for name in COUNTED},
@@ -109,10 +118,14 @@ def nothing_to_save(host: HostReport) -> bool:
 def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
     """Whether the verdict on a route is "Nothing to change".
 
-    There is nothing to save, no finding of it that costs more, or that is no matter of time, and
-    no pool that was too small: urllib3 itself has warned of it.
+    There is nothing to save, no request failed on a connection, no finding of it costs more or is
+    no matter of time, and no pool was too small: urllib3 itself has warned of it.
     """
     if any(cause.cause == "pool-too-small" and cause.cure for cause in host.causes):
+        return False
+    if any(cause.cause in FAILURES for cause in host.causes):
+        return False
+    if (host.seconds_lost or 0.0) >= WORTH_SAVING_S:
         return False
     return nothing_to_save(host) and not any(
         is_costly(finding) for finding in findings if finding.host == host.host
@@ -121,7 +134,8 @@ def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
 
 def is_costly(finding: Finding) -> bool:
     """Whether a finding is worth to change a program for, or is no matter of time."""
-    return finding.seconds is None or finding.seconds >= WORTH_SAVING_S
+    is_failure = finding.finding in FAILURES
+    return is_failure or finding.seconds is None or finding.seconds >= WORTH_SAVING_S
 
 
 def _causes(
@@ -139,8 +153,14 @@ def _causes(
         _cause(name, group, pattern, listed, missing if name == "unknown" else None)
         for name, group in groups.items()
     ]
-    causes.sort(key=lambda c: (c.cause in UNAVOIDABLE, -(c.seconds or 0.0), c.cause))
+    causes.sort(key=lambda c: (c.cause in UNAVOIDABLE, -cost_of(c), c.cause))
     return causes
+
+
+def cost_of(cause: Cause) -> float:
+    """Seconds that it cost: for opening connections, and for requests that failed before."""
+    lost_s: float = cause.facts.get("seconds_lost", 0.0)
+    return (cause.seconds or 0.0) + lost_s
 
 
 def _not_recorded(sums: HostCounts, judged: Sequence[Judged]) -> Cause | None:
@@ -166,6 +186,8 @@ def _cause(
     facts.update(known({"through": through(openings)}))
     if openings and row.mended_by == "server":
         facts.update(peer(openings))
+    retried = {} if name in FAILURES else failure_facts.retried(openings)
+    facts |= retried
     if missing is not None:
         facts["not_recorded"] = missing.count + missing.unanswered
     return Cause(
@@ -175,7 +197,7 @@ def _cause(
         seconds=sum(opening.connection.seconds for opening in openings)
         + ((missing.seconds or 0.0) if missing else 0.0),
         facts=facts,
-        evidence=row.evidence(facts),
+        evidence=" ".join(filter(None, (row.evidence(facts), failure_sentences.retried(retried)))),
         cure=cure(name, facts, row.cure(facts)),
         connections=tuple(o.connection.id for o in openings if o.connection.id in listed),
     )

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
 from keptalive.causes.facts import by_frequency
+from keptalive.causes.failures import with_failures
 from keptalive.causes.findings import findings_of, findings_of_openings, findings_of_program
+from keptalive.causes.findings.failures import at_the_end
 from keptalive.causes.hosts import counts_by_route, host_report, is_costly, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
@@ -95,7 +97,8 @@ def _judged(
     judged: dict[Route, _JudgedRoute] = {}
     for route in dict.fromkeys([*counts, *(route for routes in processes for route in routes)]):
         several = [routes.get(route, []) for routes in processes]
-        pattern = pattern_of([one for part in several for one in part], counts.get(route, ()))
+        together = [one for part in several for one in part]
+        pattern = with_failures(pattern_of(together, counts.get(route, ())), together)
         causes = [one for part in several for one in judge(part, pattern)]
         judged[route] = _JudgedRoute(causes, pattern)
     return judged
@@ -131,7 +134,8 @@ def _hosts(
             listed=listed,
             lifetimes_s=[_lifetime_s(one, until_s[one.id]) for one in connections if one.served],
         )
-        reports.append((host, findings_of(host, total(of_processes))))
+        found = [*findings_of(host, total(of_processes)), *at_the_end(host, connections, pattern)]
+        reports.append((host, found))
     reports.sort(key=lambda one: (-(one[0].seconds_opening or 0.0), one[0].host, one[0].via or ""))
     return tuple(host for host, _ in reports), tuple(f for _, found in reports for f in found)
 
@@ -172,7 +176,19 @@ def _listed(judged: Judged) -> ConnectionReport:
 
 
 def _end(end: ConnectionEnd | None) -> EndReport | None:
-    return None if end is None else EndReport(how=end.how.value, idle_s=end.idle_s, error=end.error)
+    if end is None:
+        return None
+    return EndReport(
+        how=end.how.value,
+        idle_s=end.idle_s,
+        error=end.error,
+        beneath=end.beneath,
+        answered=end.answered,
+        method=end.method,
+        lost_s=end.lost_s,
+        sent_again=end.sent_again,
+        acknowledged=end.acknowledged,
+    )
 
 
 def _timeline(merged: Merged) -> tuple[ExchangeColumns | None, tuple[str, ...]]:
