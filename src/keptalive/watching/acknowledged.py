@@ -56,8 +56,8 @@ def acknowledged(sock: Any, since_s: float) -> bool | None:
 def acknowledged_by(info: bytes, since_s: float) -> bool | None:
     """The same, from the bytes of a ``struct tcp_info``.
 
-    False only if the oldest packet was sent again and nothing at all came back: one packet may be
-    lost, and an acknowledgement may be on its way.
+    False only if nothing came back although it was time: the oldest packet was sent again for want
+    of it, or ``rto`` (microseconds) is well over, the time after which a packet counts as lost.
     """
     if len(info) < _LAYOUT.size:
         return None
@@ -65,6 +65,7 @@ def acknowledged_by(info: bytes, since_s: float) -> bool | None:
     state, retransmits, unacked, last_ack_recv = values[0], values[2], values[12], values[20]
     if state == _CLOSED:
         return None
+    rto_s = values[8] / 1e6
     if not unacked or last_ack_recv / 1000 < since_s - _GRAIN_S:
         return True
-    return False if retransmits else None
+    return False if retransmits or since_s > 1.5 * rto_s else None
