@@ -67,6 +67,15 @@ def test_there_is_nothing_to_find_of_a_host_without_blemish():
             f"2 failures at {HOST} were retried silently: 1 request, 3 sent in total.",
         ),
         (
+            {"retried": 2, "requests": 1, "retried_statuses": {"503": 2}, "seconds_backing_off": 9},
+            "silent-retries",
+            {"retried": 2, "statuses": {"503": 2}, "seconds_backing_off": 9},
+            (
+                f"2 failures at {HOST} were retried silently: 1 request, 1 sent in total; 9.0 s of "
+                "waiting before them."
+            ),
+        ),
+        (
             {
                 "seconds_waiting_for_pool": 2.5,
                 "waits": 4,

@@ -148,7 +148,7 @@ def test_a_race_that_retries_have_hidden_is_found_with_the_time_of_the_back_off(
     assert "not_sent_again" not in found["facts"]
     assert found["facts"]["seconds_lost"] == 0.75
     assert watched.result().hosts[0].seconds_lost == pytest.approx(0.75)
-    assert "750 ms were lost. Sent again by urllib3: 3." in found["evidence"]
+    assert "Time lost: 750 ms. Sent again by urllib3: 3." in found["evidence"]
     assert "silent-retries" not in findings(watched), "the cause has told it"
     assert "750 ms of 8.8 s went into failed requests" in verdict(watched.result())
 

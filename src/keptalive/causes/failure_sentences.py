@@ -9,7 +9,7 @@ from keptalive.causes.sentences import Facts, many
 
 # What urllib3's Retry sends again unless told otherwise (its DEFAULT_ALLOWED_METHODS)
 _SENT_TWICE = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
-_SHORTEST_S = 0.001
+_SHORTEST_S = 0.005  # less is not worth a word
 
 
 def failed(facts: Facts) -> str:
@@ -160,7 +160,7 @@ def _lost(facts: Facts) -> str:
     if lost_s < _SHORTEST_S:
         return ""
     took = sentences.seconds(lost_s) if lost_s >= 1 else f"{lost_s * 1000:.0f} ms"
-    return f"{took} {'was' if took == '1.0 s' else 'were'} lost."
+    return f"Time lost: {took}."
 
 
 def _again(facts: Facts) -> str:
@@ -189,7 +189,7 @@ def _retry(facts: Facts) -> str:
     unsafe = [method for method in left if method not in _SENT_TWICE]
     if unsafe:
         return (
-            f"A lost {unsafe[0]} is sent again only if the program allows it "
+            f"urllib3 sends a {unsafe[0]} again only if the program allows it "
             "(Retry(allowed_methods=None)): the server may then do it twice."
         )
     return "Retries send such requests again: tuned_session() does." if left else ""

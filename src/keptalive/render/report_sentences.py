@@ -29,7 +29,7 @@ PHASES = {
 }
 SMALLEST_SHARE = 1 / 20  # of the seconds of opening: a phase that is worth its name
 SHORTEST_S = 0.001  # less cannot be noticed
-SHORTEST_LOST_S = 0.005  # less is not worth a word
+SHORTEST_LOST_S = 0.05  # less is not worth a word in the verdict
 COMMAND = 48  # characters of a command line, at most
 
 
@@ -148,7 +148,7 @@ def _of_all(too_many: Range, hosts: Sequence[HostReport]) -> str:
 def _could_be_saved(hosts: Sequence[HostReport], lasted_s: float | None) -> str:
     saved, lost = _saved(hosts), sum(host.seconds_lost or 0.0 for host in hosts)
     if lost >= SHORTEST_LOST_S:
-        also = f"{duration(saved)} could be saved, and " if saved >= SHORTEST_LOST_S else ""
+        also = f"{duration(saved)} could be saved, and " if saved >= SHORTEST_S else ""
         return f"; {also}{_of_time(lost, lasted_s)} went into failed requests"
     return f"; {_of_time(saved, lasted_s)} could be saved" if saved >= SHORTEST_S else ""
 

@@ -51,9 +51,9 @@ def retries(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
         host=host.host,
         facts={
             "retried": number,
-            "errors": errors,
-            "statuses": dict(counts.retried_statuses),
-            "seconds_backing_off": round(waited_s, 3),
+            **({"errors": errors} if errors else {}),
+            **({"statuses": dict(counts.retried_statuses)} if counts.retried_statuses else {}),
+            **({"seconds_backing_off": round(waited_s, 3)} if waited_s else {}),
         },
         evidence=f"{many(number, f'{more}failure')} at {host.host} {were} retried silently: "
         f"{many(counts.requests or 0, 'request')}, {counts.attempts} sent in total{waited}.",
