@@ -77,6 +77,12 @@ def test_an_end_after_less_than_others_survived_is_no_race_unless_servers_differ
     ]
 
 
+def test_ends_after_the_same_number_of_responses_are_a_limit_unless_others_served_more():
+    at_once = [failed(number, CLOSED, 0.0, served=3) for number in (1, 2)]
+    assert causes(*then(*at_once))[1:] == ["stale-connection"] * 2
+    assert causes(*then(*at_once), most_served=9)[1:] == ["failed-request"] * 2
+
+
 def test_new_connections_that_fail_alike_speak_against_the_race_if_they_are_not_few():
     kept = [failed(number, CLOSED, 5.0) for number in range(1, 11)]
     fresh = failed(11, CLOSED, None, served=0)

@@ -329,6 +329,7 @@ def fields(one: Connection) -> dict[str, Any]:
 
 def test_there_is_something_to_change_where_a_finding_costs_more():
     assert not verdict(opened(1), seconds_waiting_for_pool=0.5)
+    assert not verdict(opened(1), seconds_lost=0.5)
     assert verdict(opened(1), retried=1, unanswered=1, seconds_lost=0.001)
 
 

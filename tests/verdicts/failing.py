@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 from tests.servers.scripted import PATIENCE_S, Peer, Script
+from urllib3.exceptions import HTTPError
 
 from keptalive.records.report import Finding
 from keptalive.watching.api import Watch
@@ -117,7 +118,7 @@ def failing(counts: list[str]) -> Iterator[None]:
     """A program that goes on where a request fails; the name of each error is added."""
     try:
         yield
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         counts.append(type(error).__name__)
 
 

@@ -203,6 +203,21 @@ def test_a_body_that_stalls_is_no_silent_drop(serve_both, session, watched, cloc
     assert cause_of(watched, "failed-request")["facts"]["errors"] == {"ReadTimeoutError": 2}
 
 
+def test_a_body_that_stalls_while_urllib3_reads_it_is_no_silent_drop_either(serve, watched, clock):
+    def stalls(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 200 -\r\nContent-Length: 9\r\n\r\nok")
+        says_nothing(peer)
+
+    server = serve(keeps_until(clock, IDLE_S, stalls))
+    timeouts = [PATIENCE_S, SHORT_S] * 2 + [PATIENCE_S]
+    with urllib3.HTTPConnectionPool("127.0.0.1", server.port, retries=False) as pool:
+        for read_s in timeouts:
+            with failing([]):
+                pool.urlopen("GET", "/", timeout=urllib3.Timeout(connect=PATIENCE_S, read=read_s))
+            clock.skipped += 5
+    assert causes(watched) == {"first-use": 1, "failed-request": 2}
+
+
 @needs_linux
 @pytest.mark.complete
 def test_probes_that_nobody_acknowledges_show_a_silent_drop_before_a_request_is_lost(
