@@ -67,6 +67,15 @@ def test_there_is_nothing_to_find_of_a_host_without_blemish():
             f"2 failures at {HOST} were retried silently: 1 request, 3 sent in total.",
         ),
         (
+            {"retried": 2, "requests": 1, "retried_statuses": {"503": 2}, "seconds_backing_off": 9},
+            "silent-retries",
+            {"retried": 2, "statuses": {"503": 2}, "seconds_backing_off": 9},
+            (
+                f"2 failures at {HOST} were retried silently: 1 request, 1 sent in total; 9.0 s of "
+                "waiting before them."
+            ),
+        ),
+        (
             {
                 "seconds_waiting_for_pool": 2.5,
                 "waits": 4,
@@ -320,6 +329,7 @@ def fields(one: Connection) -> dict[str, Any]:
 
 def test_there_is_something_to_change_where_a_finding_costs_more():
     assert not verdict(opened(1), seconds_waiting_for_pool=0.5)
+    assert not verdict(opened(1), seconds_lost=0.5)
     assert verdict(opened(1), retried=1, unanswered=1, seconds_lost=0.001)
 
 

@@ -49,7 +49,7 @@ def test_how_the_predecessor_ended_is_the_cause(how, cause):
 
 
 def test_every_way_to_end_is_decided_by_the_predecessors_end_or_on_purpose_not():
-    judged_by_pattern = {CloseReason.FIN, CloseReason.TLS_CLOSE}
+    judged_by_pattern = {CloseReason.FIN, CloseReason.TLS_CLOSE, CloseReason.FAILED}
     says_nothing = {CloseReason.POOL_CLOSED, CloseReason.CLOSED_BY_CLIENT, CloseReason.UNKNOWN}
     assert judged_by_pattern | says_nothing | set(CAUSE_OF_END) == set(CloseReason)
 
@@ -84,7 +84,8 @@ def test_one_opening_after_the_first_use(facts, cause):
 
 def test_every_cause_that_the_rules_know_is_in_the_catalogue():
     found = {"first-use", "redirect", "idle-timeout", "request-limit", "server-closed", "unknown"}
-    assert found | set(CAUSE_OF_END.values()) | {"stale-connection"} <= set(CATALOGUE)
+    failures = {"stale-connection", "failed-request"}
+    assert found | set(CAUSE_OF_END.values()) | failures <= set(CATALOGUE)
 
 
 def test_a_redirect_to_a_new_host_is_told_once():

@@ -168,7 +168,7 @@ def test_errors_that_the_program_collects_are_no_requests_in_flight(serve):
                 session.post(server.url, data=b"x", timeout=PATIENCE_S)
             errors.append(raised.value)
     assert (len(errors), perfect(watched), only_host(watched).most_at_once) == (3, 1, 1)
-    assert causes(watched) == {"first-use": 1, "failed-request": 2}
+    assert causes(watched) == {"first-use": 1, "stale-connection": 2}
 
 
 # -- Another pool

@@ -140,7 +140,7 @@ def hangs_up_second(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("make", [requests.Session, tuned_session])
-def test_failures_that_retries_have_hidden_are_told(make, serve):
+def test_failures_that_retries_have_hidden_are_told_once_by_their_cause(make, serve):
     server = serve(hangs_up_second)
     with watch() as watched, make() as made:
         made.trust_env = False
@@ -148,6 +148,19 @@ def test_failures_that_retries_have_hidden_are_told(make, serve):
             made.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(2, backoff_factor=0)))
         for _ in range(3):
             assert made.get(server.url, timeout=PATIENCE_S).text == "ok"
+    assert findings(watched) == []
+    [stale] = [c for c in watched.result().hosts[0].causes if c.cause == "stale-connection"]
+    assert stale.facts["sent_again"] == 2
+
+
+def test_failures_of_new_connections_that_retries_have_hidden_are_told(serve, session):
+    def hangs_up(peer: Peer) -> None:
+        peer.request()
+
+    server = serve(hangs_up, hangs_up, answers())
+    with watch() as watched:
+        session.mount("http://", HTTPAdapter(max_retries=urllib3.Retry(2, backoff_factor=0)))
+        assert session.get(server.url, timeout=PATIENCE_S).text == "ok"
     host = server.url.rstrip("/")
     assert findings(watched) == [f"2 failures at {host} were retried silently"]
 

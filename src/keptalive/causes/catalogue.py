@@ -2,7 +2,8 @@
 
 A new cause is a new row here. Which connection gets it: if the end of the connection before decides
 alone, the row names such ends; what a server's FIN means is decided in `patterns.cause_of_close`
-(idle-timeout, request-limit, server-closed); every other rule is a function in `rules`.
+(idle-timeout, request-limit, server-closed), what an error under a request means in `failures`
+(stale-connection, silent-drop, failed-request); every other rule is a function in `rules`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from keptalive.causes import facts, pool_sentences, sentences
+from keptalive.causes import (
+    facts,
+    failure_facts,
+    failure_sentences,
+    pool_sentences,
+    sentences,
+)
 from keptalive.causes.facts import FactsOf
 from keptalive.causes.sentences import Sentence, always, of_server
 from keptalive.records.connection import CloseReason
@@ -145,27 +152,26 @@ ROWS = (
         name="failed-request",
         meaning="the request before ended in an error",
         mended_by="server",
-        ends=(CloseReason.FAILED,),
-        facts=facts.errors,
-        evidence=sentences.errors,
-        cure=always("Fix the error: a longer timeout, smaller responses, or a healthier server."),
+        facts=failure_facts.failed,
+        evidence=failure_sentences.failed,
+        cure=failure_sentences.failed_cure,
     ),
     Row(
         name="stale-connection",
         meaning="a request was sent on a kept connection while {server} was closing it",
         mended_by="server",
-        facts=facts.idle,
-        evidence=sentences.idle,
-        cure=sentences.idle_cure,
+        facts=failure_facts.stale,
+        evidence=failure_sentences.stale,
+        cure=failure_sentences.stale_cure,
     ),
     Row(
         name="silent-drop",
         meaning="the path forgot a kept connection without closing it",
         mended_by="server",
         ends=(CloseReason.SILENT,),
-        facts=facts.idle,
-        evidence=sentences.idle,
-        cure=sentences.reset_cure,
+        facts=failure_facts.dropped,
+        evidence=failure_sentences.dropped,
+        cure=failure_sentences.dropped_cure,
     ),
     Row(
         name="close-announced",

@@ -77,6 +77,11 @@ def idle(openings: Openings, pattern: Pattern) -> Facts:
     return known(facts)
 
 
+def idle_range(idle_s: Sequence[float]) -> Facts:
+    """The shortest and the longest of these idle times."""
+    return _range("idle", "s", idle_s)
+
+
 def replaced(openings: Openings, pattern: Pattern) -> Facts:
     """How long connections had been idle when the Session replaced them, and what servers do.
 
@@ -217,12 +222,6 @@ def pool(openings: Openings, pattern: Pattern) -> Facts:
     needed = at_once if size is None else max(at_once, size + 1)
     found = known({"most_at_once": at_once, "pool_size": size, "needed": needed})
     return {**found, **sessions(openings, pattern)}
-
-
-def errors(openings: Openings, pattern: Pattern) -> Facts:
-    """In which errors the predecessors ended, and where requests were made."""
-    names = Counter(o.end.error for o in openings if o.end and o.end.error)
-    return known({"errors": dict(names.most_common()), **requested(openings, pattern)})
 
 
 def known(facts: Facts) -> Facts:

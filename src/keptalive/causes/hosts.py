@@ -7,14 +7,22 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from keptalive.causes import sentences
+from keptalive.causes import failure_facts, failure_sentences, sentences
 from keptalive.causes.catalogue import CATALOGUE, Row
 from keptalive.causes.cures import cure, through
 from keptalive.causes.facts import Opening, known, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
-from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Range, Spread
+from keptalive.records.report import (
+    FAILURES,
+    UNAVOIDABLE,
+    Cause,
+    Finding,
+    HostReport,
+    Range,
+    Spread,
+)
 
 # What a report has as it was counted
 COUNTED = (
@@ -46,7 +54,7 @@ def host_report(
     perfect = perfect_reuse(counts)
     causes = _causes(sums, judged, pattern, listed)
     if perfect is not None and sums.opened == perfect:
-        causes = [replace(cause, cure="") for cause in causes]
+        causes = [cause if cause.cause in FAILURES else replace(cause, cure="") for cause in causes]
     served = [float(one.opening.connection.served) for one in judged]
     return HostReport(
         **{name: getattr(sums, name) for name in COUNTED},
@@ -110,10 +118,14 @@ def nothing_to_save(host: HostReport) -> bool:
 def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
     """Whether the verdict on a route is "Nothing to change".
 
-    There is nothing to save, no finding of it that costs more, or that is no matter of time, and
-    no pool that was too small: urllib3 itself has warned of it.
+    There is nothing to save, no request failed on a connection, no finding of it costs more or is
+    no matter of time, and no pool was too small: urllib3 itself has warned of it.
     """
     if any(cause.cause == "pool-too-small" and cause.cure for cause in host.causes):
+        return False
+    if any(cause.cause in FAILURES for cause in host.causes):
+        return False
+    if (host.seconds_lost or 0.0) >= WORTH_SAVING_S:
         return False
     return nothing_to_save(host) and not any(
         is_costly(finding) for finding in findings if finding.host == host.host
@@ -122,7 +134,8 @@ def nothing_to_change(host: HostReport, findings: Iterable[Finding]) -> bool:
 
 def is_costly(finding: Finding) -> bool:
     """Whether a finding is worth to change a program for, or is no matter of time."""
-    return finding.seconds is None or finding.seconds >= WORTH_SAVING_S
+    is_failure = finding.finding in FAILURES
+    return is_failure or finding.seconds is None or finding.seconds >= WORTH_SAVING_S
 
 
 def _causes(
@@ -140,8 +153,14 @@ def _causes(
         _cause(name, group, pattern, listed, missing if name == "unknown" else None)
         for name, group in groups.items()
     ]
-    causes.sort(key=lambda c: (c.cause in UNAVOIDABLE, -(c.seconds or 0.0), c.cause))
+    causes.sort(key=lambda c: (c.cause in UNAVOIDABLE, -cost_of(c), c.cause))
     return causes
+
+
+def cost_of(cause: Cause) -> float:
+    """Seconds that it cost: for opening connections, and for requests that failed before."""
+    lost_s: float = cause.facts.get("seconds_lost", 0.0)
+    return (cause.seconds or 0.0) + lost_s
 
 
 def _not_recorded(sums: HostCounts, judged: Sequence[Judged]) -> Cause | None:
@@ -167,6 +186,8 @@ def _cause(
     facts.update(known({"through": through(openings)}))
     if openings and row.mended_by == "server":
         facts.update(peer(openings))
+    retried = {} if name in FAILURES else failure_facts.retried(openings)
+    facts |= retried
     if missing is not None:
         facts["not_recorded"] = missing.count + missing.unanswered
     if shared := sum(one.predecessor is not None and one.predecessor.shared for one in openings):
@@ -178,7 +199,7 @@ def _cause(
         seconds=sum(opening.connection.seconds for opening in openings)
         + ((missing.seconds or 0.0) if missing else 0.0),
         facts=facts,
-        evidence=" ".join(filter(None, (row.evidence(facts), sentences.shared(facts)))),
+        evidence=_evidence(row, facts, retried),
         cure=sentences.SHARED_CURE
         if _is_of_the_fork(row, facts, openings)
         else cure(name, facts, row.cure(facts)),
@@ -189,6 +210,11 @@ def _cause(
 def _is_of_the_fork(row: Row, facts: Mapping[str, Any], openings: Sequence[Opening]) -> bool:
     """Whether all of them replace connections that two processes had broken between them."""
     return row.mended_by == "server" and 0 < len(openings) == facts.get("shared_after_fork")
+
+
+def _evidence(row: Row, facts: dict[str, Any], retried: Mapping[str, Any]) -> str:
+    said = (row.evidence(facts), sentences.shared(facts), failure_sentences.retried(retried))
+    return " ".join(filter(None, said))
 
 
 def _spread(values: Sequence[float]) -> Spread | None:

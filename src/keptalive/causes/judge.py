@@ -7,12 +7,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
 from keptalive.causes.facts import by_frequency
+from keptalive.causes.failures import with_failures
 from keptalive.causes.findings import (
     findings_of,
     findings_of_openings,
     findings_of_processes,
     findings_of_program,
 )
+from keptalive.causes.findings.failures import at_the_end
 from keptalive.causes.hosts import counts_by_route, host_report, is_costly, nothing_to_change
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
@@ -113,7 +115,7 @@ def _judged(
         several = [routes.get(route, []) for routes in processes]
         # the end of a connection that two processes used says nothing of the server
         alone = [one for part in several for one in part if not one.shared]
-        pattern = pattern_of(alone, counts.get(route, ()))
+        pattern = with_failures(pattern_of(alone, counts.get(route, ())), alone)
         causes = [one for part in several for one in judge(part, pattern)]
         judged[route] = _JudgedRoute(causes, pattern)
     return judged
@@ -149,7 +151,8 @@ def _hosts(
             listed=listed,
             lifetimes_s=[_lifetime_s(one, until_s[one.id]) for one in connections if one.served],
         )
-        reports.append((host, findings_of(host, total(of_processes))))
+        found = [*findings_of(host, total(of_processes)), *at_the_end(host, connections, pattern)]
+        reports.append((host, found))
     reports.sort(key=lambda one: (-(one[0].seconds_opening or 0.0), one[0].host, one[0].via or ""))
     return tuple(host for host, _ in reports), tuple(f for _, found in reports for f in found)
 
@@ -190,7 +193,19 @@ def _listed(judged: Judged) -> ConnectionReport:
 
 
 def _end(end: ConnectionEnd | None) -> EndReport | None:
-    return None if end is None else EndReport(how=end.how.value, idle_s=end.idle_s, error=end.error)
+    if end is None:
+        return None
+    return EndReport(
+        how=end.how.value,
+        idle_s=end.idle_s,
+        error=end.error,
+        beneath=end.beneath,
+        answered=end.answered,
+        method=end.method,
+        lost_s=end.lost_s,
+        sent_again=end.sent_again,
+        acknowledged=end.acknowledged,
+    )
 
 
 def _timeline(merged: Merged) -> tuple[ExchangeColumns | None, tuple[str, ...]]:

@@ -39,6 +39,11 @@ class Pattern:
         most_at_once: the most requests in flight at once in one process.
         closed_after_s: the shortest idle time after which the server had closed one; None where
             that was never seen.
+        most_served: the most responses on one connection.
+        stale, dropped, proven: ids of connections that ended under a request because the server
+            was closing them, or because the path had forgotten them, and those of the latter for
+            which the system has proof: see `failures`.
+        fresh_failed: new connections that failed as stale ones do.
     """
 
     survived_s: tuple[float, ...] = ()
@@ -46,6 +51,11 @@ class Pattern:
     servers_differ: bool = False
     most_at_once: int = 0
     closed_after_s: float | None = None
+    most_served: int = 0
+    stale: frozenset[int] = frozenset()
+    dropped: frozenset[int] = frozenset()
+    proven: frozenset[int] = frozenset()
+    fresh_failed: int = 0
 
     @property
     def longest_survived_s(self) -> float:
@@ -64,6 +74,12 @@ class Pattern:
         too_long = _outlasts(end, self.longest_survived_s)
         return "idle-timeout" if too_long or self._differs_for(end) else "server-closed"
 
+    def cause_of_failure(self, connection: Connection) -> str:
+        """Why a request failed on this connection: the name of a cause."""
+        if connection.id in self.stale:
+            return "stale-connection"
+        return "silent-drop" if connection.id in self.dropped else "failed-request"
+
     def _differs_for(self, end: ConnectionEnd) -> bool:
         return self.servers_differ and (end.idle_s or 0.0) >= SHORTEST_IDLE_S
 
@@ -75,8 +91,8 @@ def pattern_of(connections: Sequence[Connection], counts: Iterable[HostCounts]) 
     survived += [count.longest_survived_s for count in counts]
     survived_s = tuple(sorted({idle_s for idle_s in survived if idle_s > 0}))
     closed = [(one, one.end) for one in connections if one.end and one.end.how in ORDERLY]
-    most_served = max((one.served for one in connections), default=0)
-    limit = _request_limit(closed, max([most_served, *(count.most_served for count in counts)]))
+    served = [one.served for one in connections] + [count.most_served for count in counts]
+    limit = _request_limit(closed, max(served, default=0))
     longest_s = survived_s[-1] if survived_s else 0.0
     return Pattern(
         survived_s=survived_s,
@@ -88,6 +104,7 @@ def pattern_of(connections: Sequence[Connection], counts: Iterable[HostCounts]) 
         ),
         most_at_once=max((count.most_at_once or 0 for count in counts), default=0),
         closed_after_s=min(filter(None, map(_closed_idle_s, connections)), default=None),
+        most_served=max(served, default=0),
     )
 
 
@@ -142,7 +159,7 @@ def _request_limit(
         for one, end in closed
         if end.idle_s is not None
         and one.attempted_s is not None  # else it had served before
-        and not _is_announced(end)
+        and not is_announced(end)
         and (end.idle_s < SHORTEST_IDLE_S or _survived_as_long(one, end))
     ]
     limit, times = max(Counter(served).items(), default=(0, 0))
@@ -157,12 +174,12 @@ def _survived_as_long(connection: Connection, end: ConnectionEnd) -> bool:
 
 def _outlasts(end: ConnectionEnd, longest_survived_s: float) -> bool:
     idle_s = end.idle_s or 0.0
-    if _is_announced(end):
+    if is_announced(end):
         return True
     return idle_s >= SHORTEST_IDLE_S and idle_s > longest_survived_s + JITTER_S
 
 
-def _is_announced(end: ConnectionEnd) -> bool:
+def is_announced(end: ConnectionEnd) -> bool:
     """Whether it had been idle for as long as the server keeps connections, by its own word."""
     announced_s = announced_timeout_s([end])
     return announced_s is not None and (end.idle_s or 0.0) >= announced_s - JITTER_S

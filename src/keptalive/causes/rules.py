@@ -191,6 +191,8 @@ def _by_end(opening: Opening, seen: Seen) -> str | None:
         return None  # until the first response there was nothing to keep
     if end.how in ORDERLY:
         return seen.pattern.cause_of_close(before, end)
+    if end.how is CloseReason.FAILED:
+        return seen.pattern.cause_of_failure(before)
     if end.how is CloseReason.POOL_CLOSED and _was_closed_since(opening, before):
         return "session-closed"
     return CAUSE_OF_END.get(end.how)

@@ -33,10 +33,11 @@ def server(facts: Facts) -> str:
 
 def of_server(text: str) -> Sentence:
     """A sentence about ``{server}``, which may be a proxy."""
-    return lambda facts: _capital(text.replace("{server}", server(facts)))
+    return lambda facts: capital(text.replace("{server}", server(facts)))
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """With a capital letter, as a sentence begins."""
     return text[:1].upper() + text[1:]
 
 
@@ -103,7 +104,7 @@ def lines(counts: Mapping[str, int], *, more: int = 0, counted: bool = False) ->
 
 def idle(facts: Facts) -> str:
     """How long idle, what was survived, how it was closed."""
-    parts = [idle_before(facts), _survived(facts), _closed(facts)]
+    parts = [idle_before(facts), survived(facts), _closed(facts)]
     if announced := facts.get("keep_alive"):
         parts.append(f"The server announces Keep-Alive: {announced}.")
     return " ".join(part for part in parts if part)
@@ -117,7 +118,8 @@ def idle_before(facts: Facts) -> str:
     return f"Idle {_span(facts, 'idle', seconds)} before each{f' ({at})' if at else ''}."
 
 
-def _survived(facts: Facts) -> str:
+def survived(facts: Facts) -> str:
+    """Which idle times were survived, and which were not."""
     died = seconds(facts.get("died_s", 0.0))
     if facts.get("servers_differ"):
         survived = seconds(facts["longest_survived_s"])
@@ -136,12 +138,12 @@ def _closed(facts: Facts) -> str:
     if not by:
         return ""
     if "tunnel" not in facts:
-        return f"{_capital(server(facts))} had closed it ({by})."
+        return f"{capital(server(facts))} had closed it ({by})."
     if list(closed_by) == ["TLS close"]:  # it comes from the other end of TLS, through any tunnel
         return f"The server behind the proxy {facts['proxy']} had closed it ({by})."
     likely = "; more likely the proxy, since a server ends TLS first" * (by == "FIN")
     which = likely if facts["tunnel"] == "https" else ""
-    return f"{_capital(server(facts))} had closed it ({by}): a tunnel does not show which{which}."
+    return f"{capital(server(facts))} had closed it ({by}): a tunnel does not show which{which}."
 
 
 def _span(facts: Facts, name: str, shown: Callable[[float], str]) -> str:
@@ -258,13 +260,6 @@ def unread(facts: Facts) -> str:
 def at_once(facts: Facts) -> str:
     """How many requests were in flight."""
     return f"Up to {facts['most_at_once']} requests at once." if "most_at_once" in facts else ""
-
-
-def errors(facts: Facts) -> str:
-    """In which errors it ended, and where requests were made."""
-    names: Mapping[str, int] = facts.get("errors", {})
-    said = f"It ended in {', '.join(f'{name} ({n})' for name, n in names.items())}." * bool(names)
-    return " ".join(part for part in (said, requested(facts)) if part)
 
 
 SHARED_CURE = "Make the Session in each process: see session-after-fork."

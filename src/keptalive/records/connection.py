@@ -33,7 +33,7 @@ class CloseReason(str, Enum):
     CLOSED_BY_CLIENT = "closed by client"  # for a reason that was not seen
     # It ended under a request
     FAILED = "failed"  # with an error: ``ConnectionEnd.error``
-    SILENT = "silent"  # the path forgot it: nothing was acknowledged
+    SILENT = "silent"  # found dead before use: nobody acknowledged the system's probes
     UNKNOWN = "unknown"
 
 
@@ -43,9 +43,19 @@ class ConnectionEnd:
 
     Attributes:
         how: what was seen of it.
-        idle_s: how long it had been unused then; None where that was not seen.
+        idle_s: how long it had been unused then, or, if it ended under a request, when that
+            request took it; None where that was not seen.
         error: for `CloseReason.FAILED`: the name of the exception's type.
         collected: nobody closed its Session, which was collected with it.
+        beneath: what that error was made from: the name of a type, as ``RemoteDisconnected``, or
+            of the number of a system's error, as ``ETIMEDOUT``.
+        answered: the head of the response had come before it failed.
+        method: of the request under which it ended.
+        lost_s: from when that request took it to the error, and the back-off before it was sent
+            again; None if the head of its response had come.
+        sent_again: urllib3 sent that request again; None where there was none.
+        acknowledged: since that request was sent, the other end has acknowledged something;
+            False if it was sent repeatedly for want of that; None where that was not seen.
         keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
         request_location: where in the program its last response was asked for, if as a stream.
         request_library, request_entered: as in `OpeningFacts`.
@@ -55,6 +65,12 @@ class ConnectionEnd:
     idle_s: float | None = None
     error: str | None = None
     collected: bool = False
+    beneath: str | None = None
+    answered: bool = False
+    method: str | None = None
+    lost_s: float | None = None
+    sent_again: bool | None = None
+    acknowledged: bool | None = None
     keep_alive: str | None = None
     request_location: str | None = None
     request_library: str | None = None
@@ -82,6 +98,7 @@ class OpeningFacts:
             with this one.
         unread: responses of its pool that are not read to their end, and nobody reads just then.
         retry: the request had failed before, and is sent again.
+        retried_for: why: the status of the response, or the name of the error.
         redirected: the request follows a redirect.
         reconnect: urllib3 reconnects a connection object ("Resetting dropped connection").
         pool_discarded: its pool has discarded a connection that no opening has replaced yet.
@@ -111,6 +128,7 @@ class OpeningFacts:
     most_at_once: int = 1
     unread: int = 0
     retry: bool = False
+    retried_for: str | None = None
     redirected: bool = False
     reconnect: bool = False
     pool_discarded: bool = False

@@ -72,11 +72,14 @@ class HostCounts:
         blocking_pool_size: how many connections the pool has for which they waited.
         pool_size_needed: the size with which none had waited: as many as were in use and waited for
             at once.
-        seconds_lost: spent on tries that failed on a kept connection.
+        seconds_lost: spent on tries that failed on a kept connection, and on the back-off before
+            they were sent again.
+        seconds_backing_off: spent on the back-off before all retries.
         phases: ``seconds_opening`` by what it was spent on.
         longest_survived_s: the longest idle time after which a connection still served.
         most_served: the most responses on one connection.
         retried: tries after the first of a call, which the program did not notice.
+        retried_statuses: those of them that followed a response, by its status.
         cleartext_credentials: requests with credentials that anybody on the way can read.
         unverified: TLS connections whose other end was not verified.
         leaked_headers: secrets that a redirect took along from another host: how often, by
@@ -109,10 +112,12 @@ class HostCounts:
     blocking_pool_size: int | None = None
     pool_size_needed: int = 0
     seconds_lost: float | None = 0.0
+    seconds_backing_off: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
     longest_survived_s: float = 0.0
     most_served: int = 0
     retried: int = 0
+    retried_statuses: dict[str, int] = field(default_factory=dict)
     cleartext_credentials: int = 0
     unverified: int = 0
     leaked_headers: dict[str, int] = field(default_factory=dict)
@@ -159,7 +164,7 @@ def _together(name: str, values: list[object]) -> object:
         return [one for value in known for one in value]  # type: ignore[attr-defined]
     if name == "failed_addresses":
         return _addresses(known)
-    if name in ("errors", "phases", "leaked_headers"):
+    if name in ("errors", "phases", "leaked_headers", "retried_statuses"):
         keys = dict.fromkeys(key for value in known for key in value)  # type: ignore[attr-defined]
         return {key: sum(value.get(key, 0) for value in known) for key in keys}  # type: ignore[attr-defined]
     if name in _GREATEST:

@@ -10,6 +10,8 @@ SCHEMA = 1
 
 # Connections that perfect reuse would have opened too
 UNAVOIDABLE = ("first-use", "concurrency")
+# Those where a request had failed on a connection before: no matter of time alone
+FAILURES = ("failed-request", "stale-connection", "silent-drop")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,12 @@ class EndReport:
     how: str
     idle_s: float | None = None
     error: str | None = None
+    beneath: str | None = None
+    answered: bool = False
+    method: str | None = None
+    lost_s: float | None = None
+    sent_again: bool | None = None
+    acknowledged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,3 +52,12 @@ def listed(names: Sequence[str], *, named: int = NAMED) -> str:
     if len(names) > named:
         return f"{', '.join(shown)} and {len(names) - named} more"
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def of_time(part_s: float, lasted_s: float | None) -> str:
+    """A part of the time that something lasted, which threads together may exceed."""
+    if lasted_s is None:
+        return duration(part_s)
+    if part_s > lasted_s:
+        return f"{duration(part_s)}, all threads together,"
+    return f"{duration(part_s)} of {duration(lasted_s)}"

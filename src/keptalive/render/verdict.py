@@ -6,7 +6,17 @@ from collections.abc import Sequence
 
 from keptalive.causes.judge import is_costly, nothing_to_change
 from keptalive.records.report import Finding, HostReport, Range, Report
-from keptalive.render.numbers import SHORTEST_S, duration, host_name, listed, many, number
+from keptalive.render.numbers import (
+    SHORTEST_S,
+    duration,
+    host_name,
+    listed,
+    many,
+    number,
+    of_time,
+)
+
+SHORTEST_LOST_S = 0.05  # less is not worth a word in the verdict
 
 NOTHING_TO_CHANGE = "Nothing to change."
 NOTHING_SEEN = "No request through requests or urllib3 was seen; other clients are not watched."
@@ -123,16 +133,11 @@ def _of_all(too_many: Range, hosts: Sequence[HostReport]) -> str:
 
 
 def _could_be_saved(hosts: Sequence[HostReport], lasted_s: float | None) -> str:
-    saved = _saved(hosts)
-    return f"; {_of_time(saved, lasted_s)} could be saved" if saved >= SHORTEST_S else ""
-
-
-def _of_time(saved_s: float, lasted_s: float | None) -> str:
-    if lasted_s is None:
-        return duration(saved_s)
-    if saved_s > lasted_s:
-        return f"{duration(saved_s)}, all threads together,"
-    return f"{duration(saved_s)} of {duration(lasted_s)}"
+    saved, lost = _saved(hosts), sum(host.seconds_lost or 0.0 for host in hosts)
+    if lost >= SHORTEST_LOST_S:
+        also = f"{duration(saved)} could be saved, and " if saved >= SHORTEST_S else ""
+        return f"; {also}{of_time(lost, lasted_s)} went into failed requests"
+    return f"; {of_time(saved, lasted_s)} could be saved" if saved >= SHORTEST_S else ""
 
 
 def _failed(hosts: Sequence[HostReport], *, every: bool) -> str:
@@ -146,7 +151,7 @@ def _well_reused(report: Report) -> str:
     """That reuse is fine, and what the findings beside it would save."""
     cured = [finding for finding in report.findings if finding.cure]
     saved_s = sum(finding.seconds or 0.0 for finding in cured)
-    also = f"; {_of_time(saved_s, report.seconds)} could be saved otherwise" if cured else ""
+    also = f"; {of_time(saved_s, report.seconds)} could be saved otherwise" if cured else ""
     also = also if saved_s >= SHORTEST_S else ""
     see = f"{':' if also else ';'} see the other finding{'s' * (len(cured) > 1)} below"
     opened = sum(host.opened or 0 for host in report.hosts)

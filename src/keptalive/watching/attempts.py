@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from keptalive.records.connection import Connection, ConnectionEnd, OpeningFacts
+from keptalive.records.connection import (
+    CloseReason,
+    Connection,
+    ConnectionEnd,
+    OpeningFacts,
+)
 
 NOBODY: tuple[object, ...] = ()
 
@@ -48,6 +54,11 @@ class ConnectionAttempt:
         """Its end has been seen; what was seen first is true."""
         if self.end is None:
             self.end, self.ended_at = end, now
+
+    def adds(self, **seen: Any) -> None:
+        """More has been seen of the failure with which it ended."""
+        if self.end is not None and self.end.how is CloseReason.FAILED:
+            self.end = replace(self.end, **seen)
 
     def record(self, recorder: object, began: float) -> Connection:
         """As it is now, in seconds since this recorder began."""

@@ -114,6 +114,22 @@ def increment(see: Observer, increment: Function) -> Function:
     return wrapper
 
 
+def back_off(see: Observer, sleep: Function) -> Function:
+    """Of ``Retry.sleep``: a time to wait before the next try."""
+
+    @functools.wraps(sleep)
+    def wrapper(self: Any, *args: Any, **settings: Any) -> Any:
+        if not see.recorders:
+            return sleep(self, *args, **settings)
+        began = see.clock()
+        try:
+            return sleep(self, *args, **settings)
+        finally:
+            noted(see, see.has_backed_off, began)
+
+    return wrapper
+
+
 # -- Owners and pools -----------------------------------------------------------------------------
 
 

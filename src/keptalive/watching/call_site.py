@@ -184,8 +184,11 @@ def reading_error() -> BaseException | None:
     A program that reads no further (`GeneratorExit`) has met no error.
     """
     error = sys.exc_info()[1]
-    if error is None or isinstance(error, GeneratorExit):
-        return None
+    return None if error is None or isinstance(error, GeneratorExit) else error_of_reading(error)
+
+
+def error_of_reading(error: BaseException) -> BaseException | None:
+    """This error, if it came up while urllib3 read a response whose head had come."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == _RESPONSE:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from keptalive.watching.call_site import NOWHERE, Place
 
 if TYPE_CHECKING:
+    from keptalive.watching.attempts import ConnectionAttempt
+    from keptalive.watching.recorder import Route
     from keptalive.watching.tracking import ConnectionState, Pool
 
 
@@ -33,6 +35,7 @@ class Call:
         counted: whether it has been counted for its host.
         connection: the one that was used last.
         again: its last try has failed, and another follows.
+        retried_for: why: the status of the response, or the name of the error.
         replaced: a connection that was taken and is of no use, until one is opened in its place.
     """
 
@@ -43,6 +46,7 @@ class Call:
     connection: ConnectionState | None = None
     replaced: ConnectionState | None = None
     requested_at: Place = NOWHERE
+    retried_for: str | None = None
 
     def needs_a_socket(self) -> bool:
         """Whether its connection is to send a request, and is not open itself."""
@@ -64,13 +68,41 @@ class Again:
     Attributes:
         pool: whose next try by this flow of control is no new request.
         flow: a context that was copied from its own is another's.
+        retried_for: as in `Call`.
     """
 
-    __slots__ = ("flow", "pool")
+    __slots__ = ("flow", "pool", "retried_for")
 
-    def __init__(self, pool: Pool, flow: int) -> None:
+    def __init__(self, pool: Pool, flow: int, retried_for: str | None) -> None:
         self.pool: Pool | None = pool
         self.flow = flow
+        self.retried_for = retried_for
+
+
+class LastFailure:
+    """What the last try on this flow of control came to, until it is known what follows.
+
+    Attributes:
+        flow: a context that was copied from its own is another's.
+        attempt: the connection on which it failed; None if it had a response.
+        routes: where the time is counted that is spent before the next try.
+        was_kept: the connection had served before.
+    """
+
+    __slots__ = ("attempt", "flow", "routes", "was_kept")
+
+    def __init__(
+        self,
+        flow: int,
+        routes: list[Route],
+        attempt: ConnectionAttempt | None = None,
+        *,
+        was_kept: bool = False,
+    ) -> None:
+        self.flow = flow
+        self.routes = routes
+        self.attempt = attempt
+        self.was_kept = was_kept
 
 
 class Connecting:
@@ -98,12 +130,22 @@ class Connecting:
 CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)
 CONNECTING: ContextVar[Connecting | None] = ContextVar("keptalive_connecting", default=None)
 AGAIN: ContextVar[Again | None] = ContextVar("keptalive_again", default=None)
+LAST_FAILURE: ContextVar[LastFailure | None] = ContextVar("keptalive_failure", default=None)
 
 
 def current_call() -> Call | None:
     """The request of the program's that this flow of control makes."""
     call = CALL.get()
     return None if call is None or call.by is None else call
+
+
+def retried_for(call: Call | None, pool: Pool, flow: int) -> str | None:
+    """Why the try before has failed, if this one sends the same request again."""
+    if call is not None:
+        return call.retried_for if call.again else None
+    again = AGAIN.get()
+    is_same = again is not None and again.pool is pool and again.flow == flow
+    return again.retried_for if is_same and again is not None else None
 
 
 def flow_teller() -> Callable[[], int]:

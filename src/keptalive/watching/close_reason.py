@@ -6,6 +6,7 @@ error, a TLS record) is missed by nobody.
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import ssl
@@ -31,6 +32,8 @@ def close_reason(sock: Any) -> CloseReason:
     except OSError as error:
         if not is_ours(error):
             raise  # the program's own, as a TimeoutError that a signal handler raises
+        if error.errno == errno.ETIMEDOUT:  # nobody acknowledged TCP's keepalive probes
+            return CloseReason.SILENT
         return CloseReason.RST if isinstance(error, ConnectionError) else CloseReason.UNKNOWN
     if not waiting:
         return CloseReason.FIN

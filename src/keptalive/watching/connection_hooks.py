@@ -41,7 +41,7 @@ def make_request(see: Observer, send: Function) -> Function:
         try:
             response = send(self, conn, *args, **settings)
         except BaseException as error:
-            noted(see, see.has_failed, self, conn, error)
+            noted(see, see.has_failed, self, conn, error, *args[:1])
             raise
         if state is not None:
             try:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from urllib3.connectionpool import HTTPConnectionPool
+
 from keptalive.records.connection import CloseReason
-from keptalive.watching.call_site import reading_error
-from keptalive.watching.calls import Call, current_call
+from keptalive.watching.acknowledged import acknowledged
+from keptalive.watching.call_site import error_of_reading, reading_error
+from keptalive.watching.calls import AGAIN, LAST_FAILURE, Again, Call, LastFailure, current_call
 from keptalive.watching.close_reason import close_reason
 from keptalive.watching.doing import KEPT, LOST, READING
-from keptalive.watching.foreign import own, socket_of
+from keptalive.watching.errors_beneath import GIVEN_UP, beneath
+from keptalive.watching.foreign import is_redirect, own, socket_of
 from keptalive.watching.mocks import mock_of
 from keptalive.watching.timeline import exchange_goes_on
 from keptalive.watching.tracking import ConnectionState, socket_queue
@@ -56,7 +60,9 @@ class Endings(Waits):
         if error is None or state.doing is not READING or socket_of(conn) is None:
             return
         state.error, state.doing = type(error).__name__, LOST
-        state.ends(CloseReason.FAILED, self.clock())
+        if state.attempt is not None and state.attempt.end is None:
+            state.ends(CloseReason.FAILED, self.clock())
+            state.attempt.adds(beneath=beneath(error), answered=True)
         if state.pool is not None:
             state.pool.loses(state)
 
@@ -90,12 +96,13 @@ class Endings(Waits):
         for route in connection.pool.routes[1] if connection.pool is not None else ():
             route.in_flight.pop(connection.number, None)
 
-    def has_failed(self, pool: Any, conn: Any, error: BaseException) -> None:
+    def has_failed(self, pool: Any, conn: Any, error: BaseException, method: Any = None) -> None:
         """A request on this connection has ended without a response."""
         state, connection, call = self.pool_of(pool), self.connection(conn), current_call()
         if connection.mock is not None or mock_of(conn) is not None:
             self._mock_fails(connection, call)
             return
+        sock = socket_of(conn)  # urllib3 closes it next
         if call is None:
             first = not self.is_repeated(state)
         else:
@@ -104,20 +111,80 @@ class Endings(Waits):
         if connection.was_closed and connection.pool is not None:
             self.has_opened_by_itself(conn, connection)
         now = self.clock()
+        lost_s = now - connection.sent_at
         connection.error = type(error).__name__
         attempt = connection.attempt
         if attempt is not None and attempt.facts.pool_is_new and not state.has_answered:
             state.is_new = True  # nothing has come of it yet
         state.loses(connection)
-        connection.ends(CloseReason.FAILED, now, idle=False)
         was_kept = attempt is not None and attempt.answered
-        for route in self.routes_of(state)[1]:
+        if attempt is not None and attempt.end is None:
+            connection.ends(CloseReason.FAILED, now, idle=False)
+            name, answered = beneath(error), error_of_reading(error) is not None
+            is_seen = was_kept and connection.since is not None
+            attempt.adds(
+                idle_s=connection.idle_s if is_seen else None,
+                beneath=name,
+                answered=answered,
+                method=method if type(method) is str else None,
+                lost_s=None if answered else lost_s,
+                sent_again=False,
+                acknowledged=False if name == GIVEN_UP else acknowledged(sock, lost_s),
+            )
+        routes = self.routes_of(state)[1]
+        LAST_FAILURE.set(LastFailure(self.flow(), list(routes), attempt, was_kept=was_kept))
+        for route in routes:
             route.in_flight.pop(connection.number, None)
             route.repeated += not first
             counts = route.counts
             counts.errors[connection.error] = counts.errors.get(connection.error, 0) + 1
             if was_kept:
-                counts.seconds_lost = (counts.seconds_lost or 0.0) + now - connection.sent_at
+                counts.seconds_lost = (counts.seconds_lost or 0.0) + lost_s
         if connection.exchange is not None:
             exchange_goes_on(connection)
             connection.exchange.released, connection.exchange = now, None
+
+    # -- what follows a failure, or a response that calls for another try
+
+    def tries_again(self, pool: Any, response: Any) -> None:
+        """The request will be sent again; a redirect is no retry."""
+        if not issubclass(type(pool), HTTPConnectionPool) or is_redirect(response):
+            return
+        state, call, failure = self.pool_of(pool), current_call(), self._last_failure()
+        routes = self.routes_of(state)[1]
+        why = None
+        if response is not None:
+            LAST_FAILURE.set(LastFailure(self.flow(), list(routes)))
+            status = own(response, "status")
+            why = str(status) if type(status) is int else "no status"
+            for route in routes:
+                statuses = route.counts.retried_statuses
+                statuses[why] = statuses.get(why, 0) + 1
+        elif failure is not None and failure.attempt is not None:
+            failure.attempt.adds(sent_again=True)
+            why = failure.attempt.end.error if failure.attempt.end is not None else None
+        if call is None:
+            AGAIN.set(Again(state, self.flow(), why))
+        else:
+            call.again, call.retried_for = True, why
+        for route in routes:
+            route.counts.retried += 1
+
+    def has_backed_off(self, began: float) -> None:
+        """The time before another try is over; it began then."""
+        took, failure = self.clock() - began, self._last_failure()
+        LAST_FAILURE.set(None)
+        if failure is None:
+            return
+        end = failure.attempt.end if failure.attempt is not None else None
+        if failure.attempt is not None and end is not None and end.lost_s is not None:
+            failure.attempt.adds(lost_s=end.lost_s + took)
+        for route in failure.routes:
+            counts = route.counts
+            counts.seconds_backing_off += took
+            if failure.was_kept:
+                counts.seconds_lost = (counts.seconds_lost or 0.0) + took
+
+    def _last_failure(self) -> LastFailure | None:
+        failure = LAST_FAILURE.get()
+        return failure if failure is not None and failure.flow == self.flow() else None

@@ -43,6 +43,7 @@ PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
     (PoolManager, "_new_pool", call_hooks.new_pool),
     (PoolManager, "urlopen", call_hooks.manager_urlopen),
     (Retry, "increment", call_hooks.increment),
+    (Retry, "sleep", call_hooks.back_off),
     (HTTPConnectionPool, "_put_conn", connection_hooks.put_conn),
     (HTTPConnectionPool, "_make_request", connection_hooks.make_request),
     (HTTPConnectionPool, "_new_conn", connection_hooks.new_conn),

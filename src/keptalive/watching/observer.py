@@ -15,18 +15,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
-from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.causes import security
 from keptalive.watching.attachments import address
 from keptalive.watching.call_site import look_from_here, place_in_program
-from keptalive.watching.calls import AGAIN, Again, Asked, Call, current_call
+from keptalive.watching.calls import Asked, Call, current_call
 from keptalive.watching.doing import KEPT, LOST, READING, SENDING
 from keptalive.watching.foreign import (
     NAME,
     attached_to,
     get,
-    is_redirect,
     origin_of,
     pairs_of,
     socket_of,
@@ -85,18 +83,6 @@ class Observer(Streams):
         for header in security.secrets_in(dict(pairs_of(asked.headers)), like=like):
             for recorder in self.recorders:
                 recorder.leaked[host, f"{origin[1]} {header}"] += 1
-
-    def tries_again(self, pool: Any, response: Any) -> None:
-        """After a failure, or a response that calls for it; a redirect is no retry."""
-        if not issubclass(type(pool), HTTPConnectionPool) or is_redirect(response):
-            return
-        state, call = self.pool_of(pool), current_call()
-        if call is None:
-            AGAIN.set(Again(state, self.flow()))
-        else:
-            call.again = True
-        for route in self.routes_of(state)[1]:
-            route.counts.retried += 1
 
     # -- a request on a connection
 

@@ -15,7 +15,7 @@ from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.attachments import address, names_its_path, tuned_facts
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, place_in_program
-from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller
+from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller, retried_for
 from keptalive.watching.doing import SENDING
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
@@ -114,6 +114,7 @@ class Openings(OpenConnections):
             unread=len(unread),
             retry=(call.again if call is not None else self.is_tried_again(pool))
             and not pool.is_new,
+            retried_for=retried_for(call, pool, self.flow()),
             redirected=call is not None and call.redirected,
             reconnect=reconnect,
             pool_discarded=was_discarded(predecessor),

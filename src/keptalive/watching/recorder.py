@@ -25,7 +25,7 @@ CIRCUMSTANCES_KEPT = 1000
 UNCONNECTED_KEPT = 1000
 _CONTAINERS = (
     *("origins", "errors", "phases", "leaked_headers", "failed_addresses"),
-    *("first_responses", "kept_responses"),
+    *("first_responses", "kept_responses", "retried_statuses"),
 )
 
 # a `Circumstance`'s kind, host, where, detail, other

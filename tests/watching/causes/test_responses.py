@@ -163,7 +163,7 @@ def test_a_body_that_broke_off_within_urllib3_counts_only_if_a_response_came(
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_a_request_that_fails_on_a_kept_connection_and_is_sent_again_is_a_failed_request(
+def test_a_request_that_fails_on_a_kept_connection_and_is_answered_on_a_new_one_is_the_race(
     kind, serve_both, watched, trusted
 ):
     def hangs_up(peer: Peer) -> None:
@@ -184,7 +184,7 @@ def test_a_request_that_fails_on_a_kept_connection_and_is_sent_again_is_a_failed
     with made:
         for _ in range(3):
             get(server.url)
-    assert causes(watched) == {"first-use": 1, "failed-request": 2}
+    assert causes(watched) == {"first-use": 1, "stale-connection": 2}
     assert watched.opened == server.accepted == 3
 
 

@@ -104,7 +104,7 @@ def test_stale_connections_are_sent_again_on_new_ones(user, lookalike, watched):
     with tuned_session() as made:
         for _ in range(4):
             user(session_gets(made, str(lookalike.ca_bundle)), "stale=1")
-    assert causes(watched) == {"first-use": 1, "failed-request": 3}
+    assert causes(watched) == {"first-use": 1, "stale-connection": 3}
     assert watched.opened == lookalike.accepted("stale=1") - before
 
 

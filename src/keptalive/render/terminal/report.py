@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keptalive.causes.hosts import cost_of
 from keptalive.causes.meaning import meaning_of
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
 from keptalive.render import report_sentences as sentences
@@ -119,7 +120,7 @@ def _more(hosts: Sequence[HostReport]) -> Iterator[RenderableType]:
 
 def _cause(cause: Cause, *, with_cure: bool) -> Iterator[RenderableType]:
     words = Text.assemble((cause.cause, "bold"), f": {meaning_of(cause.cause, cause.facts)}")
-    yield _line(_times(cause), words, cause.seconds)
+    yield _line(_times(cause), words, None if cause.seconds is None else cost_of(cause))
     if cause.evidence:
         yield indented(Text(cause.evidence))
     if cause.members:

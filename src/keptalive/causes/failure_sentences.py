@@ -1,0 +1,195 @@
+"""Facts of requests that failed in sentences: as `sentences`, they work with none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keptalive.causes import sentences
+from keptalive.causes.sentences import Facts, many
+
+# What urllib3's Retry sends again unless told otherwise (its DEFAULT_ALLOWED_METHODS)
+_SENT_TWICE = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
+_SHORTEST_S = 0.005  # less is not worth a word
+
+
+def failed(facts: Facts) -> str:
+    """In which errors it ended, whether the server had the request, what it cost."""
+    return _joined(
+        _errors(facts),
+        _broken_off(facts),
+        _received(facts),
+        _lost(facts),
+        _again(facts),
+        sentences.requested(facts),
+    )
+
+
+def failed_cure(facts: Facts) -> str:
+    """What helps against this kind of error."""
+    if facts.get("acknowledged"):
+        return "A slow server: a longer timeout, smaller responses, or a faster server."
+    if facts.get("unacknowledged"):
+        return "Check the network, and whether the server runs."
+    if facts.get("closed_unanswered"):
+        return f"See the log of {_server(facts)} for why it closes."
+    if facts.get("broken_off"):
+        return f"See the log of {_server(facts)} for why responses break off."
+    return "Fix the error: a longer timeout, smaller responses, or a healthier server."
+
+
+def stale(facts: Facts) -> str:
+    """How long idle, what was survived, the errors, and what became of the requests."""
+    return _joined(
+        sentences.idle_before(facts),
+        _survived(facts),
+        sentences.served(facts),
+        _errors(facts),
+        _of_new_ones(facts),
+        _announced(facts),
+        _lost(facts),
+        _again(facts),
+    )
+
+
+def stale_cure(facts: Facts) -> str:
+    """Replace it in time; and what may be sent again."""
+    if "served_least" in facts:
+        first = (
+            f"{sentences.capital(sentences.server(facts))} closes connections after a number of "
+            "responses, unannounced: ask its operator for a higher limit."
+        )
+    else:
+        first = sentences.idle_cure(facts)
+    return _joined(first, _retry(facts))
+
+
+def dropped(facts: Facts) -> str:
+    """How long idle, what was survived, how it showed, and what it cost."""
+    return _joined(
+        sentences.idle_before(facts),
+        _survived(facts),
+        _errors(facts),
+        _lost(facts),
+        _proof(facts),
+        _again(facts),
+    )
+
+
+def dropped_cure(facts: Facts) -> str:
+    """Replace it in time, or keep the path awake."""
+    max_idle_s = facts.get("max_idle_s")
+    limit = "T" if max_idle_s is None else f"{max_idle_s:g}"
+    below = ""
+    if max_idle_s is None:
+        died = f", {sentences.seconds(facts['died_s'])} at most" if "died_s" in facts else ""
+        below = f", T below the time after which the path forgets{died}"
+    return (
+        f"tuned_session(max_idle={limit}){below}: it replaces connections before that, and sends "
+        "TCP keepalive probes. Other clients have options for this, as boto3's "
+        "Config(tcp_keepalive=True). A longer timeout would only wait for longer."
+    )
+
+
+def retried(facts: Facts) -> str:
+    """For which statuses the requests were sent again."""
+    statuses: Mapping[str, int] = facts.get("retried_for", {})
+    if not statuses:
+        return ""
+    named = ", ".join(f"{status} ({count})" for status, count in statuses.items())
+    return f"Opened to send a request again after {named}."
+
+
+def _server(facts: Facts) -> str:
+    """Whose log says more; a server may have a proxy of its own before it."""
+    name = sentences.server(facts)
+    return name if "proxy" in facts else f"{name}, or of a proxy in front of it,"
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _errors(facts: Facts) -> str:
+    names: Mapping[str, int] = facts.get("errors", {})
+    if not names:
+        return ""
+    return f"It ended in {', '.join(f'{name} ({count})' for name, count in names.items())}."
+
+
+def _broken_off(facts: Facts) -> str:
+    number = facts.get("broken_off", 0)
+    return f"{many(number, 'response')} broke off." if number else ""
+
+
+def _received(facts: Facts) -> str:
+    """Whether the server had the request: then it is slow, or it was out of reach."""
+    if number := facts.get("acknowledged"):
+        name = sentences.capital(sentences.server(facts))
+        return f"{name} had acknowledged {_requests(number)}: it is slow."
+    if number := facts.get("unacknowledged"):
+        return f"Nobody acknowledged {_requests(number)}."
+    return ""
+
+
+def _requests(number: int) -> str:
+    return many(number, "request")
+
+
+def _survived(facts: Facts) -> str:
+    """As of idle timeouts, but where another one survived for longer, it says no more."""
+    if "longest_survived_s" not in facts:
+        return sentences.survived(facts)
+    return f"Others survived up to {sentences.seconds(facts['longest_survived_s'])} idle."
+
+
+def _of_new_ones(facts: Facts) -> str:
+    if "errors" not in facts:
+        return ""
+    number = facts.get("new_connections_failed", 0)
+    return f"So did {many(number, 'new connection')}." if number else "No new connection did."
+
+
+def _announced(facts: Facts) -> str:
+    announced = facts.get("keep_alive")
+    name = sentences.capital(sentences.server(facts))
+    return f"{name} announces Keep-Alive: {announced}." if announced else ""
+
+
+def _lost(facts: Facts) -> str:
+    lost_s = facts.get("seconds_lost", 0.0)
+    if lost_s < _SHORTEST_S:
+        return ""
+    took = sentences.seconds(lost_s) if lost_s >= 1 else f"{lost_s * 1000:.0f} ms"
+    return f"Time lost: {took}."
+
+
+def _again(facts: Facts) -> str:
+    """What became of the requests; whether the program itself sent them again is not known."""
+    again, left = facts.get("sent_again", 0), facts.get("not_sent_again", {})
+    methods = ", ".join(f"{method} ({count})" for method, count in left.items())
+    return _joined(
+        f"Sent again by urllib3: {again}." if again else "",
+        f"Not sent again by urllib3: {methods}." if left else "",
+    )
+
+
+def _proof(facts: Facts) -> str:
+    parts = []
+    if number := facts.get("proven"):
+        parts.append(f"Proven for {number}: the system saw no acknowledgement.")
+    if number := facts.get("likely"):
+        parts.append(f"Likely for {number}: new connections, and those used sooner, were answered.")
+    if number := facts.get("probes_unanswered"):
+        parts.append(f"TCP keepalive probes got no answer ({number}).")
+    return " ".join(parts)
+
+
+def _retry(facts: Facts) -> str:
+    left: Mapping[str, int] = facts.get("not_sent_again", {})
+    unsafe = [method for method in left if method not in _SENT_TWICE]
+    if unsafe:
+        return (
+            f"urllib3 sends a {unsafe[0]} again only if the program allows it "
+            "(Retry(allowed_methods=None)): the server may then do it twice."
+        )
+    return "Retries send such requests again: tuned_session() does." if left else ""
