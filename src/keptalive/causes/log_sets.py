@@ -24,7 +24,7 @@ RETRIED, RETRIED_OPENING = "retried", "retried-opening"
 # Those that the lines of httpcore leave open
 CLIENT_CLOSED, SURPLUS = "client-closed", "surplus-closed"
 EXPIRED, NOT_KEPT_LONG, NOT_KEPT = "expired", "not-kept-long", "not-kept"
-UNTIMED = "closed-by-client"
+UNTIMED = "closed-untimed"
 
 
 class Remaining(NamedTuple):

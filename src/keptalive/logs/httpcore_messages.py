@@ -55,12 +55,19 @@ class Step:
 
 
 CLIENT_MADE = Step(name="load_ssl_context")  # httpx 0.27 and earlier, for each client
-# In every request's lines; and all others that a log may have instead. A text is searched for
-# much faster than a pattern.
-NEEDLE = b"send_request_headers.started"
+# In every request's lines, and so long that it is searched for fast; what a log may have instead
+NEEDLE = b"receive_response_headers.started request=<Request [b'"
 NEEDLES = (NEEDLE, b"connect_tcp.started host=", b"HTTP Request: ", b"connect_unix_socket.")
 # What a block may have beside these: the end of what began in the block before
-LATER_NEEDLES = (b"response_closed.", b"close.started", b"_tcp.", b"_tls.", b"_headers.", b"_body.")
+LATER_NEEDLES = (
+    b"load_ssl_context",
+    b"response_closed.",
+    b"close.started",
+    b"_tcp.",
+    b"_tls.",
+    b"_headers.",
+    b"_body.",
+)
 
 _STEPS = re.compile(
     rb"(?<![\w.])(?:(?:connection|http11|http2|proxy|socks)\.)?"

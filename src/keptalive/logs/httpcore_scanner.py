@@ -9,8 +9,8 @@ from keptalive.logs.json_lines import record_of
 from keptalive.logs.prefix import LONGEST_PREFIX, Origin, Prefixes
 from keptalive.logs.timestamps import TIME, Clock
 
-_SEARCHED = 8 * 1024 * 1024  # bytes: who uses httpx mostly does so by then
-_ONE_IN = 4  # of later blocks is searched for all that these lines may contain
+_SEARCHED = 2 * 1024 * 1024  # bytes: who uses httpx mostly does so by then
+_ONE_IN = 16  # of later blocks is searched for all that these lines may contain
 
 
 class SeenStep(NamedTuple):
