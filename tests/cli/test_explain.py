@@ -80,8 +80,8 @@ def test_json_is_the_same_from_a_file_from_gzip_and_from_standard_input(log, tmp
 
 
 HOW = (
-    'Next: logging.getLogger("urllib3").setLevel("DEBUG") where the program sets up its logging, '
-    "or keptalive run PROGRAM."
+    'Next: logging.getLogger("urllib3").setLevel("DEBUG"), of httpx "httpcore", where the program '
+    "sets up its logging, or keptalive run PROGRAM."
 )
 NOISE = b"INFO shop: order is paid\n" * 3
 
@@ -91,15 +91,15 @@ NOISE = b"INFO shop: order is paid\n" * 3
     [
         (b"", f"is empty.\n{HOW}"),
         (gzip.compress(b""), f"is empty.\n{HOW}"),
-        (NOISE, f"has no line of urllib3's pool log among its 3.\n{HOW}"),
-        (b"\0" * 5000 + NOISE, f"has no line of urllib3's pool log among its 3.\n{HOW}"),
+        (NOISE, f"has no line of urllib3's or httpcore's among its 3.\n{HOW}"),
+        (b"\0" * 5000 + NOISE, f"has no line of urllib3's or httpcore's among its 3.\n{HOW}"),
         (
             NOISE.decode().encode("utf-16"),
-            f"has no line of urllib3's pool log among its 3.\n{HOW}",
+            f"has no line of urllib3's or httpcore's among its 3.\n{HOW}",
         ),
         (
             "Größe: 3 €, привет\n".encode() * 9,
-            f"has no line of urllib3's pool log among its 9.\n{HOW}",
+            f"has no line of urllib3's or httpcore's among its 9.\n{HOW}",
         ),
         (
             bytes(range(256)) * 100,
@@ -129,7 +129,7 @@ def test_what_has_nothing_to_explain_is_two_lines_and_a_code(tmp_path):
     path.write_bytes(NOISE)
     answer = explain(path)
     assert (answer.returncode, answer.stdout) == (2, b"")
-    said = f"{path} has no line of urllib3's pool log among its 3."
+    said = f"{path} has no line of urllib3's or httpcore's among its 3."
     assert answer.stderr.decode() == f"keptalive: {said}\n{HOW}\n"
 
 

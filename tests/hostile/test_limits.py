@@ -223,7 +223,7 @@ def test_a_result_with_a_number_too_large_anywhere_is_refused(tmp_path):
 def test_a_line_without_an_end_is_read_in_little_memory():
     ended = limited("explain", "-", given=b"x" * MIB, repeat=300)
     assert (ended.returncode, ended.stdout) == (2, b"")
-    assert b"standard input has no line of urllib3's pool log" in ended.stderr
+    assert b"standard input has no line of urllib3's or httpcore's" in ended.stderr
 
 
 def test_a_log_that_goes_on_for_long_is_read_in_little_memory():

@@ -21,6 +21,10 @@ NEW_POOL, NEW_POOL_OR_PROCESS = "new-pool", "new-pool-or-process"
 BUSY, FULL, NEW = "no-free-connection", "full-pool", "new-connection"
 NOT_RETURNED = "connection-not-returned"
 RETRIED, RETRIED_OPENING = "retried", "retried-opening"
+# Those that the lines of httpcore leave open
+CLIENT_CLOSED, SURPLUS = "client-closed", "surplus-closed"
+EXPIRED, NOT_KEPT_LONG, NOT_KEPT = "expired", "not-kept-long", "not-kept"
+UNTIMED = "closed-untimed"
 
 
 class Remaining(NamedTuple):
@@ -103,6 +107,66 @@ SETS: dict[str, Remaining] = {
         "Find out why it failed.",
     ),
 }
+_ONE_CLIENT = "Make one httpx.Client (AsyncClient), keep it, and use it for every request."
+_EXPIRY = (
+    "httpx.Client(limits=httpx.Limits(keepalive_expiry=T)): T above the pauses of the program and "
+    "below the idle timeout of the server. The default is 5 s."
+)
+_SIZE = (
+    "httpx.Client(limits=httpx.Limits(max_keepalive_connections=N)), N the most requests at once."
+)
+SETS |= {
+    EXPIRED: Remaining(
+        ("max-idle", "idle-timeout", *_CLOSED_BY_SERVER),
+        "the client closed it: idle for longer than its keepalive_expiry",
+        _EXPIRY,
+    ),
+    CLIENT_CLOSED: Remaining(
+        ("new-session", "server-closed", "request-limit", "pool-too-small"),
+        "the client had closed it: a client or httpx.get for each request?",
+        f"{_ONE_CLIENT} If it is one already: the server closes right after its responses, or "
+        "max_keepalive_connections is too low.",
+    ),
+    SURPLUS: Remaining(
+        ("pool-too-small", "new-session", "server-closed", "request-limit"),
+        "the client closed it, and kept others: has it no room for more?",
+        _SIZE,
+    ),
+    NOT_KEPT_LONG: Remaining(
+        ("idle-timeout", *_CLOSED_BY_SERVER, "request-limit", "max-idle", "new-session"),
+        "the client found it closed by the server, or expired",
+        "If the server closes idle connections, send requests more often; keepalive_expiry below "
+        "its idle timeout avoids errors.",
+    ),
+    UNTIMED: Remaining(
+        ("new-session", "max-idle", *_CLOSED_BY_SERVER[:1], "idle-timeout", "request-limit"),
+        "the client had closed it; the log has no times that tell when",
+        f"{_ONE_CLIENT} If it is one already, put %(asctime)s into the log's format.",
+    ),
+    NOT_KEPT: Remaining(
+        ("server-closed", "request-limit", "new-session", "pool-too-small"),
+        "the client found it closed at once",
+        "See why the server closes right after its responses. A client for each request looks the "
+        "same: use one httpx.Client for all.",
+    ),
+}
+# What to change in a program that uses httpx, where the cause is certain
+_OF_HTTPX = {
+    "first-use": "Nothing; this one is necessary.",
+    "concurrency": "Nothing; each request that runs at the same time needs its connection.",
+    "new-session": _ONE_CLIENT,
+    "close-announced": "Ask the server's operator to keep connections alive: it is its "
+    "configuration. A client may have asked for it, by that header.",
+    "http-1.0": "The server would have to speak HTTP/1.1; a reverse proxy in front of it can keep "
+    "connections.",
+    "abandoned-body": "Read each response to its end before leaving client.stream(), if it is "
+    "short.",
+    "unread-body": "Read or close each response: with client.stream(...) as response.",
+    "failed-request": "Fix the error: a longer timeout, smaller responses, or a healthier server.",
+    "stale-connection": "The server closes idle connections: httpx.Client(limits=httpx.Limits("
+    "keepalive_expiry=T)), T below its idle timeout, replaces them in time.",
+    "unknown": "Log all of httpcore at DEBUG, or compare the code that made these requests.",
+}
 _FIRST_CURE = "Nothing; this one is necessary."
 
 
@@ -120,6 +184,11 @@ def members_of(cause: str, *, one_thread: bool = False) -> tuple[str, ...]:
 def cure(cause: str, *, max_idle: str) -> str:
     """What to change; ``max_idle`` is how to replace a connection in time."""
     return SETS[cause].cure.format(max_idle=max_idle) if cause in SETS else _FIRST_CURE
+
+
+def httpx_cure(cause: str) -> str:
+    """What to change in a program that uses httpx."""
+    return SETS[cause].cure if cause in SETS else _OF_HTTPX[cause]
 
 
 def perfect(

@@ -31,7 +31,8 @@ def explain(
 ) -> None:
     """Explain from a debug log why connections were opened, as far as a log shows it.
 
-    Any logging format will do, of several processes and threads. For certainty, and for what each
+    The log is that of urllib3, or of httpx and httpcore. Any logging format will do, of several
+    processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
 
     Ctrl-C while a pipe is read stops and prints the report, so this follows a growing log:

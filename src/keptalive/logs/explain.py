@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from keptalive import logs
 from keptalive.errors import UsageError
 from keptalive.logs.accounting import LogLedger
+from keptalive.logs.httpcore_accounting import HttpcoreLedger
+from keptalive.logs.httpcore_report import with_httpcore
 from keptalive.logs.live import live_pieces
 from keptalive.logs.report import report
 from keptalive.records.report import Report
 
 HOW_TO_LOG = (
-    'Next: logging.getLogger("urllib3").setLevel("DEBUG") where the program sets up its logging, '
-    "or keptalive run PROGRAM."
+    'Next: logging.getLogger("urllib3").setLevel("DEBUG"), of httpx "httpcore", where the program '
+    "sets up its logging, or keptalive run PROGRAM."
 )
 
 
@@ -37,25 +39,41 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
         show: called now and then while a pipe is open.
 
     Raises:
-        UsageError: it cannot be read, or has nothing of urllib3's pools that can be read.
+        UsageError: it cannot be read, or has nothing of urllib3's or httpx's pools that can be
+            read.
     """
-    ledger = LogLedger()
+    ledger, httpcore = LogLedger(), HttpcoreLedger()
 
     def show_so_far() -> None:
-        requests, opened = ledger.totals()
+        totals = zip(ledger.totals(), httpcore.totals(), strict=True)
+        requests, opened = map(sum, totals)
         show(SoFar(lines=reading.lines, requests=requests, opened=opened))
 
     reading = logs.read(log, pieces=lambda stream: live_pieces(stream, show_so_far))
     for seen in reading:
         ledger.record(seen, knows_threads=reading.knows_threads)
+        if reading.steps:
+            httpcore.record(reading.steps)
     mostly_broken = reading.skipped * 2 > reading.urllib3_lines and not ledger.responses
-    if not reading.urllib3_lines or mostly_broken:
+    of_urllib3 = reading.urllib3_lines and not mostly_broken
+    if not of_urllib3 and not reading.httpcore.lines:
         raise UsageError(nothing_in(reading))
-    return report(
-        ledger,
-        knows_threads=reading.knows_threads,
-        knows_zone=reading.knows_zone,
-        warnings=[*_warnings(reading)],
+    warnings = tuple(_warnings(reading))
+    explained = Report(source="log", warnings=warnings)
+    if of_urllib3:
+        explained = report(
+            ledger,
+            knows_threads=reading.knows_threads,
+            knows_zone=reading.knows_zone,
+            warnings=warnings,
+        )
+    if not reading.httpcore.lines:
+        return explained
+    return with_httpcore(
+        explained,
+        httpcore,
+        knows_zone=reading.httpcore.knows_zone,
+        began_late=reading.httpcore.began_late,
     )
 
 
@@ -74,7 +92,8 @@ def nothing_in(reading: logs.Reading) -> str:
             "plain text, or JSON as json.dumps makes it; or keptalive run PROGRAM."
         )
     return (
-        f"{reading.name} has no line of urllib3's pool log among its {reading.lines}.\n{HOW_TO_LOG}"
+        f"{reading.name} has no line of urllib3's or httpcore's among its {reading.lines}.\n"
+        f"{HOW_TO_LOG}"
     )
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from keptalive.errors import UsageError
 from keptalive.logs.blocks import Tally, blocks
 from keptalive.logs.events import Seen
+from keptalive.logs.httpcore_scanner import HttpcoreScanner, SeenStep
 from keptalive.logs.scanner import Scanner
 from keptalive.logs.source import decoded, opened, pieces_of
 from keptalive.logs.threads import Threads
@@ -20,7 +21,8 @@ class Reading(Tally):
     The counts are those so far. ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines``
     those of its pools, whether or not they are an event; ``skipped`` those of them that are cut off
     or cannot be read. ``ended_early`` says that a compressed log is damaged, or has no end;
-    ``binary`` that what is read does not begin as text does.
+    ``binary`` that what is read does not begin as text does. ``steps`` are what httpcore's and
+    httpx's lines say in the block of the last list; ``httpcore`` counts them.
     """
 
     def __init__(
@@ -34,6 +36,8 @@ class Reading(Tally):
         self._pieces = pieces
         self._threads = Threads()
         self._scanner = Scanner(self, self._threads)
+        self.httpcore = HttpcoreScanner()
+        self.steps: list[SeenStep] = []
         self._seen = self._read()
 
     def __iter__(self) -> Iterator[list[Seen]]:
@@ -65,6 +69,7 @@ class Reading(Tally):
             with opened(self._source) as stream:
                 pieces = decoded(self._pieces(stream), self._damaged)
                 for block in blocks(pieces, self, self._scanner.too_long):
+                    self.steps = self.httpcore.seen(block)
                     yield self._scanner.seen(block)
         except OSError as error:
             raise UsageError(
