@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.logs.logs import ASKED, STARTED, Line, lines, reading
 
-from keptalive.logs import threads
+from keptalive.logs import scanner, threads
+from keptalive.logs.copies import Copies
 from keptalive.logs.known import KnownLines
-from keptalive.logs.scanner import Scanner
+from keptalive.logs.lines import Lines
 
 LEARNED_FROM = 8  # lines: fewer than really are, so that a test is short
 FORMS = [
@@ -72,6 +73,9 @@ def beginning(form: str) -> str:
 def learning_fast(*, knows: bool = True) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threads, "_SAMPLE", LEARNED_FROM)
+        # whether there are copies among lines is not looked at where lines are known
+        patch.setattr(Copies, "once", lambda _, reads: list(reads))
+        patch.setattr(scanner, "may_have_copies", lambda *_: False)
         if not knows:
             patch.setattr(KnownLines, "learn", lambda *_: None)
             patch.setattr(KnownLines, "learn_response", lambda *_: None)
@@ -113,13 +117,13 @@ def test_known_lines_are_read_as_any_others(form, like, other):
 @pytest.mark.parametrize("form", FORMS[:7])
 def test_known_lines_are_not_searched_for_what_they_are_from(form, monkeypatch):
     searched = []
-    whole_line = Scanner._of
+    whole_line = Lines._of
 
-    def of(self, text, *rest):
+    def of(self, text, *rest, **options):
         searched.append(text)
-        return whole_line(self, text, *rest)
+        return whole_line(self, text, *rest, **options)
 
-    monkeypatch.setattr(Scanner, "_of", of)
+    monkeypatch.setattr(Lines, "_of", of)
     usual = [MESSAGES[0], MESSAGES[6], MESSAGES[8]]
     more = "".join(f"{written(form, n, n, 'Thread-1', usual[n % 3])}\n" for n in range(100))
     found, *_ = outcome(f"{beginning(form)}=====\n{beginning(form)}=====\n{more}", knows=True)

@@ -5,6 +5,9 @@ not grow with the log; and of a line nothing is kept but what its event holds, a
 from. Whole blocks are searched for what urllib3's messages contain, so that the other lines of a
 log cost next to nothing.
 
+A log passes stages: its bytes (`source`), oldest line first (`order`), whole lines (`blocks`),
+events with time and origin (`scanner`, `lines`), each record once (`copies`). Then it is counted.
+
 A log seldom says which thread a line is from, so an event's ``thread`` is a small number for all
 lines whose threads and processes, as far as they are evident ("MainThread", "[pid 12]"), are the
 same. Other words before the message (a worker's own name, a container) make threads only where they

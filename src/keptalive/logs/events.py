@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from keptalive.logs.messages import DEFAULT_PORTS, REMEMBERED, What
 from keptalive.logs.prefix import Origin
@@ -31,6 +32,20 @@ LogEvent = PoolEvent | Discarding
 # The event; its time in seconds since 1970, where a time without a zone is taken for UTC; where
 # its line came from. A plain tuple: there are as many as lines of urllib3's.
 Seen = tuple[LogEvent, float | None, Origin]
+
+
+class Read(NamedTuple):
+    """A line of urllib3's that has been read by itself; its thread has no number yet.
+
+    ``said`` is the hash of the message, in which there may be secrets; ``begins`` where in its line
+    it does, -1 if it is within JSON.
+    """
+
+    what: What
+    at_s: float | None
+    origin: Origin
+    said: int
+    begins: int
 
 
 def event_of(thread: int, what: What) -> LogEvent:

@@ -11,6 +11,7 @@ from keptalive.logs.accounting import LogLedger
 from keptalive.logs.httpcore_accounting import HttpcoreLedger
 from keptalive.logs.httpcore_report import with_httpcore
 from keptalive.logs.live import live_pieces
+from keptalive.logs.messages import is_redacted
 from keptalive.logs.report import report
 from keptalive.records.report import Report
 
@@ -45,7 +46,7 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
     ledger, httpcore = LogLedger(), HttpcoreLedger()
 
     def show_so_far() -> None:
-        totals = zip(ledger.totals(), httpcore.totals(), strict=True)
+        totals = zip(ledger.totals(), httpcore.totals(), reading.copies.held, strict=True)
         requests, opened = map(sum, totals)
         show(SoFar(lines=reading.lines, requests=requests, opened=opened))
 
@@ -58,7 +59,7 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
     of_urllib3 = reading.urllib3_lines and not mostly_broken
     if not of_urllib3 and not reading.httpcore.lines:
         raise UsageError(nothing_in(reading))
-    warnings = tuple(_warnings(reading))
+    warnings = tuple(_warnings(reading, ledger))
     explained = Report(source="log", warnings=warnings)
     if of_urllib3:
         explained = report(
@@ -97,8 +98,43 @@ def nothing_in(reading: logs.Reading) -> str:
     )
 
 
-def _warnings(reading: logs.Reading) -> Iterator[str]:
+def _warnings(reading: logs.Reading, ledger: LogLedger) -> Iterator[str]:
     if reading.skipped:
         yield f"Lines of urllib3's that could not be read: {reading.skipped}."
     if reading.ended_early:
         yield "The compressed log is damaged, or has no end: the rest is missing."
+    if reading.newest_first:
+        yield "This log has its newest line first: it was read from its end."
+    yield from _of_copies(reading, *ledger.totals())
+    if any(is_redacted(host.bare) for host in ledger.hosts):
+        yield "Names of hosts are removed from this log: one of them may stand for several hosts."
+
+
+def _of_copies(reading: logs.Reading, requests: int, opened: int) -> Iterator[str]:
+    copies = reading.copies
+    if copies.removed:
+        stands = "Each record stands" if _all_are_copied(reading) else "Records stand"
+        up_to = "" if copies.least == copies.most else "up to "
+        said = f"{stands} here {up_to}{_times(copies.most)}; counted once."
+        if copies.assumed:
+            said += (
+                " This is an assumption, since neither threads nor milliseconds tell copies from "
+                f"equal requests at once: there were {requests} to {requests + copies.responses} "
+                f"requests on {opened} to {opened + copies.openings} connections."
+            )
+        yield said
+    elif copies.unclear > 1:
+        yield (
+            f"Each record stands here {_times(copies.unclear)}, and nothing tells copies from "
+            f"equal requests: there were {requests // copies.unclear} to {requests} requests."
+        )
+
+
+def _all_are_copied(reading: logs.Reading) -> bool:
+    copies = reading.copies
+    left = reading.urllib3_lines - reading.skipped - copies.removed
+    return copies.least == copies.most and copies.removed >= left * (copies.least - 1)
+
+
+def _times(number: int) -> str:
+    return "twice" if number == 2 else f"{number} times"

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from keptalive.logs.httpcore_messages import LATER_NEEDLES, NEEDLE, NEEDLES, Step, steps_in
 from keptalive.logs.json_lines import record_of
 from keptalive.logs.prefix import LONGEST_PREFIX, Origin, Prefixes
-from keptalive.logs.timestamps import TIME, Clock
+from keptalive.logs.time_forms import found_in
+from keptalive.logs.timestamps import Clock
 
 _SEARCHED = 2 * 1024 * 1024  # bytes: who uses httpx mostly does so by then
 _ONE_IN = 16  # of later blocks is searched for all that these lines may contain
@@ -81,7 +82,7 @@ class HttpcoreScanner:
                 return record.at_s, self._prefixes.of(record.prefix)
         prefix = line[max(0, at - LONGEST_PREFIX) : at]
         at_s = None
-        if timed := TIME.search(prefix):
+        if timed := found_in(prefix):
             at_s = self._clock.seconds(timed)
             prefix = prefix[: timed.start()] + prefix[timed.end() :]
         return at_s, self._prefixes.of(prefix)

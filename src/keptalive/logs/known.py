@@ -85,6 +85,7 @@ class KnownLines:
         """
         before_time, behind_time = self._before, self._behind
         known_by_words, rfind, clock = self._responses, block.rfind, self._clock
+        length = clock.length
         for found in responses:
             at, end = found.span()
             status = found[3]
@@ -101,11 +102,11 @@ class KnownLines:
             at_s = None
             if behind_time:
                 time_at = start + before_time
-                part_s = PARTS_S.get(block[time_at + 19 : rest_at])
+                part_s = PARTS_S.get(block[time_at + length : rest_at])
                 if part_s is not None and block.startswith(clock.second, time_at):
                     at_s = clock.second_s + part_s
                 else:
-                    at_s = clock.of_stamp(block[time_at:rest_at])
+                    at_s, length = clock.of_stamp(block[time_at:rest_at]), clock.length
                     if at_s is None:
                         return found
             seen.append((known.events.get(status) or known.of(status), at_s, known.origin))

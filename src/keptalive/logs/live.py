@@ -27,6 +27,9 @@ _PIPE_BYTES = 1024 * 1024  # what a pipe holds at most: Linux, /proc/sys/fs/pipe
 def live_pieces(stream: BinaryIO, show: Callable[[], None]) -> Iterator[bytes]:
     """What comes out of a pipe or a terminal, as it comes; of a file, what is in it.
 
+    An empty piece says that nothing has come for a moment: whoever holds pieces back may let them
+    go.
+
     The first Ctrl-C is the end of a pipe, once what is in it has been read; so a writer that does
     not end by Ctrl-C is left behind. A second one, and one while a file is read, acts as before.
 
@@ -50,6 +53,8 @@ def _until_pressed(descriptor: int, pressed: int, show: Callable[[], None]) -> I
     shown_s = time.monotonic()
     while True:
         ready = _readable([descriptor, pressed], _QUIET_S)
+        if not ready:
+            yield b""
         if not ready or time.monotonic() > shown_s + _AGAIN_S:
             show()
             shown_s = time.monotonic()

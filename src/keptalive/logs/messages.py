@@ -35,9 +35,18 @@ _STATUS_IS_RETRIED = What("status")
 
 
 _END = rb"""(?=[\s"'\\,;|<>()\[\]{}\x1b]|$)"""
-_PLACE = rb"""[^\s"'\\,;|<>()\[\]{}\x1b]{1,255}"""
+# What people put for a name that nobody shall read; it may have spaces
+_IN_BRACKETS = rb"(?:<(?!/?(?:br|b|p|td|span)\b)[\w*. -]{1,80}>|\[[\w*. -]{1,80}\])"
+_REDACTED = (
+    rb"(?<![\w>)\]}])(?:" + _IN_BRACKETS + rb"|\([\w*. -]{1,80}\)|\{{1,2}[\w*. -]{1,80}\}{1,2})"
+)
+_REDACTED_PORT = rb"(?:<[\w*-]{1,40}>|\[[\w*-]{1,40}\]|\*{1,40}|[xX]{2,5})"
+_REDACTED_PLACE = _IN_BRACKETS + rb"|\*{3,40}|[xX]{3,40}"
+_PLAIN = rb"""[^\s"'\\,;|<>()\[\]{}\x1b]"""
+_OTHERWISE = rb"(?:" + _REDACTED + _PLAIN + rb"{0,255})"
+_PLACE = rb"(?:" + _PLAIN + rb"{1,255}" + _OTHERWISE + rb"{0,4}|" + _OTHERWISE + rb"{1,4})"
 _BRACKETED = rb"""\[[^\s"'\\\]]{1,255}\]"""
-_HOST = rb"(" + _BRACKETED + rb"|" + _PLACE + rb"?)"
+_HOST = rb"(" + _BRACKETED + rb"|" + _PLACE + rb")"
 _STARTING = re.compile(
     rb"Starting new (HTTPS?) connection \((\d{1,9})\): ("
     + _BRACKETED
@@ -66,11 +75,22 @@ _BROKEN_HOST = re.compile(
 )
 _LONGEST_PATH = 120  # characters
 _RETRY = re.compile(rb"(?:(?<![\w.-])|(?<=\dm))Retry: (?:/|https?://)[^\s\"\\]*")
-_PLACED = rb"://(" + _BRACKETED + rb'|[^\s"/:]{1,255}|[^\s"/]{1,255}?):(\d{1,5}|None) '
+_PLACED = (
+    rb'([^\s"/:]{1,255}|'  # as most are; then what has a colon or a blank in it
+    + _BRACKETED
+    + rb"|"
+    + _IN_BRACKETS
+    + rb'|[^\s"/]{1,255}?):(\d{1,5}|None|'
+    + _REDACTED_PORT
+    + rb") "
+)
 _REQUEST = re.compile(
-    rb"(https?)"
+    rb"(https?)://(?:"
     + _PLACED
-    + rb'\\?"[A-Za-z]+ [^\s]*(?: [^\s"]*)*? HTTP/[\d.]{1,3}\\?" (\d{3}) (?:\d+|None)(?![\w.])'
+    + rb"|("
+    + _REDACTED_PLACE
+    + rb') )\\{0,7}"[A-Za-z]+ [^\s]*(?: [^\s"]*)*? HTTP/[\d.]{1,3}\\{0,7}" (\d{3}) (?:\d+|None)'
+    + rb"(?![\w.])"
 )
 
 
@@ -107,8 +127,11 @@ def _place(raw: bytes) -> tuple[str, int | None] | None:
     bare = host.strip("[]")
     if host and _is_port(port) and (":" not in bare or _is_ipv6(bare)):
         return bare, int(port)
-    bare = text.strip("[]")
+    bare = (host if host and _IS_REDACTED_PORT.fullmatch(port) else text).strip("[]")
     return (bare, None) if ":" not in bare or _is_ipv6(bare) else None
+
+
+_IS_REDACTED_PORT = re.compile(_REDACTED_PORT.decode())
 
 
 def _is_port(text: str) -> bool:
@@ -176,10 +199,12 @@ def _answered(line: bytes, at: int) -> Message | None:
 
 
 @lru_cache(REMEMBERED)
-def _answer_of(scheme: bytes, host: bytes, port: bytes, status: bytes) -> What:
+def _answer_of(scheme: bytes, host: bytes | None, port: bytes, place: bytes, status: bytes) -> What:
     name = scheme.decode()
-    number = None if port == b"None" else int(port)
-    return What("answered", _host(host), name, number, int(status))
+    number = int(port) if host is not None and port.isdigit() else None
+    if number is None and port != b"None":  # it is redacted
+        number = DEFAULT_PORTS[name]
+    return What("answered", _host(place if host is None else host), name, number, int(status))
 
 
 class _Needle(NamedTuple):
@@ -204,14 +229,23 @@ _STARTS, _RESETS, _DISCARDS, _BREAKS, ANSWERS, _RETRIES = range(6)  # their plac
 _LONG = (_STARTS, _DISCARDS, _BREAKS)
 # Where responses may be: others have "://" as well, so what follows is looked at too. Group 2 is
 # the port; group 3, the status, is there where the line is a usual response's to its end.
+_QUOTE = rb"""(?:\\{0,7}"{1,2}|&(?:amp;)?(?:quot|#0?34|#[xX]22);)"""
 RESPONSES = re.compile(
-    _PLACED
-    + rb'(?:"[A-Z]+ [^\s"\\]* HTTP/[\d.]{1,3}" (\d{3}) (?:\d+|None)(?=\r?\n)|(?=\\?"[A-Za-z]))'
+    rb"://(?:"
+    + _PLACED
+    + rb'(?:"[A-Z]+ [^\s"\\]* HTTP/[\d.]{1,3}" (\d{3}) (?:\d+|None)(?=\r?\n)|(?='
+    + _QUOTE
+    + rb"[A-Za-z]))|(?:"
+    + _REDACTED_PLACE
+    + rb") (?="
+    + _QUOTE
+    + rb"[A-Z]{3,20} ))"
 )
 _AT_RE = re.compile(rb"Re(?:(setting dropped connection: )|try: )")
 NAME_NEEDLE = b".connectionpool"
 NAMED = re.compile(rb"urllib3(?:_future)?(?:\._async)?\.connectionpool(?![\w.])")
 NAME = re.compile(rb"(?:\w[\w.]{0,80}\.)?" + NAMED.pattern)
+_A_REDACTED_NAME = re.compile(r"[<>{}()*]|(?i:^x{2,}\b|\bredacted\b)")
 _BEGINS = (
     b"Starting new HTTP",
     b"Resetting dropped connection: ",
@@ -219,12 +253,22 @@ _BEGINS = (
     b"Retrying (Retry(",
     b"Retry: ",
 )
+_RESPONSE_ENDS = re.compile(rb" HTTP/[\d.]{1,3}\S{1,8} \d{3} (?:\d+|None)(?![\w.])")
 _CUT_OFF = tuple(begin[:length] for begin in _BEGINS for length in range(3, len(begin) + 1))
 
 
+def is_redacted(host: str) -> bool:
+    """Whether this stands for a name that nobody shall read."""
+    return _A_REDACTED_NAME.search(host) is not None
+
+
 def looks_cut(line: bytes) -> bool:
-    """Whether a message of urllib3's begins here that does not end."""
-    return line.rstrip().endswith(_CUT_OFF) or any(begin in line for begin in _BEGINS[:4])
+    """Whether a message of urllib3's begins here that does not end, or is quoted somehow."""
+    return (
+        line.rstrip().endswith(_CUT_OFF)
+        or any(begin in line for begin in _BEGINS[:4])
+        or _RESPONSE_ENDS.search(line) is not None
+    )
 
 
 def hits_in(text: bytes) -> list[int]:

@@ -8,8 +8,10 @@ from typing import BinaryIO
 
 from keptalive.errors import UsageError
 from keptalive.logs.blocks import Tally, blocks
+from keptalive.logs.copies import Copies
 from keptalive.logs.events import Seen
 from keptalive.logs.httpcore_scanner import HttpcoreScanner, SeenStep
+from keptalive.logs.order import in_order
 from keptalive.logs.scanner import Scanner
 from keptalive.logs.source import decoded, opened, pieces_of
 from keptalive.logs.threads import Threads
@@ -21,8 +23,9 @@ class Reading(Tally):
     The counts are those so far. ``lines`` and ``bytes`` are the log's, unpacked; ``urllib3_lines``
     those of its pools, whether or not they are an event; ``skipped`` those of them that are cut off
     or cannot be read. ``ended_early`` says that a compressed log is damaged, or has no end;
-    ``binary`` that what is read does not begin as text does. ``steps`` are what httpcore's and
-    httpx's lines say in the block of the last list; ``httpcore`` counts them.
+    ``binary`` that what is read does not begin as text does; ``newest_first`` that it was read from
+    its end, since its times fall; ``copies`` which records it has several times. ``steps`` are what
+    httpcore's and httpx's lines say in the block of the last list; ``httpcore`` counts them.
     """
 
     def __init__(
@@ -35,7 +38,9 @@ class Reading(Tally):
         self._source = source
         self._pieces = pieces
         self._threads = Threads()
-        self._scanner = Scanner(self, self._threads)
+        self.copies = Copies()
+        self.newest_first = False
+        self._scanner = Scanner(self, self._threads, self.copies)
         self.httpcore = HttpcoreScanner()
         self.steps: list[SeenStep] = []
         self._seen = self._read()
@@ -68,13 +73,19 @@ class Reading(Tally):
         try:
             with opened(self._source) as stream:
                 pieces = decoded(self._pieces(stream), self._damaged)
+                pieces = in_order(pieces, stream, self._on_reversed)
                 for block in blocks(pieces, self, self._scanner.too_long):
                     self.steps = self.httpcore.seen(block)
                     yield self._scanner.seen(block)
+                self.steps = []
+                yield self._scanner.finish()
         except OSError as error:
             raise UsageError(
                 f"The log cannot be read: {self.name}: {error.strerror or error}."
             ) from error
+
+    def _on_reversed(self) -> None:
+        self.newest_first = True
 
     def _damaged(self) -> None:
         self.ended_early = True

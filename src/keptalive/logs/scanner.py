@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from keptalive.logs.blocks import Tally
-from keptalive.logs.events import Seen, event_of
-from keptalive.logs.json_lines import JSON, Record, record_of
+from keptalive.logs.copies import ATTEMPTS, Copies
+from keptalive.logs.events import Read, Seen, event_of
+from keptalive.logs.headers import Headers
 from keptalive.logs.known import KnownLines
+from keptalive.logs.lines import Lines
 from keptalive.logs.messages import (
     ANSWERS,
-    NAME,
     NAME_NEEDLE,
     NAMED,
     NEEDLES,
     RESPONSES,
     SLOTS,
-    TRIES,
     UNMISTAKABLE,
-    Message,
-    What,
     hits_in,
-    looks_cut,
     other_hits_in,
 )
-from keptalive.logs.prefix import EVIDENT, LONGEST_PREFIX, Origin
+from keptalive.logs.quoting import BREAK, unquoted
+from keptalive.logs.suspicion import Attempted, may_have_copies
 from keptalive.logs.threads import Threads
-from keptalive.logs.timestamps import TIME, Clock
-from keptalive.records.pool_events import Answered, RetryingStatus
+from keptalive.logs.timestamps import Clock
+from keptalive.records.pool_events import RetryingStatus
 
-_NO_PART = b"\0\xef\xbb\xbf"  # of a line: a hole before it, a byte order mark
+_SMALL_BLOCK = 8192  # of a pipe, as it comes: there a block may end between a line and its time
 _UNREAD = RetryingStatus(thread=0)  # stands for an event whose thread has no number yet
-_Read = tuple[What, float | None, Origin]
 
 
 class _Others:
@@ -46,21 +43,46 @@ class _Others:
             self.at, self.slot = divmod(next(self._hits, self._end), SLOTS)
 
 
+class _Found:
+    """What is urllib3's in a block.
+
+    Attributes:
+        seen: the events.
+        unread: those of them whose thread has no number yet, with their places among all.
+        attempts: of those that announce a connection: their place, what they say and their time.
+    """
+
+    __slots__ = ("attempts", "seen", "unread")
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.unread: list[tuple[int, Read]] = []
+        self.attempts: list[Attempted] = []
+
+    def add(self, one: Read) -> None:
+        if one.what.kind in ATTEMPTS:
+            self.attempts.append((len(self.seen), one.what, one.at_s))
+        self.unread.append((len(self.seen), one))
+        self.seen.append((_UNREAD, one.at_s, one.origin))
+
+
 class Scanner:
     """Finds urllib3's lines in what it is given, and counts them and all others.
 
     Args:
         tally: the counts.
         threads: tells which lines are of one thread.
+        copies: takes records once that a log has several times.
     """
 
-    def __init__(self, tally: Tally, threads: Threads) -> None:
+    def __init__(self, tally: Tally, threads: Threads, copies: Copies) -> None:
         self._tally = tally
         self._threads = threads
+        self._copies = copies
         self.clock = Clock()
         self._known = KnownLines(self.clock)
-        self._any_named = self._any_unnamed = False  # lines with the logger's name, or without
-        self._with_ports: set[str] = set()
+        self._lines = Lines(tally, threads, self.clock, self._known)
+        self._headers = Headers(threads, self.clock)
 
     def too_long(self, beginning: bytes) -> None:
         """Count a line of which only the beginning is kept."""
@@ -71,95 +93,121 @@ class Scanner:
 
     def seen(self, block: bytes) -> list[Seen]:
         """The events in a block of whole lines."""
-        seen, unread = self._found(block)
-        named = len(seen)
-        if self._any_unnamed:
-            named = sum(origin.named for _, _, origin in seen)
+        found = self._found(block)
+        named = len(found.seen)
+        if self._lines.any_unnamed:
+            named = sum(origin.named for _, _, origin in found.seen)
         if block.count(NAME_NEEDLE) > named:
             self._count_others(block)
-        if unread:
-            self._threads.learn([(seen[number][2], what) for number, what in unread])
-        for number, what in unread:
-            _, at_s, origin = seen[number]
-            seen[number] = event_of(self._threads.number(origin), what), at_s, origin
-        self._tally.urllib3_lines += len(seen)
+        if self._lines.are_headed or len(block) < _SMALL_BLOCK:
+            self._headers.end_of_block(block, found.seen[-1][1] if found.seen else None)
+        self._tally.urllib3_lines += len(found.seen)
         self._tally.lines += block.count(b"\n")
+        self._copies.is_fine = self._copies.is_fine or self.clock.is_fine
+        if len(found.unread) == len(found.seen):
+            return self._numbered(self._copies.once([read for _, read in found.unread]))
+        return self._numbered(self._copies.passed_over()) + self._all_numbered(found)
+
+    def finish(self) -> list[Seen]:
+        """The log is over: events that were held back."""
+        return self._numbered(self._copies.finish())
+
+    def _numbered(self, reads: list[Read]) -> list[Seen]:
+        if reads:
+            self._threads.learn([(read.origin, read.what) for read in reads])
+        number = self._threads.number
+        return [(event_of(number(one.origin), one.what), one.at_s, one.origin) for one in reads]
+
+    def _all_numbered(self, found: _Found) -> list[Seen]:
+        seen = found.seen
+        if found.unread:
+            self._threads.learn([(read.origin, read.what) for _, read in found.unread])
+        for place, read in found.unread:
+            event = event_of(self._threads.number(read.origin), read.what)
+            seen[place] = event, read.at_s, read.origin
         return seen
 
-    def _found(self, block: bytes) -> tuple[list[Seen], list[tuple[int, What]]]:
-        """What is urllib3's, and by its number what each message says whose thread is unknown."""
-        seen: list[Seen] = []
-        unread: list[tuple[int, What]] = []
+    def _found(self, block: bytes) -> _Found:
+        """What is urllib3's; line by line, where there may be copies among it."""
+        if self._copies.is_active:
+            return self._line_by_line(block)
+        urllib3_lines, skipped = self._tally.urllib3_lines, self._tally.skipped
+        found = self._mostly_known(block)
+        if len(found.unread) < len(found.seen) and may_have_copies(found.seen, found.attempts):
+            self._tally.urllib3_lines, self._tally.skipped = urllib3_lines, skipped
+            found = self._line_by_line(block)
+        return found
+
+    def _mostly_known(self, block: bytes) -> _Found:
+        found = _Found()
         others = _Others(block)
         responses, done = RESPONSES.finditer(block), 0
-        take = self._known.take
+        take, seen = self._known.take, found.seen
         while (response := take(block, responses, others.at, seen)) is not None:
             at = response.start()
             was_next = at < others.at
             while others.at < at:
-                done = self._other_line(block, others, seen, unread)
+                done = self._other_line(block, others, found)
             if at < done:  # in a line that has been read
                 continue
             if was_next or take(block, iter((response,)), others.at, seen) is not None:
-                done = self._any_line(block, at, ANSWERS, others, seen, unread)
+                done = self._any_line(block, at, ANSWERS, others, found)
         while others.at < len(block):
-            self._other_line(block, others, seen, unread)
-        return seen, unread
+            self._other_line(block, others, found)
+        return found
 
-    def _other_line(
-        self, block: bytes, others: _Others, seen: list[Seen], unread: list[tuple[int, What]]
-    ) -> int:
+    def _line_by_line(self, block: bytes) -> _Found:
+        found, done = _Found(), 0
+        others = _Others(block)
+        for response in RESPONSES.finditer(block):
+            at = response.start()
+            while others.at < at:
+                done = self._any_line(block, others.at, others.slot, others, found)
+            if at >= done:
+                done = self._any_line(block, at, ANSWERS, others, found)
+        while others.at < len(block):
+            self._any_line(block, others.at, others.slot, others, found)
+        return found
+
+    def _other_line(self, block: bytes, others: _Others, found: _Found) -> int:
         """Read the line of the next hit that is no response; where it ends."""
         at, slot = others.at, others.slot
         message = NEEDLES[slot].read(block, at) if self._known.any_origin else None
         if message is not None and block.startswith((b"\n", b"\r\n"), message[1]):
             start = block.rfind(b"\n", 0, at) + 1
             known = self._known.origin(block, start, message[0])
-            if known is not None and self._is_urllib3s(message[2], known[0]):
+            if known is not None and self._lines.is_urllib3s(message[2], known[0]):
                 origin, at_s = known
-                seen.append((event_of(self._threads.number(origin), message[2]), at_s, origin))
+                if message[2].kind in ATTEMPTS:
+                    found.attempts.append((len(found.seen), message[2], at_s))
+                event = event_of(self._threads.number(origin), message[2])
+                found.seen.append((event, at_s, origin))
                 others.skip_to(message[1])
                 return message[1]
-        others.skip_to(at + 1)
-        return self._any_line(block, at, slot, others, seen, unread)
+        return self._any_line(block, at, slot, others, found)
 
-    def _any_line(
-        self,
-        block: bytes,
-        at: int,
-        slot: int,
-        others: _Others,
-        seen: list[Seen],
-        unread: list[tuple[int, What]],
-    ) -> int:
+    def _any_line(self, block: bytes, at: int, slot: int, others: _Others, found: _Found) -> int:
         """Read the line of this hit, whatever is in it; where it ends."""
         start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
-        text = block[start:end]
-        is_only_hit = others.at >= end and text.count(b"://") == (slot == ANSWERS)
-        if one := self._line(text, [(at - start) * SLOTS + slot] if is_only_hit else hits_in(text)):
-            what, at_s, origin = one
-            unread.append((len(seen), what))
-            seen.append((_UNREAD, at_s, origin))
+        others.skip_to(at + 1)
+        raw = block[start:end]
+        if b"<" in raw and (breaks := [one.span() for one in BREAK.finditer(raw)]):
+            end = min((start + begin for begin, _ in breaks if start + begin > at), default=end)
+            start = max((start + then for _, then in breaks if start + then <= at), default=start)
+            raw = block[start:end]
+        text = unquoted(raw) if b"&" in raw or b'""' in raw else raw
+        is_only_hit = others.at >= end and raw.count(b"://") == (slot == ANSWERS) and text is raw
+        hits = [(at - start) * SLOTS + slot] if is_only_hit else hits_in(text)
+        if one := self._lines.read(text, hits, as_written=text is raw):
+            last_s = found.seen[-1][1] if found.seen else None
+            given = self._headers.given(one, block, start, last_s) if one.at_s is None else one
+            if given is not one:
+                self._lines.are_headed = True
+                # the header is no line of its own, but was counted as one with its block
+                self._tally.urllib3_lines -= start == 0 and self._headers.last_is_named
+            found.add(given)
         others.skip_to(end)
         return end
-
-    def _line(self, text: bytes, hits: list[int]) -> _Read | None:
-        broken = False
-        for hit in hits[:TRIES]:
-            slot, position = hit % SLOTS, hit // SLOTS
-            opening = text.find(b"{", 0, position)
-            if opening >= 0 and (brace := JSON.search(text, opening, position)):
-                is_json, one = self._json(text, brace.start(), slot, position)
-                if is_json:
-                    if one is None:
-                        self._count_unreadable(text, broken=slot < UNMISTAKABLE)
-                    return one
-            message = NEEDLES[slot].read(text, position)
-            if message is not None and (one := self._of(text, message)):
-                return one
-            broken = broken or slot < UNMISTAKABLE
-        self._count_unreadable(text, broken=broken)
-        return None
 
     def _count_others(self, block: bytes) -> None:
         """Count the lines that nothing but the logger's name shows to be urllib3's."""
@@ -169,98 +217,5 @@ class Scanner:
             start = block.rfind(b"\n", 0, position) + 1
             end = block.find(b"\n", position)
             if start not in read:
-                self._count_unreadable(block[start:end], broken=False)
+                self._lines.count_unreadable(block[start:end], broken=False)
             position = block.find(NAME_NEEDLE, end)
-
-    def _count_unreadable(self, text: bytes, *, broken: bool) -> None:
-        named = NAME_NEEDLE in text and NAMED.search(text) is not None
-        cut = broken or (named and looks_cut(text))
-        self._tally.urllib3_lines += named or cut
-        self._tally.skipped += cut
-
-    def _of(self, text: bytes, message: Message, record: Record | None = None) -> _Read | None:
-        """The message with its origin; None if it is somebody else's."""
-        start, end, what = message
-        prefix = text[max(0, start - LONGEST_PREFIX) : start].lstrip(_NO_PART)
-        is_plain = record is None and len(prefix) == start and text[end:] in (b"", b"\r")
-        at_s, time_at = None, (0, 0)
-        if timed := TIME.search(prefix):
-            at_s, time_at = self.clock.seconds(timed), timed.span()
-            prefix = prefix[: time_at[0]] + prefix[time_at[1] :]
-        if not is_plain and len(text) > end + 1:
-            # Behind the message only what is evident: a URL with a space in it goes on there
-            behind = text[end : end + LONGEST_PREFIX]
-            marks = [found[0] for found in EVIDENT.finditer(behind)]
-            marks += NAME.findall(behind)
-            prefix = b" ".join((prefix, *marks)) if marks else prefix
-        if record is not None:
-            prefix = record.prefix + b" " + prefix
-            at_s = record.at_s if at_s is None else at_s
-        origin = self._threads.origin(prefix)
-        if not self._is_urllib3s(what, origin):
-            return None
-        if is_plain and (at_s is None) == (time_at == (0, 0)) and self._threads.is_learned(origin):
-            self._remember(text, message, time_at, origin)
-        return what, at_s, origin
-
-    def _remember(
-        self, text: bytes, message: Message, time_at: tuple[int, int], origin: Origin
-    ) -> None:
-        start, end, what = message
-        if what.kind != "answered":
-            self._known.learn(text[:start], time_at, origin)
-            return
-        event = event_of(self._threads.number(origin), what)
-        if isinstance(event, Answered):
-            place_ends = text.find(b" ", start, end)
-            self._known.learn_response(text[:place_ends], time_at, origin, event)
-
-    def _is_urllib3s(self, what: What, origin: Origin) -> bool:
-        kind = what.kind
-        self._any_named = self._any_named or origin.named
-        self._any_unnamed = self._any_unnamed or not origin.named
-        if kind == "answered":  # as most are
-            return True
-        if kind == "starting":
-            if what.port is not None:
-                self._with_ports.add(origin.source)
-            # who logs ports does so always: here it was cut off
-            return what.port is not None or origin.source not in self._with_ports
-        if kind == "status":  # words that anybody may use
-            return origin.named or not self._any_named
-        return True
-
-    def _json(self, text: bytes, at: int, slot: int, message_at: int) -> tuple[bool, _Read | None]:
-        """Whether the message is within the object that begins here, and what it says."""
-        record, end = record_of(text[at:], self.clock)
-        if record is None and text.rstrip().endswith(b"}"):  # not JSON, and not cut off
-            message = NEEDLES[slot].read(text, message_at)
-            if message is None:
-                return True, None
-            record, end = record_of(_mended(text[at:], message, at), self.clock)
-            if record is None:
-                return True, self._of(text, message)
-        if record is not None and at + end <= message_at:
-            return False, None  # an object before the message
-        if record is not None:
-            record.prefix += b" " + TIME.sub(b"", text[max(0, at - LONGEST_PREFIX) : at])
-            for inner in record.texts:
-                if one := self._inner(inner, record):
-                    return True, one
-        return True, None
-
-    def _inner(self, text: bytes, record: Record) -> _Read | None:
-        for hit in hits_in(text)[:TRIES]:
-            message = NEEDLES[hit % SLOTS].read(text, hit // SLOTS)
-            if message is not None and (one := self._of(text, message, record)):
-                return one
-        return None
-
-
-def _mended(text: bytes, message: Message, at: int) -> bytes:
-    """JSON of a format made by hand, '{"msg": "%(message)s"}', with the message's quotes escaped.
-
-    ``message`` has its places in the line, of which ``text`` begins ``at`` there.
-    """
-    start, end = message[0] - at, message[1] - at
-    return text[:start] + text[start:end].replace(b'"', rb"\"") + text[end:]

@@ -35,7 +35,7 @@ def is_binary(piece: bytes) -> bool:
 
 def _with_head(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
     head = b""
-    while len(head) < 2 and (piece := next(pieces, b"")):
+    while len(head) < 2 and (piece := next(pieces, None)) is not None:
         head += piece
     return head[:2], itertools.chain([head], pieces) if head else iter(())
 

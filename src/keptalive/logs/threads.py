@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from keptalive.logs.messages import REMEMBERED, What
 from keptalive.logs.prefix import Origin, Prefixes
-from keptalive.logs.timestamps import TIME
+from keptalive.logs.time_forms import without_times
 
 _SAMPLE = 4096  # lines from which a format is learned
 _ATTEMPTS = frozenset({"starting", "resetting"})
@@ -102,7 +102,7 @@ class Threads:
         """The origin that this prefix shows."""
         origin = self._origins.get(hash(prefix))
         if origin is None:  # then perhaps for a second time, that of whoever carried the line
-            prefix = TIME.sub(b"", prefix)
+            prefix = without_times(prefix)
             origin = self._origins.get(hash(prefix))
         if origin is None:
             if len(self._origins) >= REMEMBERED:
