@@ -56,7 +56,7 @@ def test_ctrl_c_while_a_pipe_is_waited_for_is_its_end(pipe):
     before = signal.getsignal(signal.SIGINT)
     pieces = pipe.pieces(show=press_ctrl_c)  # when nothing has come for a moment
     pipe.write(b"one\n")
-    assert list(pieces) == [b"one\n"]
+    assert list(pieces) == [b"one\n", b""]
     assert signal.getsignal(signal.SIGINT) == before
     pipe.end()
 
@@ -144,11 +144,19 @@ def test_progress_is_shown_when_nothing_comes_and_not_for_each_line(pipe):
 
     seen: list[bytes] = []
     pipe.write(b"line\n")
-    for piece in pipe.pieces(show):
+    for piece in filter(None, pipe.pieces(show)):
         seen.append(piece)
         if len(seen) < 100:
             pipe.write(b"line\n")
     assert (len(seen), shown) == (100, [100])
+
+
+def test_an_empty_piece_says_that_nothing_comes_for_a_moment(pipe):
+    pieces = pipe.pieces()
+    pipe.write(b"line\n")
+    assert [next(pieces), next(pieces)] == [b"line\n", b""]
+    pipe.end()
+    assert list(pieces) == []
 
 
 def test_in_another_thread_than_the_main_one_no_signal_is_handled(pipe):

@@ -25,7 +25,7 @@ class Tally:
 def blocks(
     pieces: Iterator[bytes], tally: Tally, too_long: Callable[[bytes], None]
 ) -> Iterator[bytes]:
-    """Whole lines, many at a time.
+    """Whole lines, many at a time; an empty block for an empty piece: nothing comes for a moment.
 
     Args:
         pieces: the log.
@@ -35,6 +35,9 @@ def blocks(
     """
     rest, skipping = b"", False
     for piece in pieces:
+        if not piece:
+            yield b""
+            continue
         if not tally.bytes:
             tally.binary = is_binary(piece)
         tally.bytes += len(piece)

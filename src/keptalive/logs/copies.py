@@ -80,14 +80,6 @@ class Copies:
         return self._all_common if self._runs >= _ENOUGH and not self.removed else 1
 
     @property
-    def held(self) -> tuple[int, int]:
-        """How many responses and openings are held back, copies among them."""
-        runs = [*self._open, *self._stretch]
-        reads = [read for run in runs for read in run.reads] + [one for _, one in self._decided]
-        kinds = [read.what.kind for read in reads]
-        return kinds.count("answered"), sum(kind in ATTEMPTS for kind in kinds)
-
-    @property
     def is_active(self) -> bool:
         """Whether copies go on, as far as has been read."""
         return self._copies > 1
@@ -123,6 +115,11 @@ class Copies:
         ready = [read for _, read in self._decided[:at]]
         del self._decided[:at]
         return ready
+
+    def pause(self) -> list[Read]:
+        """Nothing more is written for a moment, no copy of a record either: what is decided now."""
+        self._close(len(self._open))
+        return self._in_order()
 
     def finish(self) -> list[Read]:
         """The log is over: what was held back."""

@@ -46,7 +46,7 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
     ledger, httpcore = LogLedger(), HttpcoreLedger()
 
     def show_so_far() -> None:
-        totals = zip(ledger.totals(), httpcore.totals(), reading.copies.held, strict=True)
+        totals = zip(ledger.totals(), httpcore.totals(), strict=True)
         requests, opened = map(sum, totals)
         show(SoFar(lines=reading.lines, requests=requests, opened=opened))
 

@@ -75,8 +75,8 @@ class Reading(Tally):
                 pieces = decoded(self._pieces(stream), self._damaged)
                 pieces = in_order(pieces, stream, self._on_reversed)
                 for block in blocks(pieces, self, self._scanner.too_long):
-                    self.steps = self.httpcore.seen(block)
-                    yield self._scanner.seen(block)
+                    self.steps = self.httpcore.seen(block) if block else []
+                    yield self._scanner.seen(block) if block else self._scanner.pause()
                 self.steps = []
                 yield self._scanner.finish()
         except OSError as error:

@@ -108,6 +108,10 @@ class Scanner:
             return self._numbered(self._copies.once([read for _, read in found.unread]))
         return self._numbered(self._copies.passed_over()) + self._all_numbered(found)
 
+    def pause(self) -> list[Seen]:
+        """Nothing more comes for a moment: what was held back and is decided now."""
+        return self._numbered(self._copies.pause())
+
     def finish(self) -> list[Seen]:
         """The log is over: events that were held back."""
         return self._numbered(self._copies.finish())
