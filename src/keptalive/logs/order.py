@@ -21,6 +21,7 @@ from keptalive.logs.timestamps import Clock
 MOST_HELD = 64 * 1024 * 1024
 _LOOKED_AT = 400  # lines, as long as neither direction is sure
 _SURE = 8  # steps
+_MOST_UNSURE = 4 * BLOCK  # bytes, of lines without an end perhaps
 _TIMELESS = 16  # lines: then it is a log without times
 _PREFIX = 256  # of a line: here its time is
 _LONGEST_RECORD = 4 * BLOCK
@@ -53,7 +54,7 @@ class Direction:
     def look(self, piece: bytes) -> bool | None:
         """Whether times fall, by this piece and those before; None if that is open."""
         *lines, rest = (self._rest + piece).split(b"\n", _LOOKED_AT)
-        self._rest = rest if len(lines) < _LOOKED_AT else b""
+        self._rest = rest[:BLOCK] if len(lines) < _LOOKED_AT else b""
         for line in lines:
             self._step(line)
             if self._falls >= _SURE and self._falls > 4 * self._rises:
@@ -109,13 +110,14 @@ def in_order(
     Raises:
         UsageError: it would have to be read from its end, but cannot, and is too long to be kept.
     """
-    direction, head = Direction(), list[bytes]()
+    direction, head, size = Direction(), list[bytes](), 0
     falls: bool | None = None
     for piece in pieces:
         head.append(piece)
+        size += len(piece)
         falls = direction.look(piece)
         # what still grows is written as things happen; only an export has its newest line first
-        if falls is None and not piece and not direction.falls:
+        if falls is None and not direction.falls and (not piece or size > _MOST_UNSURE):
             falls = False
         if falls is not None:
             break

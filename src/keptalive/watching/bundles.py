@@ -7,7 +7,6 @@ in requests 2.28 to 2.34. Looked at where a connection is opened.
 
 from __future__ import annotations
 
-import filecmp
 import os
 import sys
 from pathlib import PurePath
@@ -64,6 +63,8 @@ def _is_same(one: str, other: str | bool) -> bool:
     """Whether both are the same bundle, by its name or by its content."""
     if type(other) is not str or one == other:
         return one == other
+    import filecmp  # of use to few programs: the others are not to load it
+
     try:
         return filecmp.cmp(one, other, shallow=False)  # which remembers its answers
     except OSError as error:
