@@ -191,19 +191,31 @@ def test_what_is_in_flight_at_a_fork_is_not_in_flight_in_the_child(serve):
 class Forever:
     """A connection whose request never ends."""
 
+    def __init__(self, number: int) -> None:
+        self.number = number
+
     def is_in_flight(self) -> bool:
         return True
+
+
+def test_a_connection_that_another_thread_has_taken_already_counts_once():
+    route, one = Route(HostCounts()), Forever(2)
+    route.in_flight = {1: one, 2: one}  # the thread that gave it back has yet to note that
+    route.had_with({one})
+    assert route.most_at_once() == 1
+    route.grows(2)
+    assert (route.most_at_once(), list(route.in_flight)) == (1, [2])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_in_a_forks_child_only_its_own_requests_are_counted_as_at_once():
     route = Route(HostCounts())
-    route.in_flight = {1: Forever(), 2: Forever()}
+    route.in_flight = {1: Forever(1), 2: Forever(2)}
     child = os.fork()
     if child == 0:  # pragma: no cover - not seen from here
         status = 1
         try:
-            route.in_flight[3] = Forever()
+            route.in_flight[3] = Forever(3)
             route.grows(3)
             status = 0 if route.most_at_once() == 1 else 2
         finally:

@@ -100,7 +100,7 @@ class Openings(OpenConnections):
         pool.sweep(now)
         being_taken = pool.being_taken(connection)
         for route in self.routes_of(pool)[1] if being_taken else ():
-            route.had(len(route.in_flight) + being_taken)
+            route.had_with(being_taken)
         unread = [one for one in list(pool.known) if one is not connection and one.is_unread()]
         predecessor = predecessor or closed or unreplaced(pool, unread)
         if predecessor is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,9 +64,15 @@ class Route:
         is_childs = self.process != os.getpid()
         self.process = os.getpid()
         for number, one in list(self.in_flight.items()):
-            if number != newest and (is_childs or not one.is_in_flight()):
+            is_over = one.number != number or not one.is_in_flight()
+            if number != newest and (is_childs or is_over):
                 self.in_flight.pop(number, None)
         self.had(len(self.in_flight))
+
+    def had_with(self, others: Set[Any]) -> None:
+        """Besides the requests in flight, these connections are just taken or given back."""
+        in_flight = {one for number, one in list(self.in_flight.items()) if one.number == number}
+        self.had(len(in_flight | others))
 
     def had(self, at_once: int) -> None:
         """So many requests were in flight at once."""

@@ -77,17 +77,18 @@ class Pool(Unpickled):
         if connection.attempt is not None:
             self.discarded = [*self.discarded, connection.attempt][-MOST_WAITING:]
 
-    def being_taken(self, newest: ConnectionState) -> int:
-        """How many connections other requests take, or give back, at this very moment.
+    def being_taken(self, newest: ConnectionState) -> set[ConnectionState]:
+        """The connections that other requests take, or give back, at this very moment.
 
         They are out of the queue, and no request was noted on them yet.
         """
         queue = own(own(self.of(), "pool"), "queue", ())
         kept = {id(conn) for conn in list(queue)}
-        return sum(
-            one is not newest and one.doing is KEPT and one.is_out_of(kept)
+        return {
+            one
             for one in list(self.known)
-        )
+            if one is not newest and one.doing is KEPT and one.is_out_of(kept)
+        }
 
     def sweep(self, now: float) -> None:
         """Look at each connection: is it no more, or lost with a response that nobody has read?"""
