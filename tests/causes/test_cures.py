@@ -8,7 +8,7 @@ import pytest
 from tests.causes.records import opened
 
 from keptalive.causes.catalogue import CATALOGUE
-from keptalive.causes.cures import cure, through
+from keptalive.causes.cures import cure, libraries, through
 from keptalive.causes.facts import Opening
 from keptalive.causes.libraries import LIBRARIES
 
@@ -21,7 +21,7 @@ def went(**facts: object) -> dict[str, int]:
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
 def test_the_words_of_a_library_are_for_known_causes_and_known_facts(library):
-    assert library.cures.keys() <= {*CATALOGUE, "ca-bundle"}
+    assert library.cures.keys() <= {*CATALOGUE, "ca-bundle", "waiting-for-pool"}
     for text in library.cures.values():
         names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
         assert names <= {"needed", "max_idle"}
@@ -122,3 +122,31 @@ def test_of_several_libraries_the_three_most_frequent_have_their_own_sentence():
 
 def test_what_all_of_them_have_in_common_is_said_once():
     assert cure("retry", {"through": {"shop": 2, "requests": 1}}, "Find out.") == "Find out."
+
+
+BARE = {"through": {"influxdb_client": 4}, "without_requests": True}
+
+
+def test_connections_of_urllib3_alone_are_known_as_such_if_all_are():
+    session, bare = opened(1), opened(2, is_bare=True, request_library="minio/api.py:306")
+    assert libraries([Opening(bare)]) == {"through": {"minio": 1}, "without_requests": True}
+    assert libraries([Opening(bare), Opening(session)]) == {"through": {"minio": 1, "requests": 1}}
+    assert libraries([Opening(session)]) == {}
+
+
+def test_a_library_with_a_pool_manager_is_not_advised_to_use_a_session():
+    assert cure("new-session", BARE, DEFAULT) == (
+        "Make one client of influxdb_client, keep it, and use it for every request to this host."
+    )
+    assert cure("idle-timeout", BARE, DEFAULT).startswith("influxdb_client takes no Session:")
+    assert cure("pool-too-small", {**BARE, "needed": 12}, DEFAULT) == (
+        "PoolManager(maxsize=12). Here influxdb_client has it: see whether it takes yours, or has "
+        "an option."
+    )
+    assert "preload_content=False" in cure("unread-body", BARE, DEFAULT)
+    assert cure("close-announced", BARE, DEFAULT) == DEFAULT
+
+
+def test_the_librarys_own_words_come_before_those_of_urllib3():
+    facts = {"through": {"boto3/botocore": 1}, "without_requests": True, "needed": 20}
+    assert "max_pool_connections=20" in cure("pool-too-small", facts, DEFAULT)

@@ -127,6 +127,32 @@ def test_a_moment_of_waiting_for_the_pool_is_not_worth_a_word():
     assert found(seconds_waiting_for_pool=0.09) == []
 
 
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "tuned_session(threads=6), or HTTPAdapter(pool_maxsize=6, pool_block=True)."),
+        ({"is_bare": True}, "PoolManager(maxsize=6, block=True)."),
+        (
+            {"is_bare": True, "request_library": "elastic_transport/_node/_http_urllib3.py:167"},
+            "Elasticsearch(connections_per_node=6).",
+        ),
+        (
+            {"is_bare": True, "request_library": "shop/client.py:3"},
+            (
+                "PoolManager(maxsize=6, block=True). Here shop has it: see whether it takes yours, "
+                "or has an option."
+            ),
+        ),
+    ],
+)
+def test_a_pool_that_blocks_is_made_larger_in_the_words_of_whose_it_is(facts, words):
+    (finding,) = found(opened(1, **facts), seconds_waiting_for_pool=2.5, pool_size_needed=6)
+    assert finding.cure == (
+        f"With room for 6 none would have waited: {words} Keep the limit if it is there to protect "
+        "the server."
+    )
+
+
 # -- The CA bundle
 
 

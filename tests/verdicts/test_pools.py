@@ -311,7 +311,7 @@ def test_waiting_for_a_blocking_pool_is_measured_and_the_size_that_none_waits_fo
     assert 0.15 <= facts.pop("longest_wait_s") < 1
     assert facts.pop("seconds_waiting_for_pool")
     assert facts == {"waits": 2, "pool_size": 1, "needed": 3, "refused": 2}
-    assert "pool_maxsize=3, pool_block=True" in found.cure
+    assert "PoolManager(maxsize=3, block=True)" in found.cure
     assert not nothing_to_change(watched)
 
 

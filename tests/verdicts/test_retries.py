@@ -64,6 +64,43 @@ def test_a_503_that_closes_is_the_cause_and_not_the_retry(serve, monkeypatch):
     assert findings(watched)["silent-retries"].facts["statuses"] == {"503": 6}
 
 
+def closing(*statuses: int) -> Callable[[Peer], None]:
+    """A server that answers with these statuses, and closes with each but 201."""
+    left = iter(statuses)
+
+    def script(peer: Peer) -> None:
+        while peer.request():
+            status = next(left)
+            peer.respond(status, *(["Connection: close"] if status != 201 else []))
+            if status != 201:
+                return
+
+    return script
+
+
+@pytest.mark.parametrize("status", [401, 503])
+def test_a_server_that_closes_after_an_error_is_not_asked_to_keep_connections(serve, status):
+    server: Server = serve(closing(201, status, 201, status))
+    with watch() as watched, requests.Session() as made:
+        for _ in range(4):
+            made.get(server.url, timeout=PATIENCE_S)
+    found = cause_of(watched, "close-announced")
+    assert found["facts"]["closed_after"] == {str(status): 1}
+    assert f"Closed after an answer with status {status} (1)." in found["evidence"]
+    assert found["cure"] == f"Find out why the server answers {status}: it closes after that."
+
+
+@pytest.mark.parametrize(("statuses", "noted"), [((200, 503, 200), True), ((200, 200, 200), False)])
+def test_a_server_that_closes_after_good_answers_too_is_configured_so(serve, statuses, noted):
+    server: Server = serve(closing(*statuses))
+    with watch() as watched, requests.Session() as made:
+        for _ in statuses:
+            made.get(server.url, timeout=PATIENCE_S)
+    found = cause_of(watched, "close-announced")
+    assert ("closed_after" in found["facts"]) is noted
+    assert found["cure"].startswith("Ask the operator of the server to keep connections alive")
+
+
 def test_a_503_on_a_connection_that_is_kept_opens_none(serve, monkeypatch):
     server: Server = serve(busy(503, 503))
     clock = Clock()

@@ -178,11 +178,9 @@ ROWS = (
         meaning='{server} said "Connection: close"',
         mended_by="server",
         ends=(CloseReason.CLOSE_ANNOUNCED,),
-        facts=facts.served,
-        evidence=sentences.served,
-        cure=of_server(
-            "Ask the operator of {server} to keep connections alive: it is its configuration."
-        ),
+        facts=failure_facts.announced,
+        evidence=failure_sentences.announced,
+        cure=failure_sentences.announced_cure,
     ),
     Row(
         name="close-requested",

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from keptalive.causes.facts import Facts, Openings, idle_range, known, requested, served
-from keptalive.causes.failures import CLOSED_UNDER_IT, TIMEOUTS
+from keptalive.causes.failures import CLOSED_UNDER_IT, FIRST_ERROR, TIMEOUTS
 from keptalive.causes.patterns import (
     JITTER_S,
     SHORTEST_IDLE_S,
@@ -77,6 +77,19 @@ def retried(openings: Openings) -> Facts:
     reasons = (o.connection.facts for o in openings)
     statuses = Counter(f.retried_for for f in reasons if f.retry and f.retried_for)
     return _not_0({"retried_for": dict(statuses.most_common())})
+
+
+def announced(openings: Openings, pattern: Pattern) -> Facts:
+    """What the predecessors had served, and after which statuses they closed, if after errors.
+
+    Many servers keep connections, but close after an answer such as 400, 401 or 503.
+    """
+    ends = (opening.end for opening in openings)
+    statuses = Counter(end.status for end in ends if end is not None and end.status is not None)
+    facts = served(openings, pattern)
+    if any(status >= FIRST_ERROR for status in statuses):
+        facts["closed_after"] = {str(status): n for status, n in statuses.most_common()}
+    return facts
 
 
 def _not_0(facts: Facts) -> Facts:

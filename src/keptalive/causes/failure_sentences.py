@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from keptalive.causes import sentences
+from keptalive.causes.failures import FIRST_ERROR
 from keptalive.causes.sentences import Facts, many
 
 # What urllib3's Retry sends again unless told otherwise (its DEFAULT_ALLOWED_METHODS)
@@ -97,6 +98,28 @@ def retried(facts: Facts) -> str:
         return ""
     named = ", ".join(f"{status} ({count})" for status, count in statuses.items())
     return f"Opened to send a request again after {named}."
+
+
+def announced(facts: Facts) -> str:
+    """How many responses each had served, and with which statuses the server closed."""
+    said = sentences.served(facts)
+    statuses: Mapping[str, int] = facts.get("closed_after", {})
+    if not statuses:
+        return said
+    named = ", ".join(f"{status} ({count})" for status, count in statuses.items())
+    return f"{said} Closed after an answer with status {named}."
+
+
+def announced_cure(facts: Facts) -> str:
+    """It is the server's configuration, unless it closes after errors only."""
+    statuses: Mapping[str, int] = facts.get("closed_after", {})
+    if statuses and all(int(status) >= FIRST_ERROR for status in statuses):
+        return sentences.of_server(
+            f"Find out why {{server}} answers {' and '.join(statuses)}: it closes after that."
+        )(facts)
+    return sentences.of_server(
+        "Ask the operator of {server} to keep connections alive: it is its configuration."
+    )(facts)
 
 
 def _server(facts: Facts) -> str:

@@ -32,6 +32,7 @@ CLOSED_UNDER_IT = frozenset(
         *("ConnectionAbortedError", "SSLEOFError", "SSLZeroReturnError"),
     }
 )
+FIRST_ERROR = 400  # RFC 9110, section 15: from here on, statuses are errors
 TIMEOUTS = frozenset({"TimeoutError", "ReadTimeoutError", "ConnectTimeoutError", "ETIMEDOUT"})
 FEWEST_ALIKE = 2  # one alone may be the fault of a slow server, or of the request
 # So many failures on kept connections outweigh one that cannot be explained like them

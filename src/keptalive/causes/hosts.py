@@ -9,8 +9,8 @@ from typing import Any
 
 from keptalive.causes import failure_facts, failure_sentences, sentences
 from keptalive.causes.catalogue import CATALOGUE, Row
-from keptalive.causes.cures import cure, through
-from keptalive.causes.facts import Opening, known, peer
+from keptalive.causes.cures import cure, libraries
+from keptalive.causes.facts import Opening, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
@@ -183,7 +183,7 @@ def _cause(
     openings = [one.opening for one in group]
     answered = sum(opening.connection.served > 0 for opening in openings)
     facts: dict[str, Any] = row.facts(openings, pattern) if openings else {}
-    facts.update(known({"through": through(openings)}))
+    facts.update(libraries(openings))
     if openings and row.mended_by == "server":
         facts.update(peer(openings))
     retried = {} if name in FAILURES else failure_facts.retried(openings)

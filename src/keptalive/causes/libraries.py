@@ -44,6 +44,7 @@ URLLIB3 = Library(
         "session-closed": "Clear the PoolManager only when the program is done with it.",
         "pool-evicted": "PoolManager(num_pools=N), N the number of hosts.",
         "pool-too-small": "PoolManager(maxsize={needed}).",
+        "waiting-for-pool": "PoolManager(maxsize={needed}, block=True).",
         "tls-settings-differ": "Use one PoolManager with one set of TLS settings for all requests.",
         "proxy-differs": "Use one ProxyManager, with one proxy URL, for all requests.",
         "close-requested": 'Remove the header "Connection" from the PoolManager and the requests.',
@@ -147,12 +148,13 @@ LIBRARIES = (
     ),
     Library(
         # elasticsearch/_sync/client/__init__.py: Elasticsearch(connections_per_node);
-        # elastic_transport/_node/_http_urllib3.py: one pool for each node
+        # elastic_transport/_node/_http_urllib3.py: one pool for each node, and it blocks
         name="elasticsearch",
         files=("elastic_transport/", "elasticsearch/"),
         cures={
             "new-session": "Make one Elasticsearch client, and share it between threads.",
             "pool-too-small": "Elasticsearch(connections_per_node={needed}).",
+            "waiting-for-pool": "Elasticsearch(connections_per_node={needed}).",
         },
     ),
     Library(

@@ -253,7 +253,7 @@ def requested(facts: Facts) -> str:
 def unread(facts: Facts) -> str:
     """Where responses were requested that nobody has read."""
     at = places(facts, "unread")
-    how = "preload_content=False" if facts.get("through", {}).keys() == {"urllib3"} else _STREAM
+    how = "preload_content=False" if "without_requests" in facts else _STREAM
     return f"Requested with {how} {at}." if at else sessions(facts)
 
 

@@ -57,6 +57,7 @@ class ConnectionEnd:
         acknowledged: since that request was sent, the other end has acknowledged something;
             False if it was sent repeatedly for want of that; None where that was not seen.
         keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
+        status: of the response with which the server announced that it closes.
         request_location: where in the program its last response was asked for, if as a stream.
         request_library, request_entered: as in `OpeningFacts`.
     """
@@ -72,6 +73,7 @@ class ConnectionEnd:
     sent_again: bool | None = None
     acknowledged: bool | None = None
     keep_alive: str | None = None
+    status: int | None = None
     request_location: str | None = None
     request_library: str | None = None
     request_entered: str | None = None

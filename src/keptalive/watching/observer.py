@@ -182,7 +182,7 @@ class Observer(Streams):
         if state.timing is not None:
             state.timing.has_head(conn.sock, response, self.clock(), state.sent_at)
         if conn.sock is None:
-            self._closes_after_it(state, sent)
+            self._closes_after_it(state, sent, response.status)
         if not first:
             for route in routes[1]:
                 route.repeated += 1
@@ -228,11 +228,12 @@ class Observer(Streams):
             if notify is not None:
                 notify()
 
-    def _closes_after_it(self, state: ConnectionState, sent: Any) -> None:
+    def _closes_after_it(self, state: ConnectionState, sent: Any, status: int) -> None:
         """http.client has closed, for the response or the request said so: what did they say?"""
         state.requested = "close" in (text_of(sent, "Connection") or "").lower()
         state.announced = "close" in (text_of(state.headers, "Connection") or "").lower()
         state.unframed = not state.announced
+        state.status = status
 
     def on_release(self, conn: Any) -> ConnectionState | None:
         """Before urllib3 puts it into the pool, or closes it; None if it is closed already."""

@@ -140,6 +140,7 @@ class ConnectionState(Unpickled):
     announced: bool = False
     requested: bool = False
     unframed: bool = False
+    status: int | None = None
     error: str | None = None
     requested_at: Place = NOWHERE
     response: weakref.ref[Any] | None = None
@@ -257,6 +258,7 @@ class ConnectionState(Unpickled):
             idle_s=idle_s,
             error=self.error if how is CloseReason.FAILED else None,
             keep_alive=text_of(self.headers, "Keep-Alive"),
+            status=self.status if how is CloseReason.CLOSE_ANNOUNCED else None,
             **self.requested_at.facts("request"),
         )
         self.attempt.ends(end, now)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
+from keptalive.causes.cures import cure
 from keptalive.causes.pool_sentences import pool_cure
 from keptalive.causes.sentences import many, seconds
 from keptalive.records.counts import HostCounts
@@ -36,12 +39,24 @@ def waiting(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
         },
         evidence=f"{many(counts.waits, 'request')} waited {seconds(waited_s)} in all{longest}, for "
         f"a free connection{of} to {host.host}: the pool blocks.{none}",
-        cure=f"With room for {number} none would have waited: tuned_session(threads={number}), or "
-        f"HTTPAdapter(pool_maxsize={number}, pool_block=True)"
-        f"{'' if needed else ', N the number of threads'}. Keep the limit if it is there to "
-        "protect the server.",
+        cure=f"With room for {number} none would have waited: {_room_for(number, host)} Keep the "
+        "limit if it is there to protect the server.",
         seconds=waited_s,
     )
+
+
+def _room_for(number: str, host: HostReport) -> str:
+    """How the pool is made larger, in the words of the library that has it."""
+    explained = [cause.facts for cause in host.causes if cause.facts]
+    libraries: Counter[str] = Counter()
+    for facts in explained:
+        libraries.update(facts.get("through", {}))
+    named: dict[str, Any] = {"needed": number, "through": dict(libraries.most_common())}
+    if explained and all("without_requests" in facts for facts in explained):
+        named["without_requests"] = True
+    threads = "" if number != "N" else ", N the number of threads"
+    default = f"HTTPAdapter(pool_maxsize={number}, pool_block=True){threads}."
+    return cure("waiting-for-pool", named, f"tuned_session(threads={number}), or {default}")
 
 
 # urllib3's, and the tuned Session's
