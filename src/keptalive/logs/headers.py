@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from keptalive.logs.events import Read
 from keptalive.logs.messages import NAMED, hits_in
 from keptalive.logs.prefix import LONGEST_PREFIX, Origin
@@ -9,6 +11,7 @@ from keptalive.logs.threads import Threads
 from keptalive.logs.time_forms import found_in
 from keptalive.logs.timestamps import Clock
 
+_SENTENCE = re.compile(rb"\b[A-Z][a-z]+ \S")  # as in "Redirecting /a -> /b": a message of its own
 _OMITTED = b" " * 8  # stands where a time is that was the line's before too
 
 
@@ -70,8 +73,9 @@ class Headers:
         line = block[start : end - 1]
         if len(line) >= LONGEST_PREFIX or (timed := found_in(line)) is None or hits_in(line):
             return None
+        named = NAMED.search(line)
         at_s = self._clock.seconds(timed)
-        if at_s is None:
+        if at_s is None or (named is not None and _SENTENCE.search(line, named.end())):
             return None
         origin = self._threads.origin(line[: timed.start()] + line[timed.end() :])
-        return at_s, origin, NAMED.search(line) is not None
+        return at_s, origin, named is not None
