@@ -136,7 +136,7 @@ KINDS = [OwnTimeoutError, ZeroDivisionError, SystemExit, KeyboardInterrupt]
 @pytest.mark.parametrize(
     ("program", "server"),
     [
-        (session, "redirecting"),
+        complete(session, "redirecting"),
         (pool, "reopening"),
         complete(session, "reopening"),
         complete(pool, "redirecting"),
