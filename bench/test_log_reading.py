@@ -42,6 +42,7 @@ print(json.dumps({"seen": seen, "peak": peak}))
 READ = (
     """
 import json, sys
+from keptalive.logs import read
 seen = sum(map(len, read(sys.argv[1])))
 """
     + PEAK
