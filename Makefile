@@ -9,7 +9,7 @@ BIN := .venv/bin
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
-	@echo 'make test    the tests (two minutes)'
+	@echo 'make test    the tests (three minutes)'
 	@echo 'make check   formatting, lint and types'
 	@echo
 	@echo 'For those who work on keptalive, some minutes each:'
