@@ -18,10 +18,12 @@ collect_ignore = ["data"]  # programs and a project for tests to run
 
 @pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> Iterator[None]:
-    """Programs that the tests run inherit it if SIGINT is ignored, as in a shell's background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Programs that the tests run inherit what is ignored: in a shell's background, by nohup."""
+    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
