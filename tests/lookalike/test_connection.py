@@ -83,7 +83,8 @@ def test_malformed_http_is_answered_with_400_and_a_close(client, nonsense):
 
 
 def test_endless_headers_are_answered_with_431_and_a_close(client):
-    client.sock.sendall(b"GET /user HTTP/1.1\r\n" + b"A: b\r\n" * 20_000)
+    # beyond the limit by its last TLS record only: the server may close as soon as it is there
+    client.sock.sendall(b"GET /user HTTP/1.1\r\n" + b"A: b\r\n" * 11_000)
     assert client.answer().status == 431
 
 
