@@ -18,7 +18,7 @@ PASSED, STARTER = Kind.PASSED, Kind.STARTER
 
 
 def files(
-    cwd: str = "/home/ann/work",
+    cwd: str = "/srv/ann/shop",
     paths: ModuleType = posixpath,
     installed: frozenset[str] = frozenset(),
     folder: str = "",
@@ -27,23 +27,23 @@ def files(
     return SourceFiles(
         standard=["C:\\Python\\Lib" if windows else "/usr/lib/python3.11"],
         plumbing=["C:\\src\\keptalive" if windows else "/opt/src/keptalive"],
-        scripts=["C:\\Python\\Scripts" if windows else "/home/ann/work/.venv/bin"],
+        scripts=["C:\\Python\\Scripts" if windows else "/srv/ann/shop/.venv/bin"],
         cwd=cwd,
-        home="C:\\Users\\Ann" if windows else "/home/ann",
+        home="C:\\Users\\Ann" if windows else "/srv/ann",
         installed=lambda one: installed if one == folder else frozenset(),
         paths=paths,
     )
 
 
-SITE = "/home/ann/work/.venv/lib/python3.11/site-packages"
+SITE = "/srv/ann/shop/.venv/lib/python3.11/site-packages"
 
 
 @pytest.mark.parametrize(
     ("filename", "module", "kind", "name"),
     [
-        ("/home/ann/work/prog.py", "__main__", PROGRAM, "prog.py"),
-        ("/home/ann/work/app/views.py", "app.views", PROGRAM, "app/views.py"),
-        ("/home/ann/other/lib.py", "lib", PROGRAM, "~/other/lib.py"),
+        ("/srv/ann/shop/prog.py", "__main__", PROGRAM, "prog.py"),
+        ("/srv/ann/shop/app/views.py", "app.views", PROGRAM, "app/views.py"),
+        ("/srv/ann/other/lib.py", "lib", PROGRAM, "~/other/lib.py"),
         ("/srv/app/lib.py", "lib", PROGRAM, "/srv/app/lib.py"),
         ("prog.py", "__main__", PROGRAM, "prog.py"),
         ("/tmp/ipykernel_71/2718.py", "__main__", PROGRAM, "/tmp/ipykernel_71/2718.py"),
@@ -53,7 +53,7 @@ SITE = "/home/ann/work/.venv/lib/python3.11/site-packages"
         (f"{SITE}/foo-1.0-py3.11.egg/foo/a.py", "foo.a", LIBRARY, "foo/a.py"),
         ("/usr/lib/python3/dist-packages/apt/x.py", "apt.x", LIBRARY, "apt/x.py"),
         ("/usr/lib/python3.11/site-packages/dnf/x.py", "dnf.x", LIBRARY, "dnf/x.py"),
-        ("/home/ann/.pex/0a/foo-1-py3-none-any.whl/foo/a.py", "foo.a", LIBRARY, "foo/a.py"),
+        ("/srv/ann/.pex/0a/foo-1-py3-none-any.whl/foo/a.py", "foo.a", LIBRARY, "foo/a.py"),
         (f"{SITE}/requests/api.py", "requests.api", PASSED, "requests/api.py"),
         (f"{SITE}/pip/_vendor/urllib3/x.py", "pip._vendor.x", PASSED, "pip/_vendor/urllib3/x.py"),
         (f"{SITE}/pip/_vendor/cachecontrol/x.py", "x", RUNNER, "pip/_vendor/cachecontrol/x.py"),
@@ -63,8 +63,8 @@ SITE = "/home/ann/work/.venv/lib/python3.11/site-packages"
         ("<frozen runpy>", "runpy", PASSED, None),
         ("/opt/src/keptalive/watching/api.py", "keptalive.watching.api", PASSED, None),
         ("/opt/src/keptalive_plugin/api.py", "x.api", PROGRAM, "/opt/src/keptalive_plugin/api.py"),
-        ("/home/ann/work/.venv/bin/celery", "__main__", STARTER, None),
-        ("/home/ann/work/.venv/bin/sync.py", "__main__", PROGRAM, None),
+        ("/srv/ann/shop/.venv/bin/celery", "__main__", STARTER, None),
+        ("/srv/ann/shop/.venv/bin/sync.py", "__main__", PROGRAM, None),
     ],
 )
 def test_a_files_path_says_whose_it_is_and_how_it_is_shown(filename, module, kind, name):
