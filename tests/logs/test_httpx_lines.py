@@ -6,8 +6,8 @@ import pytest
 
 from keptalive.errors import UsageError
 from keptalive.logs.explain import explained
-from keptalive.logs.httpcore_messages import Place, steps_in
-from keptalive.logs.httpcore_scanner import HttpcoreScanner
+from keptalive.logs.httpcore.messages import Place, steps_in
+from keptalive.logs.httpcore.scanner import HttpcoreScanner
 
 HEAD = "receive_response_headers.complete return_value=(b'HTTP/1.1', 200, b'OK', [{}])"
 LENGTH = "(b'Content-Length', b'2')"

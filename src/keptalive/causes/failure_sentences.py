@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from keptalive.causes import sentences
 from keptalive.causes.failures import FIRST_ERROR
-from keptalive.causes.sentences import Facts, many
+from keptalive.causes.sentences import Facts
+from keptalive.quantities import many
 
 # What urllib3's Retry sends again unless told otherwise (its DEFAULT_ALLOWED_METHODS)
 _SENT_TWICE = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})

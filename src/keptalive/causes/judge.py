@@ -19,7 +19,7 @@ from keptalive.causes.hosts import counts_by_route, host_report, is_costly, noth
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.rules import Judged, judge
-from keptalive.causes.sentences import many
+from keptalive.quantities import many
 from keptalive.records.connection import Connection, ConnectionEnd
 from keptalive.records.counts import HostCounts, total
 from keptalive.records.process import CONNECTIONS_KEPT, ProcessRecord

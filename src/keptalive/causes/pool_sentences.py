@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from keptalive.causes.sentences import Facts, made_at, many, places, requested, sessions
+from keptalive.causes.sentences import Facts, made_at, places, requested, sessions
+from keptalive.quantities import many
 
 
 def closed_meaning(facts: Facts) -> str:

@@ -41,11 +41,6 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def many(count: int, noun: str) -> str:
-    """A number and its noun: "1 response", "2 responses"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def seconds(value: float) -> str:
     """A time: "0.5 s", "61.0 s", "120 s"."""
     return f"{value:.1f} s" if value < 100 else f"{value:.0f} s"

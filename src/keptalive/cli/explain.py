@@ -15,9 +15,9 @@ from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
 from keptalive.logs import explain as explaining
 from keptalive.logs.explain import SoFar
+from keptalive.quantities import many
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.redaction import shown
-from keptalive.render.numbers import many
 from keptalive.render.terminal import report as report_screen
 
 HOSTS_SHOWN = 20

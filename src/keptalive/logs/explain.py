@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from keptalive import logs
 from keptalive.errors import UsageError
 from keptalive.logs.accounting import LogLedger
-from keptalive.logs.httpcore_accounting import HttpcoreLedger
-from keptalive.logs.httpcore_report import with_httpcore
+from keptalive.logs.httpcore.accounting import HttpcoreLedger
+from keptalive.logs.httpcore.report import with_httpcore
 from keptalive.logs.live import live_pieces
 from keptalive.logs.messages import is_redacted
 from keptalive.logs.report import report

@@ -10,7 +10,7 @@ from keptalive.errors import UsageError
 from keptalive.logs.blocks import Tally, blocks
 from keptalive.logs.copies import Copies
 from keptalive.logs.events import Seen
-from keptalive.logs.httpcore_scanner import HttpcoreScanner, SeenStep
+from keptalive.logs.httpcore.scanner import HttpcoreScanner, SeenStep
 from keptalive.logs.order import in_order
 from keptalive.logs.scanner import Scanner
 from keptalive.logs.source import decoded, opened, pieces_of

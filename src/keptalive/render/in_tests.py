@@ -12,9 +12,9 @@ from typing import NamedTuple
 from keptalive import redaction
 from keptalive.causes.meaning import meaning_of
 from keptalive.compare.limits import Limit, beyond, opened_by_all
+from keptalive.quantities import SHORTEST_S, duration, host_name, many, number
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Report
-from keptalive.render.numbers import SHORTEST_S, duration, host_name, many, number
 from keptalive.text import harmless
 
 WIDTH = 72  # with the "E       " that pytest puts before it, 80 columns

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
 
 from keptalive.causes.sentences import lines
+from keptalive.quantities import SHORTEST_S, duration, host_name, listed, many, number
 from keptalive.records.report import UNAVOIDABLE, HostReport, Report
-from keptalive.render.numbers import SHORTEST_S, duration, host_name, listed, many, number
 
 RANGE = (
     "The log does not show whether these connections ran in parallel. Lower number: none did; "

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from keptalive.causes.judge import is_costly, nothing_to_change
-from keptalive.records.report import Finding, HostReport, Range, Report
-from keptalive.render.numbers import (
+from keptalive.quantities import (
     SHORTEST_S,
     duration,
     host_name,
@@ -15,6 +14,7 @@ from keptalive.render.numbers import (
     number,
     of_time,
 )
+from keptalive.records.report import Finding, HostReport, Range, Report
 
 SHORTEST_LOST_S = 0.05  # less is not worth a word in the verdict
 

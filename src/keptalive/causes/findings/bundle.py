@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from keptalive.causes.catalogue import CATALOGUE
 from keptalive.causes.cures import cure, library_of
-from keptalive.causes.findings.words import duration
 from keptalive.causes.rules import Judged
-from keptalive.causes.sentences import many
+from keptalive.quantities import duration, many
 from keptalive.records.connection import Connection
 from keptalive.records.report import UNAVOIDABLE, Finding, HostReport
 

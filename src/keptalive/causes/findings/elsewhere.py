@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from keptalive.causes.sentences import many
+from keptalive.quantities import many
 from keptalive.records.process import Circumstance
 from keptalive.records.report import Finding, HostReport
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from keptalive.causes.findings.words import located
-from keptalive.causes.sentences import many
+from keptalive.causes.sentences import lines
+from keptalive.quantities import many
 from keptalive.records.process import Circumstance
 from keptalive.records.report import Finding, HostReport
 
@@ -46,7 +46,7 @@ def bundle(hosts: Sequence[HostReport], noted: Sequence[Circumstance]) -> Iterat
                 "errors": errors,
             },
             evidence=f"{variable} ({file}) replaced session.verify ({verify})"
-            f"{f' at {located(places)}' if places else ''}{_failed(errors)}.",
+            f"{f' at {lines(places)}' if places else ''}{_failed(errors)}.",
             cure=f"Pass verify= in each call, set session.trust_env = False, or unset {variable} "
             "for this program.",
         )

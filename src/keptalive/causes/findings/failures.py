@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from keptalive.causes.catalogue import CATALOGUE
 from keptalive.causes.facts import Opening
-from keptalive.causes.findings.words import times
 from keptalive.causes.patterns import Pattern
-from keptalive.causes.sentences import many, seconds
+from keptalive.causes.sentences import seconds
+from keptalive.quantities import many, times
 from keptalive.records.connection import Connection
 from keptalive.records.counts import HostCounts
 from keptalive.records.report import FAILURES, Finding, HostReport

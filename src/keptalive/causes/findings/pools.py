@@ -8,7 +8,8 @@ from typing import Any
 
 from keptalive.causes.cures import cure
 from keptalive.causes.pool_sentences import pool_cure
-from keptalive.causes.sentences import many, seconds
+from keptalive.causes.sentences import seconds
+from keptalive.quantities import many
 from keptalive.records.counts import HostCounts
 from keptalive.records.report import Finding, HostReport
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from keptalive.causes.findings.words import located
-from keptalive.causes.sentences import many
+from keptalive.causes.sentences import lines
+from keptalive.quantities import many
 from keptalive.records.connection import CloseReason, Connection
 from keptalive.records.process import Circumstance, ProcessRecord
 from keptalive.records.report import Finding
@@ -77,8 +77,12 @@ def _places(places: Iterable[str | None]) -> Counter[str]:
 
 
 def _used(made: Counter[str], used: Counter[str], children: int) -> str:
-    session = f"The Session made at {located(made)}" if made else "A Session or PoolManager"
-    where = f" (at {located(used)})" if used else ""
+    session = (
+        f"The Session made at {lines(dict(made.most_common()))}"
+        if made
+        else "A Session or PoolManager"
+    )
+    where = f" (at {lines(dict(used.most_common()))})" if used else ""
     in_ = "the child process" if children == 1 else f"{children} child processes"
     return f"{session} had open connections at a fork, and was then used in {in_}{where}."
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from keptalive.causes.findings.words import duration
+from keptalive.quantities import duration
 from keptalive.records.counts import HostCounts, ResponseTime
 from keptalive.records.report import Finding, HostReport
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from keptalive.causes.findings.words import times
+from keptalive.quantities import times
 from keptalive.records.counts import HostCounts
 from keptalive.records.report import Finding, HostReport
 

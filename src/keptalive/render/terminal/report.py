@@ -15,10 +15,10 @@ from rich.text import Text
 
 from keptalive.causes.hosts import cost_of
 from keptalive.causes.meaning import meaning_of
+from keptalive.quantities import SHORTEST_S, duration, host_name, many, number
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
-from keptalive.render.numbers import SHORTEST_S, duration, host_name, many, number
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
 MOST_FINE = 5  # routes that nothing is to be changed for, by name

@@ -15,8 +15,8 @@ from keptalive.causes.log_sets import (
     SURPLUS,
     UNTIMED,
 )
-from keptalive.logs.httpcore_host import HttpcoreHost
-from keptalive.logs.httpcore_state import KEPT, Ended, Flow, Held, Use
+from keptalive.logs.httpcore.host import HttpcoreHost
+from keptalive.logs.httpcore.state import KEPT, Ended, Flow, Held, Use
 
 DEFAULT_EXPIRY_S = 5.0  # httpx.Limits(keepalive_expiry=5.0)
 # A client that is made loads a CA bundle, which takes longer than a pool from closing to opening

@@ -15,7 +15,7 @@ from keptalive.causes.log_sets import (
     httpx_cure,
 )
 from keptalive.logs.host import Span
-from keptalive.logs.httpcore_messages import Place
+from keptalive.logs.httpcore.messages import Place
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Range
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from keptalive.logs.httpcore_host import HttpcoreHost
-from keptalive.logs.httpcore_lanes import Lane
-from keptalive.logs.httpcore_pool import Pools
-from keptalive.logs.httpcore_routes import Routes
-from keptalive.logs.httpcore_scanner import SeenStep
-from keptalive.logs.httpcore_steps import Steps
+from keptalive.logs.httpcore.host import HttpcoreHost
+from keptalive.logs.httpcore.lanes import Lane
+from keptalive.logs.httpcore.pool import Pools
+from keptalive.logs.httpcore.routes import Routes
+from keptalive.logs.httpcore.scanner import SeenStep
+from keptalive.logs.httpcore.steps import Steps
 from keptalive.records.report import Range
 
 _LANES_KEPT = 4096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from keptalive.logs.httpcore_messages import LATER_NEEDLES, NEEDLE, NEEDLES, Step, steps_in
+from keptalive.logs.httpcore.messages import LATER_NEEDLES, NEEDLE, NEEDLES, Step, steps_in
 from keptalive.logs.json_lines import record_of
 from keptalive.logs.prefix import LONGEST_PREFIX, Origin, Prefixes
 from keptalive.logs.time_forms import found_in

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keptalive.render.numbers import duration, host_name, listed, many, number
+from keptalive.quantities import duration, host_name, listed, many, number
 
 
 @pytest.mark.parametrize(

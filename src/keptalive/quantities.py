@@ -15,6 +15,11 @@ def many(count: int, noun: str) -> str:
     return f"{number(count)} {noun if count == 1 else plural}"
 
 
+def times(count: int) -> str:
+    """How often, where it is more than once: " (3 times)"."""
+    return f" ({number(count)} times)" if count > 1 else ""
+
+
 def number(count: int) -> str:
     """A whole number, its thousands apart."""
     return f"{count:,}".replace(",", "\u202f")

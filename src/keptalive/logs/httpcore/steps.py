@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from keptalive.logs.httpcore_lanes import FROM, PHASES, Lane
-from keptalive.logs.httpcore_messages import CLIENT_MADE, Place, Step
-from keptalive.logs.httpcore_pool import Pools
-from keptalive.logs.httpcore_routes import Routes
-from keptalive.logs.httpcore_state import Ended, Flow
+from keptalive.logs.httpcore.lanes import FROM, PHASES, Lane
+from keptalive.logs.httpcore.messages import CLIENT_MADE, Place, Step
+from keptalive.logs.httpcore.pool import Pools
+from keptalive.logs.httpcore.routes import Routes
+from keptalive.logs.httpcore.state import Ended, Flow
 
 _NO_ERRORS = ("", "GeneratorExit", "CancelledError")  # of a body that the program does not read
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from keptalive.logs.httpcore_messages import Step
-from keptalive.logs.httpcore_state import Ended, Flow
+from keptalive.logs.httpcore.messages import Step
+from keptalive.logs.httpcore.state import Ended, Flow
 
 _FLOWS_KEPT = 4096  # of one thread: more are open only where their ends are missing
 # From which states a step can be taken: those that are sooner over come first

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from keptalive.counting import count_error
-from keptalive.logs.httpcore_host import HttpcoreHost
-from keptalive.logs.httpcore_messages import Place
-from keptalive.logs.httpcore_pool import Pools
-from keptalive.logs.httpcore_state import Ended, Flow
+from keptalive.logs.httpcore.host import HttpcoreHost
+from keptalive.logs.httpcore.messages import Place
+from keptalive.logs.httpcore.pool import Pools
+from keptalive.logs.httpcore.state import Ended, Flow
 
 HOSTS_KEPT = 10_000
 # What a request ends in if the server closes its kept connection meanwhile

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from keptalive.causes.log_sets import SETS
-from keptalive.logs.httpcore_accounting import HttpcoreLedger
-from keptalive.logs.httpcore_host import HttpcoreHost, report_of
+from keptalive.logs.httpcore.accounting import HttpcoreLedger
+from keptalive.logs.httpcore.host import HttpcoreHost, report_of
 from keptalive.logs.report import iso
 from keptalive.records.report import Cause, HostReport, Range, Report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from keptalive.logs.httpcore_host import HttpcoreHost
+from keptalive.logs.httpcore.host import HttpcoreHost
 
 KEPT = 1000  # connections and ends that are remembered, of a process
 
