@@ -131,3 +131,15 @@ def _forward(request: Request, peer: Peer, upstream: socket.socket) -> None:
     while received := upstream.recv(65536):
         response += received
     peer.send(response.replace(b"Connection: close\r\n", b""))
+
+
+def together(number: int) -> Script:
+    """Answer each round of requests only when so many are there."""
+    barrier = threading.Barrier(number)
+
+    def script(peer: Peer) -> None:
+        while peer.request():
+            barrier.wait(PATIENCE_S)
+            peer.respond()
+
+    return script

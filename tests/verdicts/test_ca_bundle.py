@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,7 +14,8 @@ import pytest
 import requests
 import urllib3
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripts import together
 
 from keptalive import tuned_session, watch
 from keptalive.records.report import Finding, Report
@@ -44,18 +44,6 @@ def made(bundle: str) -> Iterator[Callable[..., requests.Session]]:
             return session
 
         yield make
-
-
-def together(number: int) -> Script:
-    """Answers when so many requests have come."""
-    barrier = threading.Barrier(number)
-
-    def script(peer: Peer) -> None:
-        while peer.request():
-            barrier.wait(PATIENCE_S)
-            peer.respond()
-
-    return script
 
 
 def at_once(number: int, call: Callable[[], object]) -> None:

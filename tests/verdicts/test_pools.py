@@ -12,7 +12,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Script
+from tests.servers.scripted import PATIENCE_S, Peer
+from tests.servers.scripts import together
 from tests.verdicts.reading import (
     cause,
     causes,
@@ -25,18 +26,6 @@ from tests.verdicts.reading import (
 from tests.versions import REQUESTS, URLLIB3_1
 
 from keptalive.watching.api import watch
-
-
-def together(number: int) -> Script:
-    """Answer only when so many requests are there, each time."""
-    barrier = threading.Barrier(number)
-
-    def script(peer: Peer) -> None:
-        while peer.request():
-            barrier.wait(PATIENCE_S)
-            peer.respond()
-
-    return script
 
 
 def session_of(pool: int, *, block: bool = False) -> requests.Session:

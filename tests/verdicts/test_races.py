@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -12,44 +11,16 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripted import PATIENCE_S, Peer, answers
 from tests.servers.scripts import tunnel
-from tests.watching.causes.clients import NONE_BUT_REDIRECTS, Clock, causes
+from tests.watching.causes.clients import NONE_BUT_REDIRECTS, causes
 
 from keptalive import tuned_session
 from keptalive.render.verdict import verdict
-from keptalive.watching.api import Watch, watch
 
 from .failing import cause_of, failing, findings, hangs_up, in_turn, keeps_until
 
 IDLE_S = 0.5
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def watched(clock: Clock) -> Iterator[Watch]:
-    with watch(clock=clock) as seen:
-        yield seen
-
-
-@pytest.fixture(params=["http", "https"])
-def serve_both(
-    request: pytest.FixtureRequest, trusted: Trusted, serve: Callable[..., Server]
-) -> Callable[..., Server]:
-    tls = trusted.server if request.param == "https" else None
-    return lambda *scripts: serve(*scripts, tls=tls)
-
-
-@pytest.fixture
-def session(trusted: Trusted, watched: Watch) -> Iterator[requests.Session]:
-    with requests.Session() as made:
-        made.trust_env, made.verify = False, trusted.bundle
-        yield made
 
 
 def retrying(session: requests.Session, **settings: Any) -> None:

@@ -6,17 +6,13 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
 
 import pytest
-import requests
 import urllib3
-from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripted import PATIENCE_S, Peer, answers
 from tests.watching.causes.clients import causes
 
 from keptalive.render.verdict import verdict
-from keptalive.watching.api import Watch, watch
 
 from .failing import (
     Forgotten,
@@ -40,27 +36,6 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO and s
 @pytest.fixture
 def clock() -> Skipping:
     return Skipping()
-
-
-@pytest.fixture
-def watched(clock: Skipping) -> Iterator[Watch]:
-    with watch(clock=clock) as seen:
-        yield seen
-
-
-@pytest.fixture(params=["http", "https"])
-def serve_both(
-    request: pytest.FixtureRequest, trusted: Trusted, serve: Callable[..., Server]
-) -> Callable[..., Server]:
-    tls = trusted.server if request.param == "https" else None
-    return lambda *scripts: serve(*scripts, tls=tls)
-
-
-@pytest.fixture
-def session(trusted: Trusted, watched: Watch) -> Iterator[requests.Session]:
-    with requests.Session() as made:
-        made.trust_env, made.verify = False, trusted.bundle
-        yield made
 
 
 def test_timeouts_of_all_that_was_idle_and_of_nothing_else_are_likely_a_silent_drop(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,8 +10,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from tests.pairs import pairwise
-from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
-from tests.servers.scripts import tunnel
+from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripts import together, tunnel
 from tests.versions import REQUESTS
 
 from keptalive import tuned_session
@@ -116,18 +115,6 @@ def test_another_proxy_is_another_route_and_another_login_is_another_pool(
         assert origins == {proxy: [url.rstrip("/")] for proxy in urls}
     assert "secret" not in repr(watched.record())
     assert sum(proxy.accepted for proxy in proxies) == 3
-
-
-def together(number: int) -> Script:
-    """Answer each round of requests only when so many have been asked."""
-    barrier = threading.Barrier(number)
-
-    def script(peer: Peer) -> None:
-        while peer.request():
-            barrier.wait(PATIENCE_S)
-            peer.respond()
-
-    return script
 
 
 @pytest.mark.parametrize(
