@@ -26,7 +26,7 @@ _MOCKS = {
     "mocket": "mocket",
     "httmock": "httmock",
 }
-_CACHES = {"cachecontrol": "cachecontrol", "requests_cache": "requests-cache"}
+_CACHES = {"cachecontrol": "cachecontrol"}
 
 
 def mock_of(*things: Any) -> str | None:
