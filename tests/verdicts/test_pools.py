@@ -12,7 +12,7 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer
+from tests.servers.scripted import PATIENCE_S, Peer, answers
 from tests.servers.scripts import together
 from tests.verdicts.reading import (
     cause,
@@ -24,7 +24,9 @@ from tests.verdicts.reading import (
     perfect,
 )
 from tests.versions import REQUESTS, URLLIB3_1
+from urllib3.connection import HTTPConnection
 
+from keptalive.records.connection import CloseReason
 from keptalive.watching.api import watch
 
 
@@ -70,6 +72,34 @@ def test_what_fills_up_again_what_a_full_pool_has_discarded_is_the_cause_pool_to
         assert causes(watched) == {"first-use": 1, "concurrency": 5, "pool-too-small": 4}
         assert "pool_maxsize=6" in cause(watched, "pool-too-small").cure
         assert not nothing_to_change(watched)
+
+
+def test_a_connection_is_discarded_also_if_another_one_is_opened_at_that_very_moment(serve):
+    opened_then: list[urllib3.HTTPResponse] = []
+
+    class Connection(HTTPConnection):
+        def close(self) -> None:
+            was_open = self.sock is not None
+            super().close()
+            if was_open and len(held) == 2 and not opened_then:
+                opened_then.extend([get(), get()])  # on the kept connection, and on a new one
+
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    server = serve(answers())
+    with watch() as watched, Pool("127.0.0.1", server.port, maxsize=1) as pool:
+
+        def get() -> urllib3.HTTPResponse:
+            return pool.request("GET", "/", preload_content=False, timeout=PATIENCE_S)
+
+        held = [get(), get()]
+        for response in held:
+            response.drain_conn()  # the second one finds no room
+        for response in opened_then:
+            response.drain_conn()
+        ends = [one.end.how for one in watched.record().connections if one.end is not None]
+    assert (len(opened_then), ends) == (2, [CloseReason.DISCARDED] * 2)
 
 
 def test_a_discarded_connection_may_have_served_often_before(serve):

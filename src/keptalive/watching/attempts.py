@@ -60,6 +60,11 @@ class ConnectionAttempt:
         if self.end is not None and self.end.how is CloseReason.FAILED:
             self.end = replace(self.end, **seen)
 
+    def forgets_guess(self) -> None:
+        """Who knows why this side closed it says so next; until now it was only seen closed."""
+        if self.end is not None and self.end.how is CloseReason.CLOSED_BY_CLIENT:
+            self.end = self.ended_at = None
+
     def record(self, recorder: object, began: float) -> Connection:
         """As it is now, in seconds since this recorder began."""
         facts, attempted = self.facts, None

@@ -72,6 +72,8 @@ class Endings(Waits):
         if state.doing is not KEPT or home is None:
             return  # another flow of control has it already
         is_closed = socket_queue(pool) is None
+        if state.attempt is not None:
+            state.attempt.forgets_guess()  # of an opening that has just looked at it
         state.ends(CloseReason.POOL_CLOSED if is_closed else CloseReason.DISCARDED, self.clock())
         if is_closed:
             home.known.discard(state)
