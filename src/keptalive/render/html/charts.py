@@ -14,6 +14,25 @@ from keptalive.records.report import ConnectionReport
 from keptalive.render.html.timeline import PHASES
 from keptalive.render.report_sentences import PHASES as NAMES
 
+# The phases of a request as the benchmark measures them: what the page shows together
+BENCH_PHASES_OF = {
+    "ca_bundle": ("ca_bundle",),
+    "dns": ("dns",),
+    "connect": ("connect",),
+    "tls": ("tls",),
+    "waiting": ("wait",),
+    "receiving": ("receive",),
+    "rest": ("blocked", "send", "rest"),
+}
+BENCH_PHASES = {
+    "ca_bundle": "CA bundle",
+    "dns": "DNS",
+    "connect": "connect",
+    "tls": "TLS",
+    "waiting": "wait for the response",
+    "receiving": "download",
+    "rest": "rest",
+}
 MOST_BINS = 12
 LARGE_RATIO = 16  # of the largest to the smallest: then columns grow
 LARGEST_RATIO = 1e6

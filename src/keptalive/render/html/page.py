@@ -24,10 +24,12 @@ from keptalive.causes.meaning import meaning_of
 from keptalive.quantities import SHORTEST_S, duration, host_name, many, number
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Report
+from keptalive.records.run import Run
 from keptalive.redaction import shown
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
-from keptalive.render.html import charts, timeline
+from keptalive.render.html import bench, charts, timeline
+from keptalive.render.terminal import bench as terminal
 from keptalive.version import VERSION
 
 SCRIPTS = (
@@ -49,6 +51,27 @@ def of_report(report: Report) -> str:
     """
     report = with_texts(report, lru_cache(maxsize=4096)(_text))  # most come again and again
     return _rendered("report.html", report=report, data={"timeline-1": timeline.data(report)})
+
+
+def of_run(run: Run, *, made: str = "") -> str:
+    """The page of a result of `bench`.
+
+    Args:
+        run: as it was made or read; no text in it needs to be trusted.
+        made: when it was made.
+    """
+    run = with_texts(run, lru_cache(maxsize=4096)(_text))
+    sections = bench.scenarios(run)
+    said = terminal.verdict(run).splitlines() if run.summary else []
+    return _rendered(
+        "bench.html",
+        run=run,
+        made=_text(made),
+        said=said,
+        scenarios=sections,
+        bench=terminal,
+        data=bench.data(sections),
+    )
 
 
 def _text(text: str) -> str:

@@ -62,7 +62,7 @@ Object.assign(TimelineView.prototype, {
   },
 
   paintScrollbar(colours) {
-    const seen = this.height - AXIS - 8;
+    const seen = this.height - AXIS - BELOW;
     if (this.tall <= seen) return;
     const length = Math.max((seen * seen) / this.tall, 16);
     const y = AXIS + (this.top / (this.tall - seen)) * (seen - length);

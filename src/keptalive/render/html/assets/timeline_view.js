@@ -2,6 +2,7 @@
 "use strict";
 
 const AXIS = 26; // pixels, as all lengths here
+const BELOW = 8;
 const HEADING = 30;
 const TALLEST = 560;
 const LANE_HEIGHTS = [22, 16, 11, 7, 4, 2, 1];
@@ -39,7 +40,7 @@ class TimelineView {
       return top;
     });
     this.tall = y;
-    this.canvas.style.height = `${Math.min(TALLEST, AXIS + this.tall + 8)}px`;
+    this.canvas.style.height = `${Math.min(TALLEST, AXIS + this.tall + BELOW + 2)}px`;
     this.resize();
   }
 
@@ -124,7 +125,7 @@ class TimelineView {
   }
 
   scroll(pixels) {
-    const most = Math.max(this.tall - (this.height - AXIS - 8), 0);
+    const most = Math.max(this.tall - (this.height - AXIS - BELOW), 0);
     this.top = Math.min(Math.max(this.top + pixels, 0), most);
     this.draw();
   }
