@@ -189,6 +189,7 @@ def _listed(judged: Judged) -> ConnectionReport:
         end=_end(one.end),
         where=one.facts.where,
         through=one.facts.request_library,
+        replaces=one.replaces,
     )
 
 

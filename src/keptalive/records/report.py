@@ -137,6 +137,7 @@ class ConnectionReport:
     end: EndReport | None
     where: str | None
     through: str | None = None
+    replaces: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
