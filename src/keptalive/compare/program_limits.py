@@ -106,13 +106,13 @@ def judge(report: Report, limits: ProgramLimits, doubts: Iterable[str] = ()) -> 
 
 def _is_ignored(host: HostReport, limits: ProgramLimits) -> bool:
     """Whether this route is, or leads to a proxy that was asked for such hosts only."""
-    if any(pattern.matches(host.host) for pattern in limits.ignored):
+    if _ignored_name(host.host, limits):
         return True
-    return bool(host.origins) and all(_is_ignored_behind(one, limits) for one in host.origins)
+    return bool(host.origins) and all(_ignored_name(origin, limits) for origin in host.origins)
 
 
-def _is_ignored_behind(origin: str, limits: ProgramLimits) -> bool:
-    return any(pattern.matches(origin) for pattern in limits.ignored)
+def _ignored_name(host: str, limits: ProgramLimits) -> bool:
+    return any(pattern.matches(host) for pattern in limits.ignored)
 
 
 # -- Numbers -------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def _allowed(host: HostReport, limits: ProgramLimits) -> tuple[int | None, int |
     if own is not None and not own.host.is_any:
         return own.at_most, own.at_most
     each = [
-        None if _is_ignored_behind(origin, limits) else _limit_of(origin, limits)
+        None if _ignored_name(origin, limits) else _limit_of(origin, limits)
         for origin in host.origins
     ] or [own]
     numbers = [one.at_most for one in each if one is not None]
