@@ -13,6 +13,7 @@ from keptalive.compare.forbidden import (
 )
 from keptalive.errors import UsageError
 
+CURE = "Change this."  # of `tests.reports.cause`
 API = "https://api.test:443"
 
 
@@ -51,9 +52,11 @@ def test_a_forbidden_cause_is_found_with_its_route_number_and_places():
     ]
     assert (
         ForbiddenOpening(
-            host=API, cause="new-session", count=4, places=("sync.py:12", "sync.py:30")
+            host=API, cause="new-session", count=4, places=("sync.py:12", "sync.py:30"), cure=CURE
         ),
-        ForbiddenOpening(host=API, via="http://proxy.test:3128", cause="new-session", count=2),
+        ForbiddenOpening(
+            host=API, via="http://proxy.test:3128", cause="new-session", count=2, cure=CURE
+        ),
     ) == openings_forbidden(hosts, frozenset({"new-session", "retry"}))
 
 

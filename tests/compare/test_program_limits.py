@@ -10,6 +10,7 @@ from keptalive.compare.host_patterns import host_pattern
 from keptalive.compare.program_limits import OpenedLimit, ProgramLimits, TooMany, judge
 from keptalive.records.report import HostReport, Range, Report
 
+CURE = "Change this."  # of `tests.reports.cause`
 API, CDN, SENTRY = "https://api.test:443", "https://cdn.test:443", "https://o1.sentry.test:443"
 PROXY = "http://proxy.test:3128"
 
@@ -86,7 +87,7 @@ def test_an_ignored_host_need_not_be_seen():
 
 def test_a_forbidden_cause_is_found_beside_a_limit_that_holds():
     found = judge(report(route(API, 2)), limits("2", forbidden="new-session"))
-    assert [ForbiddenOpening(host=API, cause="new-session", count=2)] == broken(found)
+    assert [ForbiddenOpening(host=API, cause="new-session", count=2, cure=CURE)] == broken(found)
 
 
 def test_what_a_set_of_causes_leaves_open_is_not_judged():

@@ -29,6 +29,7 @@ class ForbiddenOpening:
         cause: as it stands in the report; that of a set, where a log leaves several open.
         count: the connections, those that were never answered too.
         places: where in the program, the most frequent first; empty if unknown.
+        cure: what to change, a sentence; empty if unknown.
         maybe: the causes of that set which are forbidden, if others of it are not: then the report
             does not show whether these connections break the rule. Empty if they do.
     """
@@ -38,6 +39,7 @@ class ForbiddenOpening:
     cause: str
     count: int
     places: tuple[str, ...] = ()
+    cure: str = ""
     maybe: tuple[str, ...] = ()
 
 
@@ -92,6 +94,7 @@ def _of_host(host: HostReport, forbidden: frozenset[str]) -> Iterator[ForbiddenO
                 cause=cause.cause,
                 count=count,
                 places=places_of(cause),
+                cure=cause.cure,
                 maybe=matching if len(matching) < len(members) else (),
             )
 

@@ -31,15 +31,15 @@ class ProgramLimits:
         opened: limits on numbers; of those that mean one host, the most precise one counts.
         ignored: hosts to which no limit applies.
         forbidden: causes that no connection may have.
-        opened_by, forbidden_by: where they are set, for sentences: "--max-opened".
+        opened_by, forbidden_by: where they are set, for sentences: "by --max-opened".
         of_project: ``opened`` is for several programs, so a host of it need not be seen.
     """
 
     opened: tuple[OpenedLimit, ...] = ()
     ignored: tuple[HostPattern, ...] = ()
     forbidden: frozenset[str] = frozenset()
-    opened_by: str = "--max-opened"
-    forbidden_by: str = "--forbid"
+    opened_by: str = "by --max-opened"
+    forbidden_by: str = "by --forbid"
     of_project: bool = False
 
     def __bool__(self) -> bool:
@@ -88,11 +88,10 @@ def judge(report: Report, limits: ProgramLimits, doubts: Iterable[str] = ()) -> 
     """
     hosts = [host for host in report.hosts if not _is_ignored(host, limits)]
     found = openings_forbidden(hosts, limits.forbidden)
-    unseen = [] if limits.of_project else list(_unseen(report, hosts, limits))
+    doubts = list(doubts)  # where there are some, they say why nothing was seen
     reasons = [
-        *doubts,
-        *_nothing_seen(report, hosts, limits),
-        *unseen,
+        *(doubts or _nothing_seen(report, hosts, limits)),
+        *(() if limits.of_project else _unseen(report, hosts, limits)),
         *(reason for host in hosts for reason in _unknown(host, limits)),
         *map(_left_open, (one for one in found if one.maybe)),
     ]
