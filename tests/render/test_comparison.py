@@ -330,3 +330,9 @@ def test_an_annotation_is_one_line_escaped_as_the_toolkit_does() -> None:
     assert github.error("a: b, c", "100 %\r\nmore: fine, too") == (
         "::error title=a%3A b%2C c::100 %25%0D%0Amore: fine, too"
     )
+
+
+def test_an_annotation_can_stand_at_a_line_of_a_file() -> None:
+    assert github.error("a", "b", file="x,y/client.py", line=5) == (
+        "::error file=x%2Cy/client.py,line=5,title=a::b"
+    )

@@ -37,9 +37,8 @@ def gated(ran: Ran, report: Report, limits: ProgramLimits | None) -> int:
     judgement = judge(report, limits, ran.doubts)
     lines = [*map(shown, sentences.lines(judgement, exit_code=ran.exit_code))]
     _print(lines, sentences.cures(judgement), "green" if judgement.holds else "red")
-    report_to_ci(
-        markdown_report.of_report(report, lines), _annotation(judgement, lines), stderr=True
-    )
+    summary = markdown_report.of_report(report, lines, broken=bool(judgement.broken))
+    report_to_ci(summary, _annotation(judgement, lines), stderr=True)
     if ran.exit_code or judgement.holds:
         return ran.exit_code
     return GATE_FAILED if judgement.broken else NOT_JUDGED

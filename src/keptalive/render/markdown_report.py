@@ -15,17 +15,18 @@ from keptalive.render.verdict import verdict
 HOSTS = 50  # routes; of the others only how many
 
 
-def of_report(report: Report, limits: Sequence[str] = ()) -> str:
+def of_report(report: Report, limits: Sequence[str] = (), *, broken: bool = False) -> str:
     """The whole report; it begins with what became of the limits, and with the verdict.
 
     Args:
         report: of a program.
         limits: sentences about its limits, without a capital at their beginning; none without any.
+        broken: one of them is: then the verdict is left out, which asks for time to save only.
     """
     hosts = report.hosts[:HOSTS]
     lines = [HEADING, ""]
     lines += [f"**{safe(line[:1].upper() + line[1:])}**  " for line in limits]
-    lines += [safe(verdict(report))]
+    lines += [] if broken else [safe(verdict(report))]
     lines += ["", f"`{name}`"] if (name := safe(sentences.title(report)).replace("`", "")) else []
     if hosts:
         lines += ["", *table("host|requests:|connections:|enough:|reused:", map(_host, hosts))]

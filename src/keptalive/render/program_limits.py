@@ -84,7 +84,8 @@ def _why(one: TooMany) -> str:
     parts = [f": {listed(causes, named=NAMED)}"] if causes else []
     necessary = host.perfect.least if host.perfect is not None else 0
     if necessary > one.allowed:
-        parts.append(f"; {number(necessary)} are necessary{_necessary(one)}")
+        are = "is" if necessary == 1 else "are"
+        parts.append(f"; {number(necessary)} {are} necessary{_necessary(one)}")
     return "".join(parts)
 
 
