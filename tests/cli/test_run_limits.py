@@ -155,7 +155,8 @@ def test_the_program_s_own_exit_code_stays_and_an_option_replaces_what_the_proje
         complete(
             ["--forbid", "new-session,unread-body", "-m", "this"],
             2,
-            "limits not judged: no response through requests or urllib3 was seen.",
+            "limits not judged: no response through requests or urllib3 was seen; other clients "
+            "and mocks are not watched.",
         ),
         complete(["--max-opened", "0", "-m", "this"], 0, "limits hold: no connection to any host."),
     ],
@@ -220,6 +221,7 @@ def test_a_process_that_still_runs_leaves_a_limit_unjudged_unless_it_is_broken_a
         (["--max-opened", "one"], '--max-opened: "one" must be a number, or HOST=N as in'),
         (["--max-opened", "a b=1"], '--max-opened: "a b" must be a host such as'),
         (["--max-opened", "=1"], '--max-opened: "=1" must be a number, or HOST=N as in'),
+        (["--max-opened", "me:pass@a=1"], "--max-opened: ... must be a host such as"),
         (["--forbid", "first-use"], '--forbid: "first-use" is necessary, so it cannot be'),
         (["--max-opened=1", "--ignore", "a/b"], '--ignore: "a/b" must be a host such as'),
         (["--ignore", "a.test"], "--ignore: nothing is limited. Next: --max-opened N or --forbid"),

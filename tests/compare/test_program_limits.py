@@ -143,7 +143,9 @@ def test_a_proxy_is_ignored_if_all_hosts_are_for_which_it_was_asked():
 
 # -- What cannot be judged -----------------------------------------------------------------------
 
-NOTHING = "no response through requests or urllib3 was seen"
+NOTHING = (
+    "no response through requests or urllib3 was seen; other clients and mocks are not watched"
+)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _numbers(values: Iterable[str]) -> Mapping[str, int]:
             named and not host
         ):
             raise UsageError(
-                f'{MAX_OPENED}: "{word}" must be a number, or HOST=N as in api.example.com=2.'
+                f"{MAX_OPENED}: {_quoted(word)} must be a number, or HOST=N as in api.example.com=2."
             )
         numbers[host or "*"] = int(number)
     return numbers
@@ -77,4 +77,8 @@ def _pattern(host: str, source: str) -> HostPattern:
     try:
         return host_pattern(host)
     except ValueError as error:
-        raise UsageError(f'{source}: "{host:.80}" must be {error}.') from None
+        raise UsageError(f"{source}: {_quoted(host)} must be {error}.") from None
+
+
+def _quoted(word: str) -> str:
+    return "..." if "@" in word else f'"{word:.80}"'  # there may be a password before it

@@ -219,7 +219,10 @@ def _nothing_seen(
     if any(_answered(report.hosts)):
         yield "every host that responded is ignored"
     else:
-        yield "no response through requests or urllib3 was seen"
+        yield (
+            "no response through requests or urllib3 was seen; other clients and mocks are not "
+            "watched"
+        )
 
 
 def _left_open(one: ForbiddenOpening) -> str:
