@@ -218,9 +218,9 @@ def test_a_process_that_still_runs_leaves_a_limit_unjudged_unless_it_is_broken_a
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--max-opened", "one"], '--max-opened: "one" must be a number, or HOST=N as in'),
+        (["--max-opened", "one"], '--max-opened: "one" must be a number, or HOST=N, as in'),
         (["--max-opened", "a b=1"], '--max-opened: "a b" must be a host such as'),
-        (["--max-opened", "=1"], '--max-opened: "=1" must be a number, or HOST=N as in'),
+        (["--max-opened", "=1"], '--max-opened: "=1" must be a number, or HOST=N, as in'),
         (["--max-opened", "me:pass@a=1"], "--max-opened: ... must be a host such as"),
         (["--forbid", "first-use"], '--forbid: "first-use" is necessary, so it cannot be'),
         (["--max-opened=1", "--ignore", "a/b"], '--ignore: "a/b" must be a host such as'),

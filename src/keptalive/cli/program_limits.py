@@ -63,7 +63,8 @@ def _numbers(values: Iterable[str]) -> Mapping[str, int]:
             named and not host
         ):
             raise UsageError(
-                f"{MAX_OPENED}: {_quoted(word)} must be a number, or HOST=N as in api.example.com=2."
+                f"{MAX_OPENED}: {_quoted(word)} must be a number, or HOST=N, as in "
+                "api.example.com=2."
             )
         numbers[host or "*"] = int(number)
     return numbers
