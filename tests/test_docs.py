@@ -12,6 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.real_programs.combinations import COMBINATIONS
 
 import keptalive
 from keptalive import results, tuned_session
@@ -56,7 +57,8 @@ def github(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_python_example_runs(page: Path, github: str) -> None:
     known: dict[str, object] = {}
-    for example in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+    # What needs other packages is run by tests/real_programs/test_faq.py
+    for example in re.findall(r"(?<!-->\n)```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(compile(example.replace("api.github.com", github), page.name, "exec"), known)
 
 
@@ -98,6 +100,12 @@ def libraries_table() -> str:
     return table("library", *(f"`{row.name}`" for row in shown), rows=rows)
 
 
+def combinations_table() -> str:
+    """A row for each way to use another package with the tuned Session."""
+    rows = [(one.package, one.how, one.note or "–") for one in COMBINATIONS]
+    return table("package", "how", "note", rows=rows)
+
+
 def findings_table() -> str:
     """A row for each finding."""
     return table("finding", "what was seen", rows=[(f"`{n}`", s) for n, s in FINDINGS.items()])
@@ -129,13 +137,14 @@ MADE = {
     "findings": (ROOT / "docs" / "causes.md", findings_table),
     "sets": (ROOT / "docs" / "causes.md", sets_table),
     "libraries": (ROOT / "docs" / "causes.md", libraries_table),
+    "combinations": (ROOT / "docs" / "faq.md", combinations_table),
     "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
 }
 
 
 def split_at(name: str, page: str) -> tuple[str, str, str]:
     """A page before, within and after the block of this name."""
-    before, begin, rest = page.partition(f"<!-- {name}: made by python tests/test_docs.py -->\n")
+    before, begin, rest = page.partition(f"<!-- {name}: made by python -m tests.test_docs -->\n")
     block, end, after = rest.partition("<!-- end -->\n")
     assert begin
     assert end
@@ -218,7 +227,7 @@ def help_of(*command: str, columns: int = 80) -> str:
 
 def cli_page() -> str:
     """`docs/cli.md`: the help of each command."""
-    parts = ["# The command line\n\nMade from `--help` by `python tests/test_docs.py`.\n"]
+    parts = ["# The command line\n\nMade from `--help` by `python -m tests.test_docs`.\n"]
     for command in COMMANDS:
         shown = help_of(command).strip("\n")
         lines = "\n".join(line.rstrip() for line in shown.splitlines())
@@ -300,7 +309,7 @@ def test_the_limits_in_the_pages_are_valid_and_alike(tmp_path: Path) -> None:
     assert gates[0] == gates[1] != ()
 
 
-if __name__ == "__main__":  # python tests/test_docs.py writes what is made from the code
+if __name__ == "__main__":  # python -m tests.test_docs writes what is made from the code
     (ROOT / "docs" / "cli.md").write_text(cli_page())
     for block, (made_page, make) in MADE.items():
         head, _, tail = split_at(block, made_page.read_text())

@@ -153,6 +153,22 @@ def test_a_pool_that_blocks_is_made_larger_in_the_words_of_whose_it_is(facts, wo
     )
 
 
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, "tuned_session(threads=13), or HTTPAdapter(pool_maxsize=13)."),
+        ({"is_bare": True}, "PoolManager(maxsize=13)."),
+        (
+            {"request_library": "botocore/httpsession.py:509"},
+            "One shared client with config=botocore.config.Config(max_pool_connections=13).",
+        ),
+    ],
+)
+def test_a_full_pool_is_made_larger_in_the_words_of_the_library_that_has_it(facts, words):
+    (finding,) = found(opened(1, **facts), discarded=3, pool_size=10, most_at_once=13)
+    assert finding.cure == words
+
+
 # -- The CA bundle
 
 

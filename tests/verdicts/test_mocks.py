@@ -79,6 +79,16 @@ def test_an_adapter_that_asks_nobody_is_named(library, expected):
     assert found(seen.result()) == [expected]
 
 
+def test_a_cache_of_which_the_program_has_derived_a_class_is_named():
+    members = {"send": lambda self, request, **_: answer(self, request), "close": lambda self: None}
+    adapter = type("CacheControlAdapter", (BaseAdapter,), of("cachecontrol", **members))
+    derived = type("TunedToo", (adapter,), {"__module__": "shop.client"})
+    with watch() as seen, requests.Session() as session:
+        session.mount("http://api.example.com", derived())
+        session.get(URL)
+    assert found(seen.result()) == [("cached-answers", 1, ("cachecontrol",))]
+
+
 def test_a_real_request_beside_a_mocked_one_is_counted_alone(serve):
     server = serve()
     imitation = type(

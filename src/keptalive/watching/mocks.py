@@ -30,11 +30,15 @@ _CACHES = {"cachecontrol": "cachecontrol"}
 
 
 def mock_of(*things: Any) -> str | None:
-    """The package whose class one of these is of, if it is one of those that imitate."""
+    """The package whose class one of these is of, if it is one of those that imitate.
+
+    A class of the program's may be derived from one: a CacheControlAdapter that is tuned too.
+    """
     for thing in things:
-        package = _package(type(thing))
-        if package in _MOCKS or package in _CACHES:
-            return package
+        for kind in type(thing).__mro__:
+            package = _package(kind)
+            if package in _MOCKS or package in _CACHES:
+                return package
     return None
 
 

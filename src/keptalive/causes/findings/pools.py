@@ -47,7 +47,18 @@ def waiting(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
 
 
 def _room_for(number: str, host: HostReport) -> str:
-    """How the pool is made larger, in the words of the library that has it."""
+    """How a pool that blocks is made larger."""
+    threads = "" if number != "N" else ", N the number of threads"
+    default = f"HTTPAdapter(pool_maxsize={number}, pool_block=True){threads}."
+    return cure(
+        "waiting-for-pool",
+        _needed(number, host),
+        f"tuned_session(threads={number}), or {default}",
+    )
+
+
+def _needed(number: int | str, host: HostReport) -> dict[str, Any]:
+    """The size that a pool needs, and through which library it is made larger."""
     explained = [cause.facts for cause in host.causes if cause.facts]
     libraries: Counter[str] = Counter()
     for facts in explained:
@@ -55,9 +66,7 @@ def _room_for(number: str, host: HostReport) -> str:
     named: dict[str, Any] = {"needed": number, "through": dict(libraries.most_common())}
     if explained and all("without_requests" in facts for facts in explained):
         named["without_requests"] = True
-    threads = "" if number != "N" else ", N the number of threads"
-    default = f"HTTPAdapter(pool_maxsize={number}, pool_block=True){threads}."
-    return cure("waiting-for-pool", named, f"tuned_session(threads={number}), or {default}")
+    return named
 
 
 # urllib3's, and the tuned Session's
@@ -71,6 +80,7 @@ def full_pool(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
         return
     at_once, size = counts.most_at_once, counts.pool_size
     facts = {"discarded": discarded, "pool_size": size, "most_at_once": at_once}
+    needed = max(at_once or 0, (size or 0) + 1)
     kept = f"; the pool keeps {size}" if size else ""
     ran = f" Up to {many(at_once, 'request')} at once{kept}." if at_once else ""
     yield Finding(
@@ -79,7 +89,7 @@ def full_pool(host: HostReport, counts: HostCounts) -> Iterator[Finding]:
         facts=facts,
         evidence=f'urllib3 said "Connection pool is full" {_times(discarded)}, and discarded '
         f"{many(discarded, 'connection')} to {host.host}; no later request needed one.{ran}",
-        cure=pool_cure({"needed": max(at_once or 0, (size or 0) + 1)}),
+        cure=cure("pool-too-small", _needed(needed, host), pool_cure({"needed": needed})),
     )
 
 
