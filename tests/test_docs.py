@@ -23,6 +23,10 @@ from keptalive.causes.findings.catalogue import FINDINGS
 from keptalive.causes.libraries import LIBRARIES
 from keptalive.causes.log_sets import SETS
 from keptalive.causes.meaning import meaning_of
+from keptalive.cli.program_limits import limits_of
+from keptalive.cli.settings import settings
+from keptalive.compare.host_patterns import host_pattern
+from keptalive.compare.program_limits import OpenedLimit
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
 from keptalive.records import report
@@ -278,8 +282,23 @@ def test_the_plan_in_the_readme_is_valid(tmp_path: Path) -> None:
     )
 
 
+def toml_in(page: str) -> list[str]:
+    return re.findall(r"```toml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def test_the_settings_of_a_project_in_the_pages_are_valid(tmp_path: Path) -> None:
+    (example,) = (text for text in toml_in("docs/ci.md") if "[tool.keptalive]" in text)
+    (_, table) = re.search(r"max_opened = (\d+) +# or a table: (.*)", example).groups()
+    for text in (example, re.sub("max_opened = .*", table, example)):
+        (tmp_path / "pyproject.toml").write_text(text)
+        limits = limits_of(settings(tmp_path))
+        assert {"new-session", "unread-body"} == limits.forbidden
+        assert limits.opened[0] == OpenedLimit(host=host_pattern("*"), at_most=1)
+        assert [one.written for one in limits.ignored] == ["*.sentry.io"]
+
+
 def test_the_limits_in_the_pages_are_valid_and_alike(tmp_path: Path) -> None:
-    (page,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL)
+    page = next(text for text in toml_in("docs/ci.md") if text.startswith("[[gate]]"))
     commented = (ROOT / "bench" / "github.toml").read_text().partition("# [[gate]]\n")[2]
     lines = commented.partition("\n\n")[0].splitlines()
     example = "\n".join(["[[gate]]", *(line.removeprefix("# ") for line in lines)])

@@ -20,7 +20,7 @@ from keptalive.compare.findings import (
 from keptalive.compare.verdicts import Guard, compare
 from keptalive.records.run import Run
 from keptalive.render import github_actions as github
-from keptalive.render import markdown, sentences
+from keptalive.render import markdown, markdown_text, sentences
 from keptalive.render.terminal import comparison
 
 HERE = Source(
@@ -305,13 +305,15 @@ def test_a_secret_is_hidden_before_it_is_escaped() -> None:
     token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
     text = markdown.comparison(findings(run(), run(usual(errors={token: 1}))))
     assert "requests failed (\\[hidden\\])" in text
-    assert "abcdefghijklm" not in text + markdown.no_comparison(f"There is no result {token}")
+    assert "abcdefghijklm" not in text + markdown_text.failed(
+        "No comparison", f"There is no result {token}"
+    )
 
 
 @pytest.mark.parametrize("limit", [0, 10, 200, 500, 10_000])
 def test_a_summary_is_cut_between_lines_and_says_so(limit: int) -> None:
     text = markdown.comparison(WORSE).replace("Session", "Sessiön")
-    cut = markdown.cut_to(text, limit)
+    cut = markdown_text.cut_to(text, limit)
     assert len(cut.encode()) <= limit
     if limit == 10_000:
         assert cut == text
@@ -327,4 +329,10 @@ def test_a_summary_is_cut_between_lines_and_says_so(limit: int) -> None:
 def test_an_annotation_is_one_line_escaped_as_the_toolkit_does() -> None:
     assert github.error("a: b, c", "100 %\r\nmore: fine, too") == (
         "::error title=a%3A b%2C c::100 %25%0D%0Amore: fine, too"
+    )
+
+
+def test_an_annotation_can_stand_at_a_line_of_a_file() -> None:
+    assert github.error("a", "b", file="x,y/client.py", line=5) == (
+        "::error file=x%2Cy/client.py,line=5,title=a::b"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -58,6 +59,31 @@ def test_what_comes_after_the_folder_was_cleared_is_reported():
     assert connects(ran) == [2]
     (warning,) = ran.warnings
     assert warning.startswith(f"{SAID}reports are missing (")
+    assert ran.doubts == ran.warnings
+
+
+@pytest.mark.parametrize(
+    ("pid", "exit_code", "doubtful"), [(8, 0, False), (7, 0, True), (7, 9, False)]
+)
+def test_a_process_that_was_killed_leaves_no_doubt_unless_the_program_ended_well(
+    folder, pid, exit_code, doubtful
+):
+    (folder / f"{pid}-1.started").touch()
+    (folder / f"{pid}-1.interim").write_text(a_report(pid=pid))
+    if pid != ENDED.pid:
+        (folder / "7-1.json").write_text(a_report(ended="exit"))
+    ran = collected(folder, replace(ENDED, exit_code=exit_code), frozenset())
+    assert "was killed before the end, or could not report it" in ran.warnings[0]
+    assert bool(ran.doubts) is doubtful
+
+
+def test_what_a_record_itself_warns_of_is_a_doubt(beside):
+    def put(folder: Path) -> None:
+        record = {**as_plain(RECORD), "warnings": ["HTTPAdapter.send was replaced."]}
+        (folder / "8-1.json").write_text(a_report(pid=8, report=record, ended="exit"))
+
+    ran = beside(put)
+    assert (ran.warnings, ran.doubts) == ((), ("HTTPAdapter.send was replaced.",))
 
 
 COUNTS = HostCounts(host="http.client", connects=2)
@@ -109,6 +135,7 @@ def test_a_file_that_is_not_ours_is_counted_and_no_trouble(garbage, beside):
     assert ran.warnings == (
         "1 file in the folder with the reports not written by keptalive, ignored",
     )
+    assert ran.doubts == ()
 
 
 UNREADABLE = {
@@ -138,6 +165,7 @@ def test_a_report_that_cannot_be_read_is_counted_and_no_trouble(contents, beside
     assert ran.warnings == (
         "1 report was cut short or cannot be read, and not counted. Next: is the disk full?",
     )
+    assert ran.doubts == ran.warnings
 
 
 NO_FILE = {

@@ -10,7 +10,7 @@ import typer
 from keptalive import results
 from keptalive.bench.gate import judge
 from keptalive.bench.plan import gate_of
-from keptalive.cli.ci import errors_reported_to_ci, report_to_ci
+from keptalive.cli.ci import Annotation, errors_reported_to_ci, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
 from keptalive.cli.output import Screen, print_json
@@ -28,7 +28,7 @@ from keptalive.compare.verdicts import compare as compared
 from keptalive.errors import UsageError
 from keptalive.records.run import Run
 from keptalive.redaction import shown, without_secrets
-from keptalive.render import exports
+from keptalive.render import exports, markdown, sentences
 from keptalive.render.terminal import comparison
 from keptalive.text import as_json as json_text
 
@@ -82,7 +82,7 @@ def compare(
     Exit codes: 0 fine; 1 a regression or a broken limit; 2 a file that cannot be read, results
     that cannot be compared, or a limit that could not be judged.
     """
-    with errors_reported_to_ci():
+    with errors_reported_to_ci("keptalive compare", "no comparison"):
         _compare(
             baseline,
             candidate,
@@ -112,9 +112,15 @@ def _compare(
     else:
         screen = Screen()
         screen.print(comparison.screen(findings, width=screen.width))
-    report_to_ci(findings, as_json=as_json)
+    report_to_ci(markdown.comparison(findings), _annotation(findings), stderr=as_json)
     if findings.outcome != FINE:
         raise typer.Exit(GATE_FAILED if findings.outcome == REGRESSION else NOT_COMPARABLE)
+
+
+def _annotation(findings: Findings) -> Annotation | None:
+    if findings.outcome == FINE:
+        return None
+    return Annotation(sentences.headline(findings), "\n".join(sentences.in_full(findings)))
 
 
 def _found(

@@ -16,9 +16,35 @@ EXAMPLES = """Examples:
 - `keptalive run -m pytest -x`
 
 - `keptalive run gunicorn app`
+
+- `keptalive run --max-opened 1 --forbid new-session sync.py`
 """
 # What follows the program's name is the program's
 PASSES_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+
+MaxOpenedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max-opened",
+        metavar="N",
+        help="Fail if more connections were opened to a host; HOST=N is for one host. Several "
+        "with commas, or repeated.",
+    ),
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore", metavar="HOST", help="No limit is for this host; *.HOST is all below it."
+    ),
+]
+ForbidOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--forbid",
+        metavar="CAUSE",
+        help="Fail if a connection was opened for this cause, such as new-session.",
+    ),
+]
 
 
 def run(
@@ -36,15 +62,27 @@ def run(
         bool,
         typer.Option("--timeline", help="Record the time of each request too, for the JSON file."),
     ] = False,
+    max_opened: MaxOpenedOption = None,
+    ignore: IgnoreOption = None,
+    forbid: ForbidOption = None,
 ) -> None:
     """Run a program, then explain why each connection was opened, its cost and the fix.
 
     Your program runs unchanged: same arguments, streams and exit code. Child processes that are
     Python are watched too. The report goes to standard error when the program has ended.
 
-    Exit codes: the program's own, whatever becomes of the report; 2 if it cannot be run.
+    The limits may stand in [tool.keptalive] of pyproject.toml, too: max_opened, ignore, forbid.
+
+    Exit codes: the program's own, whatever becomes of the report. Only where that is 0: 1 if a
+    limit is broken, 2 if one could not be judged. 2 if the program cannot be run.
     """
     options = running.Options(
-        program=tuple(program), module=module, json_file=json_file, timeline=timeline
+        program=tuple(program),
+        module=module,
+        json_file=json_file,
+        timeline=timeline,
+        max_opened=tuple(max_opened or ()),
+        ignore=tuple(ignore or ()),
+        forbid=tuple(forbid or ()),
     )
     raise typer.Exit(running.run(options))

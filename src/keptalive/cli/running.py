@@ -19,9 +19,11 @@ from keptalive.run import launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from keptalive.compare.program_limits import ProgramLimits
     from keptalive.records.report import Report
 
 _WATCHER = "keptalive.run.process_watcher.begin"
+ON_GITHUB = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}  # variables of a CI that reads what we say
 
 
 class Options(NamedTuple):
@@ -32,12 +34,16 @@ class Options(NamedTuple):
         module: the name is that of a module.
         json_file: where the report goes too.
         timeline: each request is recorded.
+        max_opened, ignore, forbid: the values of these options.
     """
 
     program: tuple[str, ...]
     module: bool = False
     json_file: Path | None = None
     timeline: bool = False
+    max_opened: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
 
 
 def plain_options(words: Sequence[str]) -> Options | None:
@@ -67,33 +73,63 @@ def plain_options(words: Sequence[str]) -> Options | None:
 
 
 def run(options: Options) -> int:
-    """Run the program and show its report.
+    """Run the program and show its report, and what became of the limits.
 
     Returns:
-        the program's exit code.
+        the program's exit code; if that is 0, 1 for a broken limit, 2 for one not judged.
 
     Raises:
-        UsageError: the program cannot be run, or the JSON file cannot be written.
+        UsageError: the program cannot be run, the JSON file cannot be written, or a limit makes no
+            sense.
     """
+    try:
+        return _run(options)
+    except UsageError as error:
+        if ON_GITHUB & os.environ.keys():
+            from keptalive.cli.ci import report_error_to_ci
+
+            report_error_to_ci(error, "keptalive run", "nothing was run")
+        raise
+
+
+def _run(options: Options) -> int:
+    limits = _limits(options)
     if options.json_file is not None:
         _check_writable(options.json_file)  # found out before the program runs
     collects = gc.isenabled()
     gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
     try:
         with interruption.held():  # signals are for the program; the report comes in any case
-            return _watched(options)
+            return _watched(options, limits)
     finally:
         if collects:
             gc.enable()
 
 
-def _watched(options: Options) -> int:
+def _limits(options: Options) -> ProgramLimits | None:
+    """What the program may do; None if nothing is limited."""
+    from keptalive.cli.settings import settings
+
+    found, given = settings(), (options.max_opened, options.ignore, options.forbid)
+    if not any((*given, found.max_opened, found.forbid)):
+        return None
+    from keptalive.cli.program_limits import limits_of
+
+    return limits_of(found, max_opened=given[0], ignore=given[1], forbid=given[2])
+
+
+def _watched(options: Options, limits: ProgramLimits | None) -> int:
     program, module = options.program, options.module
     ran = launch.run(program, module=module, watcher=_WATCHER, timeline=options.timeline)
     from keptalive.run.final_report import report_of
 
-    _show(report_of(ran, program, module=module), options.json_file)
-    return ran.exit_code
+    report = report_of(ran, program, module=module)
+    _show(report, options.json_file)
+    if limits is None and not ON_GITHUB & os.environ.keys():
+        return ran.exit_code
+    from keptalive.cli.gating import gated
+
+    return gated(ran, report, limits)
 
 
 def _show(report: Report, json_file: Path | None) -> None:

@@ -26,6 +26,9 @@ class Ran:
         processes: the report of each process that has one with a record, in the order they started.
         processes_without_report: Python processes that took part and gave none.
         warnings: what was not seen, or not for certain.
+        doubts: those of them, and of the records' own, after which connections may be missing. A
+            process that was killed is none: it has noted each connection that answered. But one
+            that ended well without a report could perhaps not write its notes either.
     """
 
     exit_code: int
@@ -33,6 +36,7 @@ class Ran:
     processes: tuple[ProcessReport, ...]
     processes_without_report: int
     warnings: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def records(self) -> tuple[ProcessRecord, ...]:
@@ -45,21 +49,24 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
     left = left_in(folder)
     reports = tuple(one for one in left.latest.values() if one.report is not None)
     without = len(left.processes) - len(reports) + len(left.unwatched)
-    notes = [
+    killed = tuple(_of_the_killed(left, running))
+    ended_well = ended.exit_code == 0 and any(pid_of(one) == ended.pid for one in left.silent)
+    unseen = [
         *(f"{_who(one)}: {line}" for one in left.latest.values() for line in one.warnings),
         *(f"process {pid} was not watched: {why}" for pid, why in left.unwatched.items()),
-        *_of_the_killed(left, running),
         *_of_those_that_run(len(running)),
         *_of_the_folder(left, folder, is_empty=not reports),
     ]
     if not left.is_cleared:
-        notes += _of_the_unwatched(left, ended, is_empty=not reports and not without)
+        unseen += _of_the_unwatched(left, ended, is_empty=not reports and not without)
+    own = (line for one in reports if one.report is not None for line in one.report.warnings)
     return Ran(
         exit_code=ended.exit_code,
         seconds=ended.seconds,
         processes=reports,
         processes_without_report=without,
-        warnings=tuple(dict.fromkeys(notes)),
+        warnings=tuple(dict.fromkeys([*killed, *unseen, *_of_the_foreign(left)])),
+        doubts=tuple(dict.fromkeys([*(killed if ended_well else ()), *unseen, *own])),
     )
 
 
@@ -93,6 +100,9 @@ def _of_the_folder(left: Left, folder: Path, *, is_empty: bool) -> Iterator[str]
     if left.unreadable:
         reports = _count(left.unreadable, "report was", "reports were")
         yield f"{reports} cut short or cannot be read, and not counted. Next: is the disk full?"
+
+
+def _of_the_foreign(left: Left) -> Iterator[str]:
     if left.foreign:
         files = _count(left.foreign, "file", "files")
         yield f"{files} in the folder with the reports not written by keptalive, ignored"
