@@ -10,7 +10,7 @@ from itertools import chain, repeat
 
 from keptalive.causes.sentences import lines
 from keptalive.quantities import SHORTEST_S, duration, host_name, listed, many, number
-from keptalive.records.report import UNAVOIDABLE, HostReport, Report
+from keptalive.records.report import UNAVOIDABLE, ConnectionReport, HostReport, Report
 
 RANGE = (
     "The log does not show whether these connections ran in parallel. Lower number: none did; "
@@ -139,6 +139,16 @@ def likeliest(members: Sequence[str], *, longest: int) -> str:
         others += 1
         line = f"May be {', '.join(named)} or {others} others."
     return line if named or others == 1 else f"May be one of {others} causes."
+
+
+def ends_of(connections: Sequence[ConnectionReport]) -> dict[int, str]:
+    """By its id, how each connection ended: the cause of the one that replaces it, if any does."""
+    causes = {one.replaces: one.cause for one in connections if one.replaces is not None}
+    return {
+        one.id: causes.get(one.id) or one.end.error or one.end.how
+        for one in connections
+        if one.end is not None
+    }
 
 
 def left_open(report: Report) -> str:

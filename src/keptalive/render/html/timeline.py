@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from keptalive.quantities import host_name
 from keptalive.records.report import ConnectionReport, ExchangeColumns, HostReport, Report
-from keptalive.render.report_sentences import route
+from keptalive.render.report_sentences import ends_of, route
 
 Key = TypeVar("Key", bound=Hashable)
 PHASES = ("dns", "connect", "tunnel", "ca_bundle", "tls")
@@ -40,6 +40,7 @@ def data(report: Report) -> dict[str, Any]:
     causes: _Once[str] = _Once()
     ends: _Once[str] = _Once()
     places = _Once(report.places)
+    ended = ends_of(report.connections)
     connections = {
         "id": [one.id for one in report.connections],
         "route": [routes.of((one.host, one.via)) for one in report.connections],
@@ -51,7 +52,7 @@ def data(report: Report) -> dict[str, Any]:
         "phases": [_phases(one) for one in report.connections],
         "served": [one.served for one in report.connections],
         "cause": [_index(causes, one.cause) for one in report.connections],
-        "end": [_index(ends, _end(one)) for one in report.connections],
+        "end": [_index(ends, ended.get(one.id)) for one in report.connections],
         "where": [_index(places, one.where) for one in report.connections],
     }
     hosts = {(host.host, host.via): host for host in report.hosts}
@@ -72,12 +73,6 @@ def _route(key: tuple[str, str | None], host: HostReport | None) -> dict[str, An
         return {"name": host_name(key[0]), "opened": None, "enough": None}
     enough = None if host.perfect is None else host.perfect.least
     return {"name": route(host), "opened": host.opened, "enough": enough}
-
-
-def _end(one: ConnectionReport) -> str | None:
-    if one.end is None:
-        return None
-    return f"{one.end.how} ({one.end.error})" if one.end.error else one.end.how
 
 
 def _phases(one: ConnectionReport) -> list[int]:
