@@ -7,7 +7,7 @@ trace processor, which queries it with SQL.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +59,10 @@ def trace(report: Report) -> bytes:
     processes = sorted({one.process for one in report.connections})
     for process in processes:
         _describe_process(builder, process, report)
-    for (process, thread), slices in sorted(thread_slices(report).items()):
-        track = _THREAD + (process << 20) + thread
-        _describe_track(builder, track, f"thread {thread}", _PROCESS + process)
-        _add(builder, track, slices)
+    threads = sorted(thread_slices(report).items())
+    for number, ((process, thread), slices) in enumerate(threads):
+        _describe_track(builder, _THREAD + number, f"thread {thread}", _PROCESS + process)
+        _add(builder, _THREAD + number, slices)
     for one in report.connections:
         track = _CONNECTION + one.id
         name = f"#{one.id} {host_name(one.host)}"
@@ -192,7 +192,7 @@ def _describe_track(builder: TraceProtoBuilder, track: int, name: str, parent: i
 
 
 def _add(builder: TraceProtoBuilder, track: int, slices: list[Slice]) -> None:
-    """The begin and the end of each; an end comes before a begin at the same time."""
+    """The begin and the end of each."""
     from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import TrackEvent
 
     for time_ns, one in moments(slices):
@@ -213,17 +213,20 @@ def _add(builder: TraceProtoBuilder, track: int, slices: list[Slice]) -> None:
             _note(packet.track_event.debug_annotations.add(), name, value)
 
 
-def moments(slices: list[Slice]) -> list[tuple[int, Slice | None]]:
+def moments(slices: Sequence[Slice]) -> Iterator[tuple[int, Slice | None]]:
     """The begin of each slice, and as None the end of the one that began last, in their order.
 
-    At one time ends come first, the inner ones before the outer ones.
+    A slice that would overlap another one, without one containing the other, is cut: Perfetto ends
+    the innermost slice first, so that an overlap would change both.
     """
-    events: list[tuple[tuple[int, int, int], Slice | None]] = []
-    for one in nested(slices):
-        lasts = one.end_ns > one.begin_ns
-        events.append(((one.begin_ns, 1, one.depth), one))
-        events.append(((one.end_ns, 0 if lasts else 2, -one.depth), None))
-    return [(key[0], one) for key, one in sorted(events, key=lambda event: event[0])]
+    ends: list[int] = []  # of those that have begun, the innermost last
+    for one in sorted(slices, key=lambda each: (each.begin_ns, each.depth, -each.end_ns)):
+        while ends and ends[-1] <= one.begin_ns:
+            yield ends.pop(), None
+        yield one.begin_ns, one
+        ends.append(min([one.end_ns, *ends[-1:]]))
+    while ends:
+        yield ends.pop(), None
 
 
 def _note(annotation: Any, name: str, value: str | int) -> None:
@@ -232,32 +235,3 @@ def _note(annotation: Any, name: str, value: str | int) -> None:
         annotation.int_value = value
     else:
         annotation.string_value = value
-
-
-def nested(slices: list[Slice]) -> list[Slice]:
-    """The same slices, cut where they would overlap without one containing the other.
-
-    Perfetto ends the innermost slice first, so that an overlap would change both.
-    """
-    kept: list[Slice] = []
-    open_: list[Slice] = []
-    for one in sorted(slices, key=lambda each: (each.begin_ns, each.depth, -each.end_ns)):
-        while open_ and open_[-1].end_ns <= one.begin_ns:
-            open_.pop()
-        end_ns = min([one.end_ns, *(outer.end_ns for outer in open_[-1:])])
-        cut = one if end_ns == one.end_ns else _until(one, end_ns)
-        open_.append(cut)
-        kept.append(cut)
-    return kept
-
-
-def _until(one: Slice, end_ns: int) -> Slice:
-    return Slice(
-        name=one.name,
-        begin_ns=one.begin_ns,
-        end_ns=end_ns,
-        depth=one.depth,
-        notes=one.notes,
-        flow_to=one.flow_to,
-        flow_from=one.flow_from,
-    )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -61,7 +62,8 @@ def lines(report: Report, width: int) -> Iterator[Text]:
         end = f" {ends.get(one.id, '')}" if beside else ""
         yield Text.assemble(f"  {number:<{gutter - 2}}", lane, (end[:beside], "red"))
     yield _axis(gutter, room, until_s)
-    yield Text(" " * gutter + _legend(report, len(shown)), style="dim")
+    for line in wrap(_legend(report, len(shown)), width - gutter):
+        yield Text(" " * gutter + line, style="dim")
     yield Text("")
 
 
