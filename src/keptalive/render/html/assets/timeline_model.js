@@ -175,8 +175,10 @@ function eachMark(model, lane, view, draw) {
     const head = Number.isNaN(model.head[at]) ? model.release[at] : model.head[at];
     const xEnd = (model.release[at] - view.from) * view.scale;
     draw(at, x, (head - view.from) * view.scale, xEnd);
-    const nextPixel = view.from + (Math.floor(xEnd) + 1) / view.scale;
-    at = Math.max(at + 1, firstNotLess(model.release, nextPixel, at + 1, last));
+    const pixel = Math.floor(xEnd);
+    at = firstNotLess(model.release, view.from + (pixel + 1) / view.scale, at + 1, last);
+    // Rounding may leave one at the very end of the same pixel
+    while (at < last && Math.floor((model.release[at] - view.from) * view.scale) <= pixel) at += 1;
   }
 }
 

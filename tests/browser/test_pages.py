@@ -1,0 +1,191 @@
+"""Pages in a real browser: no complaint, and everything works by mouse, wheel, keys and touch."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from tests.hostile.words import HOSTILE
+from tests.reports import whole
+from tests.runs import run
+from tests.timelines import connection, exchanges, timeline
+
+from keptalive.records.plain import with_texts
+from keptalive.records.report import Report
+from keptalive.render.html import of_report, of_run
+
+pytestmark = pytest.mark.complete
+
+PAGES = {"report": of_report(timeline()), "whole": of_report(whole()), "bench": of_run(run())}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_complaint_and_no_violation_of_accessibility(opened, name, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    seen = opened(PAGES[name], width=width, color_scheme=scheme)
+    assert seen.complaints == []
+    found = axe.Axe().run(seen.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_hostile_words_run_nothing(opened):
+    words = " ".join(("</script><script>alert(1)</script>", *HOSTILE))
+    report = with_texts(timeline(), lambda text: f"{text}{words}")
+    seen = opened(of_report(replace(report, source="run", started_at=timeline().started_at)))
+    assert seen.complaints == []
+    assert seen.page.evaluate("document.scripts.length") == 2
+    assert seen.page.locator(".connections tbody tr").count() == 3
+
+
+def test_a_click_on_a_cause_shows_its_connections(opened):
+    seen = opened(PAGES["report"])
+    seen.page.click("a[data-cause='idle-timeout']")
+    assert seen.view("view.rows.filter((row) => row.kind === 'lane').length") == 1
+    assert seen.detail == "1 connection shown."
+    assert seen.page.evaluate("document.activeElement.tagName") == "CANVAS"
+    assert seen.page.locator("canvas").is_visible()
+
+
+def test_filters_choose_what_is_shown(opened):
+    seen = opened(PAGES["report"])
+    lanes = "view.rows.filter((row) => row.kind === 'lane').length"
+    assert seen.view(lanes) == 3
+    seen.page.select_option("select[data-filter=process]", label="process 2")
+    assert seen.view(lanes) == 1
+    seen.page.select_option("select[data-filter=process]", label="all")
+    seen.page.select_option("select[data-filter=route]", label="https://api.example.com")
+    assert seen.view(lanes) == 2
+
+
+def test_keys_walk_from_request_to_request_and_to_the_table(opened):
+    seen = opened(PAGES["report"])
+    seen.page.locator("canvas").focus()
+    press = seen.page.keyboard.press
+    press("ArrowDown")
+    assert seen.detail.startswith("Connection 1 to https://api.example.com, local port 40001")
+    press("ArrowRight")
+    assert seen.detail == (
+        "GET /user: 200, sync.py:3. At 0 s on connection 1. "
+        "First byte after 300 ms, read in 100 ms."
+    )
+    press("ArrowRight")
+    assert (
+        "GET /repos?page: 200, sync.py:9. At 1 s on connection 1, after 600 ms idle." in seen.detail
+    )
+    press("ArrowDown")
+    press("Enter")
+    assert seen.page.evaluate("document.activeElement.closest('tr').cells[6].textContent") == (
+        "idle-timeout"
+    )
+    press("Enter")  # on the row's button: back to the picture
+    assert seen.page.evaluate("document.activeElement.tagName") == "CANVAS"
+
+
+def test_wheel_keys_and_buttons_zoom_and_drag_pans(opened):
+    seen = opened(PAGES["report"])
+    canvas = seen.page.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    seen.page.mouse.move(box["x"] + 600, box["y"] + 60)
+    seen.page.mouse.click(box["x"] + 600, box["y"] + 60)
+    length = "view.to - view.from"
+    lengths = [seen.view(length)]
+    seen.page.mouse.wheel(0, -300)
+    narrower = "(before) => [...timelines.values()].every(({view}) => view.to - view.from < before)"
+    seen.page.wait_for_function(narrower, arg=lengths[0])
+    lengths.append(seen.view(length))
+    seen.page.keyboard.press("+")
+    lengths.append(seen.view(length))
+    seen.page.click("button[data-does=in]")
+    lengths.append(seen.view(length))
+    assert all(before > after for before, after in pairwise(lengths))
+    start = seen.view("view.from")
+    seen.page.mouse.move(box["x"] + 600, box["y"] + 60)
+    seen.page.mouse.down()
+    seen.page.mouse.move(box["x"] + 500, box["y"] + 60, steps=4)
+    seen.page.mouse.up()
+    assert seen.view("view.from") > start
+    seen.page.keyboard.press("0")
+    assert seen.view(length) == pytest.approx(lengths[0])
+
+
+def test_the_wheel_scrolls_the_page_until_somebody_has_chosen_the_picture(opened):
+    seen = opened(PAGES["report"], height=500)
+    canvas = seen.page.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    before = seen.view("view.to - view.from")
+    seen.page.mouse.move(box["x"] + 300, box["y"] + 20)
+    seen.page.mouse.wheel(0, -100)
+    assert seen.view("view.to - view.from") == before
+
+
+def test_two_fingers_zoom(opened):
+    seen = opened(PAGES["report"], width=390, has_touch=True)
+    before = seen.view("view.to - view.from")
+    seen.page.evaluate(
+        """() => {
+          const canvas = document.querySelector("canvas");
+          canvas.setPointerCapture = () => {};
+          const box = canvas.getBoundingClientRect();
+          const send = (type, pointerId, x) => canvas.dispatchEvent(new PointerEvent(type, {
+            pointerId, pointerType: "touch", clientX: box.left + x, clientY: box.top + 60,
+          }));
+          send("pointerdown", 1, 150);
+          send("pointerdown", 2, 200);
+          send("pointermove", 2, 300);
+          send("pointerup", 1, 150);
+          send("pointerup", 2, 300);
+        }"""
+    )
+    assert seen.view("view.to - view.from") < before
+
+
+def test_hovering_tells_the_request(opened):
+    seen = opened(PAGES["report"])
+    canvas = seen.page.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = seen.view("view.x(1.2)"), seen.view("26 + view.tops[1] + view.laneHeight / 2")
+    seen.page.mouse.move(box["x"] + x, box["y"] + y)
+    assert seen.detail.startswith("GET /repos?page: 200, sync.py:9.")
+
+
+def test_a_page_of_100_000_requests_opens_and_pans_smoothly(opened):
+    text = of_report(large())
+    assert len(text) < 12_000_000
+    seen = opened(text)
+    assert seen.complaints == []
+    # At most one mark a pixel for each of the lanes that are seen, however deep one looks
+    drawn = seen.page.evaluate(
+        """() => {
+          const view = [...timelines.values()][0].view;
+          let marks = 0;
+          view.paintRequest = () => { marks += 1; };
+          view.paint();
+          return [marks, view.plotWidth * view.height / view.laneHeight];
+        }"""
+    )
+    assert 0 < drawn[0] <= drawn[1]
+
+
+def large() -> Report:
+    """2,000 connections with 50 requests each."""
+    chance = random.Random(7)
+    connections, rows = [], []
+    for number in range(1, 2001):
+        begins_s = now_s = chance.random() * 600
+        for _ in range(50):
+            head_s = now_s + chance.random() * 0.2
+            end_s = head_s + chance.random() * 0.05
+            path = f"/repos/owner/name{chance.randrange(300)}"
+            rows.append((number, now_s, head_s, end_s, "GET", path, 200, 7, 0))
+            now_s = end_s + chance.random() * 0.3
+        connections.append(connection(number, begins_s, ended_s=now_s, process=number % 2))
+    rows.sort(key=lambda row: row[1])
+    return replace(timeline(), connections=tuple(connections), exchanges=exchanges(*rows))
