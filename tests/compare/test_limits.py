@@ -4,8 +4,7 @@ import pytest
 from tests.reports import cause
 from tests.reports import host as route
 
-from keptalive.compare.limits import Limit, beyond, causes_of_all, limit_of, numbers_of_all
-from keptalive.errors import UsageError
+from keptalive.compare.limits import Limit, beyond, causes_of_all, numbers_of_all
 from keptalive.records.report import HostReport, Range
 
 
@@ -74,10 +73,3 @@ def test_the_numbers_of_all_hosts_are_sums_and_of_a_range_the_least():
         host(None, perfect=None, reused=None),
     ]
     assert numbers_of_all(hosts) == {"opened": 7, "perfect": 3, "reused": 6, "reopened": 1}
-
-
-def test_a_limit_is_set_by_names():
-    assert Limit(at_most=3, per_host=True) == limit_of((), {"at_most": 3, "per_host": True})
-    for arguments in ((3,), {}), ((), {"3": 1}):
-        with pytest.raises(UsageError, match=r"^unknown argument 3; use at_most=N or exactly=N$"):
-            limit_of(*arguments)

@@ -87,9 +87,12 @@ def test_nobody_needs_pytest_benchmark(project):
 # -- The page of the documentation ---------------------------------------------------------------
 
 
+EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+OUTPUTS = dict(re.findall(r"^<!-- output of: (.*) -->\n```\n([^`]+)^```", PAGE, re.MULTILINE))
+
+
 def test_what_the_page_shows_is_what_its_examples_print(project):
-    fixture, marker = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    failure, summary, _unclosed = re.findall(r"^```\n([^`]+)^```", PAGE, re.MULTILINE)
+    fixture, _dropped, marker, forbid, _server = EXAMPLES
     with Lookalike.start(["keep-alive"]) as lookalike:
         address = lookalike.url("keep-alive").removeprefix("https://")
         project.write(fixture.replace("api.github.com", address), "test_fixture.py")
@@ -97,8 +100,50 @@ def test_what_the_page_shows_is_what_its_examples_print(project):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("REQUESTS_CA_BUNDLE", str(lookalike.ca_bundle))
             result = project.again("--connections")
+            result.assert_outcomes(passed=1, failed=1)
+            project.write(forbid.replace("api.github.com", address), "test_forbid.py")
+            forbidden = project.again("test_forbid.py")
     shown = result.stdout.str().replace(address, "api.github.com")
-    shown = re.sub(r"\([\d.]+ ms saved\)", "(1.2 ms saved)", shown)
-    assert failure in shown
-    assert summary in shown
-    result.assert_outcomes(passed=1, failed=1)
+    shown = re.sub(r"\([\d.]+ ms\)", "(1.2 ms)", shown)
+    assert OUTPUTS["pytest test_marker.py"] in shown
+    assert OUTPUTS["pytest --connections"] in shown
+    shown = forbidden.stdout.str().replace(address, "api.github.com")
+    assert OUTPUTS["pytest test_forbid.py"] in shown
+
+
+def test_the_pages_examples_of_a_server_pass(project):
+    for number, example in enumerate(one for one in EXAMPLES if "keepalive_server" in one):
+        project.write(example, f"test_server_{number}.py")
+    project.again().assert_outcomes(passed=2)
+
+
+def test_the_page_shows_the_warning_of_a_mocked_test(project):
+    project.write(
+        """
+        import pytest
+        import requests
+
+
+        @pytest.mark.connections(at_most=1)
+        def test_user(monkeypatch):
+            def send(self, request, **settings):
+                response = requests.Response()
+                response.status_code = 200
+                return response
+
+            send.__module__ = "responses"
+            monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+            requests.get("https://api.github.com/user")
+        """,
+        "test_mocked.py",
+    )
+    result = project.again("-o", "filterwarnings=default")
+    assert OUTPUTS["pytest test_mocked.py"] in result.stdout.str()
+
+
+def test_the_pages_settings_are_read(project):
+    (settings,) = re.findall(r"^```ini\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    project.write(settings, "pytest.ini")
+    project.run("def test_it(): pass").assert_outcomes(passed=1)
+    help_lines = project.again("--help").stdout.str()
+    assert all(line.partition(" =")[0] in help_lines for line in settings.splitlines()[1:])

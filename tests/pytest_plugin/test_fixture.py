@@ -121,6 +121,21 @@ def test_exactly_refuses_fewer_too(project):
     result.assert_outcomes(passed=1)
 
 
+def test_the_fixture_has_the_causes_and_refuses_those_that_are_forbidden(project):
+    result = project.run(
+        """
+        def test_it(url, connections):
+            prices_one_by_one(url, BASKET)
+            assert list(connections.causes.items()) == [("new-session", 1), ("first-use", 1)]
+            connections.assert_opened(forbid="unread-body")
+            connections.assert_opened(at_most=2, forbid=["unread-body", "new-session"])
+        """,
+    )
+    result.stdout.fnmatch_lines(
+        ["E * opened 1 connection for new-session, which is forbidden: shopclient/client.py:5"]
+    )
+
+
 def test_numbers_that_make_no_sense_are_refused_in_a_line(project):
     result = project.run(
         """

@@ -22,9 +22,13 @@ def test_unused_it_imports_nothing_of_what_it_watches(project):
             names = {name.split(".")[0] for name in sys.modules}
             assert "keptalive" in names
             assert names & {"requests", "urllib3", "rich"} == set()
-            assert [n for n in sys.modules if n.startswith("keptalive.")] == [
-                "keptalive.errors", "keptalive.pytest_plugin"
-            ]
+            assert {n for n in sys.modules if n.startswith("keptalive.")} == {
+                "keptalive.errors",
+                "keptalive.pytest_plugin",
+                "keptalive.pytest_plugin.connections",
+                "keptalive.pytest_plugin.deferred",
+                "keptalive.pytest_plugin.rules",
+            }
         """
     )
     project.elsewhere("-W", "error", "--strict-markers").assert_outcomes(passed=1)

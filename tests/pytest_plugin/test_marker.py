@@ -19,6 +19,33 @@ def test_the_marker_refuses_without_the_fixture(project, refused):
     assert "pytest_plugin" not in shown
 
 
+def test_the_marker_refuses_a_forbidden_cause_with_the_line_of_code(project):
+    result = project.run(
+        """
+        @pytest.mark.connections(forbid=["unread-body", "new-session"])
+        def test_it(url):
+            prices_one_by_one(url, BASKET)
+
+        @pytest.mark.connections(forbid="new-session")
+        def test_keeps_to_it(shop):
+            shop.prices(BASKET)
+        """,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    assert """\
+opened 1 connection for new-session, which is forbidden: shopclient/client.py:5
+http://SHOP: 2 connections
+1 × new-session:
+  a new Session, or requests.get, began with an empty pool
+  Sessions made at shopclient/client.py:5.
+  → Make one Session, keep it, and use it for every request to this
+    host.
+1 × first-use (necessary)
+
+test_it.py:6: marked connections(forbid=['unread-body', 'new-session'])
+""" in project.shown(result)
+
+
 def test_the_nearest_marker_wins(project):
     result = project.run(
         """
@@ -75,14 +102,27 @@ def test_what_fixtures_open_is_not_the_tests(project):
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [
-        ("", "use at_most=N or exactly=N, one of them"),
-        ("1", "unknown argument 1; use at_most=N or exactly=N"),
-        ("most=1", "unknown argument most; use at_most=N or exactly=N"),
+        ("", "use at_most=N, exactly=N or forbid=CAUSE"),
+        ("1", "unknown argument 1; use at_most=N, exactly=N or forbid=CAUSE"),
+        ("most=1", "unknown argument most; use at_most=N, exactly=N or forbid=CAUSE"),
         ("at_most=1, exactly=1", "use at_most=N or exactly=N, one of them"),
         ("at_most=-1", "at_most is a whole number, zero or more, not -1"),
         ("exactly='1'", "exactly is a whole number, zero or more, not '1'"),
         ("at_most=True", "at_most is a whole number, zero or more, not True"),
         ("at_most=1, per_host=1", "per_host is True or False, not 1"),
+        ("forbid=3", "forbid is the name of a cause, or a list of them, not 3"),
+        ("forbid=[3]", "forbid is the name of a cause, or a list of them, not [3]"),
+        (
+            "forbid='unread-bodies'",
+            'forbid: there is no cause "unread-bodies". Next: is it unread-body?',
+        ),
+        (
+            "forbid='first-use'",
+            (
+                'forbid: "first-use" is necessary, so it cannot be forbidden. '
+                "Next: limit the number of connections instead."
+            ),
+        ),
     ],
 )
 def test_a_marker_that_makes_no_sense_is_a_usage_error(project, arguments, wrong):
@@ -142,7 +182,9 @@ def test_a_late_marker_that_makes_no_sense_fails_the_test_in_a_line(project):
 
 def test_the_marker_is_documented(project):
     result = project.again("--markers")
-    result.stdout.fnmatch_lines(["@pytest.mark.connections(at_most=N, exactly=N, per_host=False)*"])
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.connections(at_most=N, exactly=N, per_host=False, forbid=CAUSE)*"]
+    )
 
 
 # -- Tests that do not pass ----------------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 from xml.etree import ElementTree
 
 import pytest
+from tests.pytest_plugin.conftest import BEGINNING
 
 SHOPPING = """
     def test_one_by_one(url):
@@ -30,40 +32,45 @@ SHOPPING = """
         pass
 """
 
-HEADINGS = "opened  enough  cause        test"
-ROWS = [
-    "     3       1  new-session  test_it.py::test_one_by_one",
-    "     2       1  new-session  test_it.py::test_leaves_it_to_its_fixtures",
-    "     1       1  first-use    test_it.py::test_keeps_its_connection",
+TABLE = [
+    "opened  cause and test",
+    "     3  new-session: a new Session, or requests.get, began with an empty pool",
+    "        at shopclient/client.py:5",
+    "     2    test_it.py::test_one_by_one",
+    "     1    test_it.py::test_leaves_it_to_its_fixtures",
+    "     3  first-use: the first connection to this host (necessary)",
 ]
 TOTAL = "4 tests: 6 connections opened, 3 would be enough; 3 responses on a kept one."
-SHARED = "If tests shared a Session, 1 would be enough for all of them."
+SHARED = "One Session for all tests would have saved 5 of 6 connections."
 
 
 def summary(result: pytest.RunResult) -> list[str]:
     """The lines beneath its title, to the last of the report."""
     lines = result.stdout.str().splitlines()
     shown = lines[lines.index(f"{' connections ':=^80}") + 1 : -1]
-    return [re.sub(r" \([\d.]+ m?s saved\)", "", line) for line in shown]
+    return [re.sub(r" \([\d.]+ m?s\)", "", line) for line in shown]
 
 
-def test_the_tests_that_opened_most_come_first_with_their_most_expensive_cause(project):
+def test_causes_come_with_their_lines_of_code_and_the_tests_that_had_most_of_them(project):
     result = project.run(SHOPPING, "--connections")
-    assert [HEADINGS, *ROWS, TOTAL, SHARED] == summary(result)
+    assert [*TABLE, TOTAL, SHARED] == summary(result)
     result.assert_outcomes(passed=5)
 
 
 def test_workers_of_xdist_show_the_same(project):
     project.run(SHOPPING, "--collect-only")
     result = project.elsewhere("--connections", "-n2", "--dist", "loadscope", "-W", "error")
-    assert [HEADINGS, *ROWS, TOTAL, SHARED] == summary(result)
+    assert [*TABLE, TOTAL, SHARED] == summary(result)
     result.assert_outcomes(passed=5)
 
 
-@pytest.mark.parametrize(("option", "rows"), [("=2", ROWS[:2]), ("=1", ROWS[:1]), ("=0", ROWS)])
-def test_as_many_as_are_asked_for_are_shown(project, option, rows):
+@pytest.mark.parametrize(
+    ("option", "rows"),
+    [("=1", [*TABLE[:4], "          and 1 more test", TABLE[5]]), ("=0", TABLE)],
+)
+def test_as_many_tests_as_are_asked_for_are_shown_for_each_cause(project, option, rows):
     result = project.run(SHOPPING, f"--connections{option}")
-    assert [HEADINGS, *rows, TOTAL, SHARED] == summary(result)
+    assert [*rows, TOTAL, SHARED] == summary(result)
 
 
 def test_what_is_no_number_is_a_usage_error(project):
@@ -83,13 +90,9 @@ def test_without_the_option_nothing_is_shown(project):
 
 def test_long_names_lose_their_beginning_at_80_columns(project):
     name = f"test_{'very_' * 20}long"
-    result = project.run(f"def {name}(shop):\n    shop.prices(BASKET)\n", "--connections")
-    row = summary(result)[1]
-    assert (len(row), row[:32], row[-10:]) == (
-        80,
-        "     1       1  first-use  …ry_v",
-        "_very_long",
-    )
+    result = project.run(f"def {name}(url):\n    prices_one_by_one(url, BASKET)\n", "--connections")
+    row = summary(result)[3]
+    assert (len(row), row[:14], row[-10:]) == (80, "     1    …ver", "_very_long")
 
 
 def test_colours_are_pytests(project):
@@ -109,8 +112,9 @@ def test_junits_xml_has_the_numbers_of_each_test_with_requests(project):
         ("connections_perfect", "1"),
         ("connections_reused", "1"),
         ("connections_reopened", "0"),
-        ("connections_cause", "first-use"),
+        ("connections_causes", "first-use=1"),
     ]
+    assert ("connections_causes", "new-session=2 first-use=1") in found["test_one_by_one"]
     assert found["test_buys_nothing"] == []
 
 
@@ -169,7 +173,7 @@ def test_tests_that_left_a_session_open_are_named_with_the_place_where_it_was_ma
         result = project.elsewhere("--connections=1", "-n2", "--dist", "loadscope")
     assert summary(result)[2:] == [
         "5 tests: 5 connections opened; 0 responses on a kept one.",
-        SHARED,
+        "One Session for all tests would have saved 4 of 5 connections.",
         "Sessions that no test closed (use session.close(), or a with statement):",
         "  made at test_it.py:21: test_it.py::test_d",
         "  made at test_it.py:8: test_it.py::test_a, test_it.py::test_b",
@@ -205,3 +209,52 @@ def test_a_limit_that_a_mocked_test_breaks_says_that_it_was_mocked(project):
     shown = project.shown(project.run(marked))
     assert "opened no connection, exactly 1 expected" in shown
     assert "! 1 answer came from no socket, but from a mock or a recording" in shown
+
+
+def test_what_an_import_opens_is_told_beside_the_tests(project):
+    project.write(
+        """
+        import requests
+        from keptalive.pytest_plugin.server import KeepaliveServer
+
+        with KeepaliveServer() as server:
+            server.expect_request("/").respond_with_data("read at the beginning")
+            requests.get(server.url + "/")
+        """,
+        "settings.py",
+    )
+    result = project.run("import settings\n" + dedent(SHOPPING), "--connections")
+    assert summary(result)[-2:] == [
+        "1 more connection was opened outside of tests, at settings.py:7.",
+        "One Session for all tests would have saved 5 of 7 connections.",
+    ]
+
+
+def test_a_failed_test_whose_traceback_keeps_a_response_has_left_no_session_open(project):
+    result = project.run(
+        """
+        def test_it(url):
+            response = requests.get(url)
+            assert response.status_code == 500
+        """,
+        "--connections",
+    )
+    result.assert_outcomes(failed=1)
+    assert "Sessions that no test closed" not in result.stdout.str()
+
+
+@pytest.mark.complete
+def test_numbers_of_several_workers_come_together(project):
+    for name in ("test_a.py", "test_b.py"):
+        project.write(BEGINNING + dedent(SHOPPING), name)
+    result = project.elsewhere("--connections=1", "-n2", "--dist", "loadfile", "-W", "error")
+    assert summary(result) == [
+        TABLE[0],
+        TABLE[1].replace("3", "6"),
+        TABLE[2],
+        "     2    test_a.py::test_one_by_one",
+        "          and 3 more tests",
+        TABLE[5].replace("3", "6"),
+        "8 tests: 12 connections opened, 6 would be enough; 6 responses on a kept one.",
+        "One Session for each worker would have saved 10 of 12 connections.",
+    ]

@@ -4,8 +4,9 @@ import pytest
 from tests.reports import FIRST_USE, cause, host
 
 from keptalive.compare.limits import Limit
-from keptalive.records.report import Cause, Report
-from keptalive.render.in_tests import OfTest, busiest, refusal, totals
+from keptalive.compare.rules import Rule
+from keptalive.records.report import Cause, Finding, Report
+from keptalive.render.in_tests import nothing_seen, refusal
 
 
 @pytest.fixture(autouse=True)
@@ -52,15 +53,17 @@ def report(*opened: int, warnings: tuple[str, ...] = ()) -> Report:
     ],
 )
 def test_the_first_line_says_how_many_went_where_and_how_many_are_allowed(limit, opened, headline):
-    assert headline == refusal(limit, report(*opened)).splitlines()[0]
+    assert headline == refusal(Rule(limit=limit), report(*opened)).splitlines()[0]
 
 
 def test_a_limit_that_is_kept_is_not_refused():
-    assert refusal(Limit(at_most=3), report(1, 2)) is None
+    assert refusal(Rule(limit=Limit(at_most=3)), report(1, 2)) is None
 
 
 def test_several_hosts_are_shown_one_by_one_and_warnings_come_last():
-    shown = refusal(Limit(at_most=1), report(1, 2, warnings=("Something was " + "patched " * 14,)))
+    shown = refusal(
+        Rule(limit=Limit(at_most=1)), report(1, 2, warnings=("Something was " + "patched " * 14,))
+    )
     assert shown.splitlines() == [
         "opened 3 connections to 2 hosts, at most 1 allowed",
         "http://a: 1 connection",
@@ -84,7 +87,7 @@ def test_a_tunnel_is_shown_with_its_proxy_and_unavoidable_causes_in_a_line():
         FIRST_USE,
         via="http://proxy:3128",
     )
-    shown = refusal(Limit(at_most=1), Report(source="watch", hosts=(tunnel,)))
+    shown = refusal(Rule(limit=Limit(at_most=1)), Report(source="watch", hosts=(tunnel,)))
     assert shown.splitlines() == [
         "opened 3 connections to https://a via http://proxy:3128, at most 1 allowed",
         "2 × unread-body:",
@@ -96,37 +99,48 @@ def test_a_tunnel_is_shown_with_its_proxy_and_unavoidable_causes_in_a_line():
     ]
 
 
-def test_the_tests_that_opened_most_come_first_with_what_would_be_enough():
-    tests = {
-        "test_b": OfTest(2, 1, 0, "new-session"),
-        "test_a": OfTest(2, 2, 9, "first-use"),
-        "test_c": OfTest(12, 1, 0, "tls-settings-differ"),
-        "test_d": OfTest(0, 0, 5, ""),
-    }
-    assert busiest(tests, shown=0, width=80) == [
-        "opened  enough  cause                test",
-        "    12       1  tls-settings-differ  test_c",
-        "     2       2  first-use            test_a",
-        "     2       1  new-session          test_b",
+def test_forbidden_causes_are_said_first_with_their_places_and_the_unanswered_ones_count():
+    forgotten = cause("unread-body", 2, facts={"unread_at": {"a.py:3": 1, "b.py:4": 2}})
+    failed = Cause(cause="idle-timeout", count=0, unanswered=1, evidence="Failed.")
+    api = host("http://a:80", forgotten, failed, FIRST_USE)
+    forbidden = frozenset({"unread-body", "idle-timeout"})
+    shown = refusal(Rule(forbidden=forbidden), Report(source="watch", hosts=(api,)))
+    assert shown.splitlines() == [
+        "opened 2 connections for unread-body, which is forbidden: b.py:4 and a.py:3",
+        "opened 1 connection for idle-timeout, which is forbidden",
+        "http://a: 3 connections",
+        "2 × unread-body:",
+        "  a response was never read, so its connection never came back",
+        "  Seen.",
+        "  → Change this.",
+        "1 × idle-timeout: the server closes idle connections",
+        "  Failed.",
+        "1 × first-use (necessary)",
     ]
-    assert busiest(tests, shown=1, width=80)[1:] == ["    12       1  tls-settings-differ  test_c"]
-    assert totals(tests) == (
-        "4 tests: 16 connections opened, 4 would be enough; 14 responses on a kept one."
-    )
 
 
-def test_where_no_connection_could_be_saved_the_totals_do_not_speak_of_it():
-    assert totals({"test_a": OfTest(1, 1, 9, "first-use")}) == (
-        "1 test: 1 connection opened; 9 responses on a kept one."
-    )
-    assert totals({}) == "No test got a response through requests or urllib3."
+def test_a_limit_and_a_forbidden_cause_are_refused_together():
+    rule = Rule(limit=Limit(at_most=1), forbidden=frozenset({"idle-timeout"}))
+    assert refusal(rule, report(2)).splitlines()[:2] == [
+        "opened 2 connections to http://a, at most 1 allowed",
+        "opened 2 connections for idle-timeout, which is forbidden",
+    ]
 
 
-def test_where_nothing_was_opened_there_is_no_table():
-    assert busiest({"test_d": OfTest(0, 0, 5, "")}, shown=0, width=80) == []
+def test_a_marker_with_nothing_to_check_is_told_why():
+    mocked = Finding(finding="mocked-answers", host=None, evidence="2 answers of a mock.")
+    other = Finding(finding="delayed-ack", host=None, evidence="Slow.")
+    silent = Report(source="watch", findings=(mocked, other))
+    assert nothing_seen(silent, "connections(at_most=1)").splitlines() == [
+        "connections(at_most=1) checked nothing: no connection was seen.",
+        "2 answers of a mock.",
+        "→ Use a real server, such as the fixture keepalive_server, or remove the",
+        "  marker.",
+    ]
+    unknown = nothing_seen(Report(source="watch"), "connections(at_most=1)")
+    assert "\nThe test sent no request through requests or urllib3.\n" in unknown
 
 
-def test_long_names_lose_their_beginning():
-    tests = {"tests/" + "x" * 90 + "::test_it": OfTest(1, 1, 0, "first-use")}
-    line = busiest(tests, shown=0, width=60)[1]
-    assert (len(line), line[-10:]) == (60, "x::test_it")
+def test_any_try_of_a_request_is_something_to_check():
+    unanswered = Report(source="watch", hosts=(host("http://a:80", attempts=1, opened=0),))
+    assert nothing_seen(unanswered, "connections(at_most=1)") is None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from keptalive.errors import UsageError
 from keptalive.records.report import UNAVOIDABLE, HostReport
@@ -44,19 +43,6 @@ class Limit:
     def allows(self, opened: int) -> bool:
         """Whether this many are within it."""
         return opened <= self.number if self.exactly is None else opened == self.number
-
-
-def limit_of(positional: Sequence[object], named: Mapping[str, Any]) -> Limit:
-    """The limit that a marker's arguments set.
-
-    Raises:
-        UsageError: for arguments that it does not know, or that make no sense.
-    """
-    known = [field.name for field in fields(Limit)]
-    unknown = [*map(repr, positional), *(name for name in named if name not in known)]
-    if unknown:
-        raise UsageError(f"unknown argument {unknown[0]}; use at_most=N or exactly=N")
-    return Limit(**named)
 
 
 def beyond(limit: Limit, hosts: Sequence[HostReport]) -> list[HostReport] | None:

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture and the marker `connections`, and the option `--connections`.
+"""The pytest plugin: fixtures `connections` and `keepalive_server`, the marker, `--connections`.
 
 pytest loads it wherever keptalive is installed. So nothing of requests, urllib3 or rich is imported
 before a test asks to be watched. (PYTEST_DONT_REWRITE: it asserts nothing.)
@@ -7,46 +7,43 @@ before a test asks to be watched. (PYTEST_DONT_REWRITE: it asserts nothing.)
 from __future__ import annotations
 
 import argparse
-import os
-import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Generator, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
 from keptalive.errors import UsageError
+from keptalive.pytest_plugin import deferred, rules
+from keptalive.pytest_plugin.connections import Connections
+from keptalive.pytest_plugin.rules import MARKER, MARKER_HELP
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from keptalive.compare.limits import Limit
+    from keptalive.pytest_plugin.server import KeepaliveServer
     from keptalive.records.report import Report
-    from keptalive.watching.api import Watch
 
-MARKER = "connections"
-MARKER_HELP = (
-    "connections(at_most=N, exactly=N, per_host=False): fail the test if its call opens more (or, "
-    "with exactly, another number of) connections through requests or urllib3, to all hosts "
-    "together or to each. The nearest marker wins."
-)
 IN_EXTRA_INFO = "connections"  # the key of pytest-benchmark's extra_info
-SHOWN = 10  # tests in the summary, as --durations would have it
+SHOWN = 10  # tests for each cause in the summary, as --durations would have it
 
 _refused = pytest.StashKey[str]()
 
 
+class NothingSeen(pytest.PytestWarning):
+    """A test with the marker `connections` in which no connection was seen: it checks nothing."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--connections`."""
+    """Add `--connections`, and the settings for the ini file."""
     parser.getgroup("keptalive", "connections of requests and urllib3").addoption(
         "--connections",
         nargs="?",
         type=_how_many,
         const=SHOWN,
         metavar="N",
-        help=f"Show the N tests that opened the most connections, with how many would be enough "
-        f"and the most expensive cause (default {SHOWN}; 0: all tests)",
+        help=f"Show for which causes the tests opened connections, where in the code, and for each "
+        f"cause the N tests that opened the most (default {SHOWN}; 0: all); and what one Session "
+        f"for all tests would have saved",
     )
+    rules.add_settings(parser)
 
 
 def _how_many(text: str) -> int:
@@ -58,78 +55,15 @@ def _how_many(text: str) -> int:
 def pytest_configure(config: pytest.Config) -> None:
     """Add the marker; watch every test with `--connections`."""
     config.addinivalue_line("markers", MARKER_HELP)
+    rules.read_settings(config)
     shown = config.getoption("--connections")
     if shown is not None:
         from keptalive.pytest_plugin.summary import Summary
 
-        config.pluginmanager.register(Summary(shown, _watching), "keptalive-summary")
+        config.pluginmanager.register(Summary(shown, deferred.watching), "keptalive-summary")
 
 
-# -- The fixture ---------------------------------------------------------------------------------
-
-
-class Connections:
-    """What went through requests and urllib3 since the fixture was set up, on all threads."""
-
-    def __init__(self, seen: Watch) -> None:
-        self._seen = seen
-
-    @property
-    def opened(self) -> int:
-        """Connections opened so far on which a response came, reopened ones included."""
-        return self._seen.opened
-
-    @property
-    def reused(self) -> int:
-        """Responses that came on a kept connection."""
-        return self._seen.reused
-
-    @property
-    def reopened(self) -> int:
-        """Connections that replaced a dropped one."""
-        return _numbers(self._seen.result())["reopened"]
-
-    @property
-    def perfect(self) -> int:
-        """Connections that perfect reuse would have opened so far, to all hosts together."""
-        return _numbers(self._seen.result())["perfect"]
-
-    @property
-    def causes(self) -> Mapping[str, int]:
-        """How many were opened for which cause, over all hosts; unavoidable ones come last."""
-        return _causes(self._seen.result())
-
-    def report(self) -> dict[str, Any]:
-        """Hosts, causes, costs and cures, as `keptalive.watch()` reports them."""
-        return self._seen.report()
-
-    def assert_opened(
-        self, *, at_most: int | None = None, exactly: int | None = None, per_host: bool = False
-    ) -> None:
-        """Fail the test if too many connections, or too few, were opened so far.
-
-        Args:
-            at_most: the most that is allowed.
-            exactly: the one number that is allowed.
-            per_host: whether the number is for each host, instead of all together.
-
-        Raises:
-            AssertionError: with the causes and their cures.
-            UsageError: for numbers that make no sense.
-        """
-        __tracebackhide__ = True
-        try:
-            limit = _limits().Limit(at_most=at_most, exactly=exactly, per_host=per_host)
-        except UsageError as wrong:
-            raise UsageError(f"assert_opened: {wrong}") from None
-        refusal = _refusal(limit, self._seen)
-        if refusal is not None:
-            raise AssertionError(refusal)
-
-    def __repr__(self) -> str:
-        report = self._seen.result()
-        numbers = ", ".join(f"{name}={n}" for name, n in _numbers(report).items())
-        return f"Connections({numbers}, causes={_causes(report)})"
+# -- Fixtures ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -137,10 +71,35 @@ def connections() -> Iterator[Connections]:
     """The connections that this test opens through requests and urllib3, and why.
 
     connections.assert_opened(at_most=1) fails with the causes and their cures; .opened, .perfect,
-    .reused, .reopened and .causes are numbers, .report() is everything.
+    .reused and .reopened are numbers, .causes has the number for each cause, .report() is
+    everything.
     """
-    with _watching() as seen:
+    with deferred.watching() as seen:
         yield Connections(seen)
+
+
+@pytest.fixture(scope="session")
+def shared_keepalive_server() -> Iterator[KeepaliveServer]:
+    """The server of keepalive_server, for fixtures of a wider scope: a client for all tests.
+
+    What such a fixture expects stays expected; keepalive_server forgets what a test expects.
+    """
+    from keptalive.pytest_plugin.server import KeepaliveServer
+
+    with KeepaliveServer() as server:
+        yield server
+
+
+@pytest.fixture
+def keepalive_server(shared_keepalive_server: KeepaliveServer) -> Iterator[KeepaliveServer]:
+    """An HTTP/1.1 server on 127.0.0.1 that keeps its connections, and answers what the test sets.
+
+    keepalive_server.expect_request("/user").respond_with_json({"id": 1}), or .respond_with_data or
+    .respond_with_handler; .url and .url_for(path) are its address, .requests what has arrived,
+    .accepted its own count of connections; .drop_connections() closes them.
+    """
+    with shared_keepalive_server.for_one_test() as server:
+        yield server
 
 
 # -- The marker ----------------------------------------------------------------------------------
@@ -150,54 +109,40 @@ def connections() -> Iterator[Connections]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse markers that make no sense, before the first test."""
     marked = [item for item in items if item.get_closest_marker(MARKER)]
-    if marked or config.getoption("--connections") is not None:
-        _watcher()  # here, since a test may forge files, time or modules
+    if marked or rules.has_settings(config) or config.getoption("--connections") is not None:
+        deferred.watcher()  # here, since a test may forge files, time or modules
     if hasattr(config, "workerinput"):
         return  # xdist knows no usage errors of its workers: the test itself will fail
     try:
         for item in marked:
-            _limit(item)
+            rules.rule_of(item)
     except UsageError as wrong:
-        raise pytest.UsageError(_shown(str(wrong))) from None
-
-
-def _limit(item: pytest.Item) -> Limit | None:
-    marker = item.get_closest_marker(MARKER)
-    if marker is None:
-        return None
-    try:
-        limit: Limit = _limits().limit_of(marker.args, marker.kwargs)
-    except UsageError as wrong:
-        raise UsageError(f"{item.nodeid}: the marker {_as_written(marker)}: {wrong}") from None
-    return limit
-
-
-def _as_written(marker: pytest.Mark) -> str:
-    arguments = [*map(repr, marker.args), *(f"{k}={v!r}" for k, v in marker.kwargs.items())]
-    return f"{marker.name}({', '.join(arguments)})"
+        raise pytest.UsageError(deferred.shown(str(wrong))) from None
 
 
 # Innermost, so that what pytest and other plugins do around a test is not counted
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Watch the call of a test that has the marker or the fixture, and check its limit."""
+    """Watch the call of a test that has a rule or the fixture, and check its rule."""
     try:
-        limit = _limit(item)
+        rule = rules.rule_of(item)
     except UsageError as wrong:  # of a marker that was set after the collection
-        raise pytest.fail.Exception(_shown(str(wrong)), pytrace=False) from None
+        raise pytest.fail.Exception(deferred.shown(str(wrong)), pytrace=False) from None
     used: Mapping[str, object] = getattr(item, "funcargs", {})
-    if limit is None and not isinstance(used.get("connections"), Connections):
+    if rule is None and not isinstance(used.get("connections"), Connections):
         return (yield)
-    with _watching() as seen:
+    with deferred.watching() as seen:
         try:
             returned = yield
         finally:
-            _add_to_benchmark(used.get("benchmark"), seen)
-            refusal = None if limit is None else _refusal(limit, seen)
+            report = seen.result()
+            _add_to_benchmark(used.get("benchmark"), report)
+            refusal = None if rule is None else deferred.refusal(rule, report)
             if refusal is not None:
                 item.stash[_refused] = refusal
-    if refusal is not None:
-        pytest.fail(f"{refusal}\n\n{_place(item)}", pytrace=False)
+    if rule is not None and refusal is not None:
+        pytest.fail(f"{refusal}\n\n{rules.place_of(item, rule)}", pytrace=False)
+    _warn_if_nothing_was_seen(item, report)
     return returned
 
 
@@ -205,7 +150,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show a broken limit beside a failure of the test's own."""
+    """Show a broken rule beside a failure of the test's own."""
     report = yield
     if call.when == "call" and (refusal := item.stash.get(_refused, None)) is not None:
         del item.stash[_refused]  # the test may be run again
@@ -215,63 +160,22 @@ def pytest_runtest_makereport(
     return report
 
 
-def _place(item: pytest.Item) -> str:
-    path, line, _ = item.location
-    marker = cast("pytest.Mark", item.get_closest_marker(MARKER))
-    return _shown(f"{path}:{(line or 0) + 1}: marked {_as_written(marker)}")
+def _warn_if_nothing_was_seen(item: pytest.Item, report: Report) -> None:
+    """Warn of a marker that has nothing to check, if it does not ask for just that."""
+    marker = item.get_closest_marker(MARKER)
+    if marker is None or 0 in (marker.kwargs.get("at_most"), marker.kwargs.get("exactly")):
+        return
+    message = deferred.nothing_seen(report, rules.as_written(marker))
+    if message is None:
+        return
+    try:
+        item.warn(NothingSeen(message))
+    except NothingSeen as error:  # warnings are errors here
+        pytest.fail(f"{error}\n\n{item.location[0]}:{(item.location[1] or 0) + 1}", pytrace=False)
 
 
-def _add_to_benchmark(benchmark: object, seen: Watch) -> None:
+def _add_to_benchmark(benchmark: object, report: Report) -> None:
     """Put the numbers of this call with those of pytest-benchmark, if the test uses it."""
     extra_info = getattr(benchmark, "extra_info", None)
     if isinstance(extra_info, dict):
-        extra_info[IN_EXTRA_INFO] = _numbers(seen.result())
-
-
-# -- What they share -----------------------------------------------------------------------------
-
-
-def _limits() -> ModuleType:
-    from keptalive.compare import limits
-
-    return limits
-
-
-@contextmanager
-def _watching() -> Iterator[Watch]:
-    with _watcher()() as seen:
-        yield seen
-
-
-def _watcher() -> Callable[[], AbstractContextManager[Watch]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of our import the project's tests know nothing
-        from keptalive import watch
-    return watch
-
-
-def _numbers(report: Report) -> dict[str, int]:
-    return cast("dict[str, int]", _limits().numbers_of_all(report.hosts))
-
-
-def _causes(report: Report) -> dict[str, int]:
-    return cast("dict[str, int]", _limits().causes_of_all(report.hosts))
-
-
-def _shown(text: str) -> str:
-    """What the plugin prints, without the secrets of this process, and with nothing to obey."""
-    return cast("str", _redaction().shown(text))
-
-
-def _redaction() -> ModuleType:
-    from keptalive import redaction
-
-    redaction.IN_USE.add_from(os.environ)
-    return redaction
-
-
-def _refusal(limit: Limit, seen: Watch) -> str | None:
-    from keptalive.render.in_tests import refusal
-
-    _redaction()
-    return refusal(limit, seen.result())
+        extra_info[IN_EXTRA_INFO] = deferred.numbers_of(report)
