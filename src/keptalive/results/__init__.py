@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from keptalive.results.reading import Saved, read
-    from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save
+    from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save, save_report
     from keptalive.results.writing import SCHEMA, document, ours
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ours",
     "read",
     "save",
+    "save_report",
 ]
 _READING, _WRITING = ("Saved", "read"), ("SCHEMA", "document", "ours")
 
