@@ -24,7 +24,14 @@ HOSTS_SHOWN = 20
 
 
 def explain(
-    log: Annotated[str, typer.Argument(help="A debug log, gzip too; - reads standard input.")],
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LOG...",
+            help="A debug log, gzip too; - reads standard input. Of a rotated log, all its files: "
+            "they are read in the order of their times.",
+        ),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead.")
     ] = False,
@@ -39,11 +46,12 @@ def explain(
 
     tail -n +1 -F LOG | keptalive explain -
     """
-    if log != "-":
+    for log in logs:
         with suppress(OSError, ValueError):  # reported where it is opened
-            refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
+            if log != "-":
+                refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     with _counter() as show:
-        report = explaining.explained(log, show=show)
+        report = explaining.explained(*logs, show=show)
     if as_json:
         print_json(as_plain(report))
     else:

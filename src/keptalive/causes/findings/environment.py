@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from keptalive.causes.sentences import lines
 from keptalive.quantities import host_name, listed, many
@@ -53,24 +53,32 @@ def bundle(hosts: Sequence[HostReport], noted: Sequence[Circumstance]) -> Iterat
 
 
 def http2(hosts: Sequence[HostReport], noted: Sequence[Circumstance]) -> Iterator[Finding]:  # noqa: ARG001
-    """urllib3's own HTTP/2 is in use, where reuse is something else.
-
-    ``HTTP2Connection`` of urllib3 2.x reads each response whole before it sends another request, so
-    one connection carries one request at a time, as in HTTP/1.1.
-    """
+    """Connections of urllib3's own HTTP/2 were opened."""
     counts: dict[str, int] = {}
     for one in noted:
         if one.kind == HTTP2 and one.host is not None:
             counts[one.host] = counts.get(one.host, 0) + one.count
-    if not counts:
-        return
-    names = listed([host_name(host) for host in counts])
-    yield Finding(
+    if counts:
+        yield http2_finding(counts)
+
+
+def http2_finding(connections: Mapping[str, int]) -> Finding:
+    """urllib3's own HTTP/2 is in use, where reuse is something else.
+
+    ``HTTP2Connection`` of urllib3 2.x reads each response whole before it sends another request, so
+    one connection carries one request at a time, as in HTTP/1.1.
+
+    Args:
+        connections: how many were opened, by host; of a log, nothing.
+    """
+    number = sum(connections.values())
+    names = listed([host_name(host) for host in connections])
+    where = f" for {names} ({many(number, 'connection')})" if connections else ""
+    return Finding(
         finding=HTTP2,
         host=None,
-        facts={"connections": sum(counts.values()), "hosts": counts},
-        evidence=f"urllib3's HTTP/2 is in use for {names} "
-        f"({many(sum(counts.values()), 'connection')}). HTTP/2 can carry several requests at once "
+        facts={"connections": number, "hosts": dict(connections)} if connections else {},
+        evidence=f"urllib3's HTTP/2 is in use{where}. HTTP/2 can carry several requests at once "
         "on one connection; urllib3 sends one at a time, so all is counted as in HTTP/1.1: "
         "requests at once need a connection each.",
         seconds=0.0,
