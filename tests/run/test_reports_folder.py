@@ -240,7 +240,7 @@ def test_a_report_that_a_full_disk_does_not_take_is_said(capfd):
     assert capfd.readouterr() == ("", "")
     assert connects(ran) == [2]  # the last note
     (warning,) = ran.warnings
-    assert "was killed before the end, or could not report it" in warning
+    assert "left without a report" in warning
 
 
 def test_a_folder_that_is_left_alone_is_no_matter():
