@@ -11,6 +11,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
+from keptalive.anonymizing.report import anonymized
 from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
 from keptalive.logs import explain as explaining
@@ -35,6 +36,10 @@ def explain(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead.")
     ] = False,
+    anonymize: Annotated[
+        bool,
+        typer.Option("--anonymize", help="Rename hosts and paths in the report."),
+    ] = False,
 ) -> None:
     """Explain from a debug log why connections were opened, as far as a log shows it.
 
@@ -52,6 +57,8 @@ def explain(
                 refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     with _counter() as show:
         report = explaining.explained(*logs, show=show)
+    if anonymize:
+        report = anonymized(report)
     if as_json:
         print_json(as_plain(report))
     else:

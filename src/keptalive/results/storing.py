@@ -24,7 +24,9 @@ _IGNORED = f"# Reports of keptalive run: they name hosts and files.\n{REPORT}*.j
 # -- Writing -------------------------------------------------------------------------------------
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(
+    folder: Path, *, next_step: str = "--results FOLDER, where you may write"
+) -> None:
     """Find out before a minute's measuring, rather than after, that nothing can be saved.
 
     Raises:
@@ -36,8 +38,7 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise UsageError(
-            f"Results cannot be written to {folder}: {error.strerror}. "
-            "Next: --results FOLDER, where you may write."
+            f"Results cannot be written to {folder}: {error.strerror}. Next: {next_step}."
         ) from None
 
 
