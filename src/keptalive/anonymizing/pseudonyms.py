@@ -11,7 +11,7 @@ import ipaddress
 import posixpath
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from keptalive.causes.libraries import LIBRARIES
 from keptalive.watching.source_files import PLUMBING, RUNNERS
@@ -115,6 +115,11 @@ class Pseudonyms:
         """Of a dotted name of modules."""
         return name if _is_public(name) else self._name("package", name, lambda n: f"package{n}")
 
+    def met_hosts(self) -> dict[str, str]:
+        """The hosts so far that can be told from other words: their names have a dot."""
+        given = self._given.items()
+        return {name: new for (kind, name), new in given if kind == "host" and "." in name}
+
     # -- Texts
 
     def replace_everywhere(self, names: Iterable[tuple[str, str]]) -> None:
@@ -144,8 +149,7 @@ class Pseudonyms:
         if parts["known"]:
             return self._known[found[0]]
         if parts["scheme"]:
-            path = self.path(parts["path"]) if parts["path"] else ""
-            return f"{parts['scheme']}{parts['login'] or ''}{self._at(parts['authority'])}{path}"
+            return self._url(parts)
         if parts["unix"]:
             return f"unix:{self.path(parts['socket'])}"
         if parts["said"]:
@@ -158,8 +162,16 @@ class Pseudonyms:
             return self.package(found[0])
         if found[0] in OUR_FILES:
             return found[0]
-        end = found[0][len(found[0].rstrip(".")) :]  # of the sentence
-        return self.path(found[0].removesuffix(end)) + end
+        path, end = _without_end(found[0])
+        return self.path(path) + end
+
+    def _url(self, parts: Mapping[str, str | None]) -> str:
+        start = f"{parts['scheme']}{parts['login'] or ''}"
+        if parts["path"]:
+            path, end = _without_end(parts["path"])
+            return f"{start}{self._at(parts['authority'] or '')}{self.path(path)}{end}"
+        authority, end = _without_end(parts["authority"] or "")
+        return f"{start}{self._at(authority)}{end}"
 
     def _at(self, authority: str) -> str:
         found = _AUTHORITY.match(authority)
@@ -168,13 +180,18 @@ class Pseudonyms:
         return self.host(found["name"]) + (found["port"] or "")
 
     def _address(self, text: str) -> str:
-        end = text[len(text.rstrip(".:")) :] if not text.endswith("::") else ""
-        plain = text.removesuffix(end)
+        plain, end = (text, "") if text.endswith("::") else _without_end(text)
         try:
             ipaddress.ip_address(plain)
         except ValueError:  # a time, or a version
             return text
         return self.host(plain) + end
+
+
+def _without_end(text: str) -> tuple[str, str]:
+    """The text without what ends a sentence, and that."""
+    plain = text.rstrip(".:")
+    return plain, text[len(plain) :]
 
 
 def _documented(number: int) -> str:

@@ -19,6 +19,7 @@ _KEPT = frozenset(
     {"schema", "source", "started_at", "environment", "cause", "members", "finding", "how"}
     | {"error", "beneath", "errors", "phases", "method"}
 )
+_APART = frozenset({"command", "warnings"})  # which `Anonymizer` changes in ways of their own
 _BEHIND = (" (Session)", " (library)")  # what a place may end with: see `connection.where_of`
 _PACKAGES = ("package", "libraries", "clients")  # facts that are names of packages
 
@@ -35,12 +36,16 @@ class Anonymizer:
         known = {place: names.path(place) for place in _files(report)}
         for host in _hosts(report):
             names.hide(host)
-        known |= _bare_hosts(report, names)
-        known |= {name: names.package(name) for name in _packages(report)}
+        for name in _packages(report):
+            for of_it in ("", ".connectionpool"):  # a package, and the logger of its urllib3
+                known[name + of_it] = names.package(name) + of_it
         names.replace_everywhere(known.items())
-        command = tuple(map(names.program, report.command))
+        self._hidden = cache(names.hide)
+        self._changed(report)  # then all hosts that have a scheme somewhere are known
+        names.replace_everywhere(names.met_hosts().items())
         self._hidden = cache(names.hide)
         changed = self._changed(report)
+        command = tuple(map(names.program, report.command))
         warnings = (*(names.hide(one, warning=True) for one in report.warnings), SAID)
         self.report: Report = replace(changed, command=command, warnings=warnings)
 
@@ -54,7 +59,7 @@ class Anonymizer:
         if isinstance(value, LostProcess):
             return replace(value, program=self._names.program(value.program))
         if is_dataclass(value) and not isinstance(value, type):
-            names = (one.name for one in fields(value) if one.name not in _KEPT)
+            names = (one.name for one in fields(value) if one.name not in _KEPT | _APART)
             changed = {name: self._changed(getattr(value, name), name) for name in names}
             return replace(value, **changed)
         if isinstance(value, Mapping):
@@ -84,12 +89,6 @@ def _hosts(report: Report) -> Iterator[str]:
         yield from filter(None, (host.host, host.via, *host.origins))
     for facts in _facts(report):
         yield from facts.get("hosts", ())
-
-
-def _bare_hosts(report: Report, names: Pseudonyms) -> dict[str, str]:
-    """Hosts as they stand without a scheme; a name of one word could be any word, and stays."""
-    bare = (host.partition("://")[2].rpartition(":")[0] for host in _hosts(report))
-    return {name: names.host(name) for name in bare if "." in name and not name.startswith("[")}
 
 
 def _files(report: Report) -> Iterator[str]:
