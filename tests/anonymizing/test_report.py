@@ -20,6 +20,7 @@ def connection(number: int, host: str, where: str) -> ConnectionReport:
 SECRET = Report(
     source="run",
     command=("/usr/bin/python3", "corp/sync.py"),
+    environment={"python": "3.11.7", "executable": "/srv/corp/bin/python3.11"},
     hosts=(
         host(
             "https://billing.corp.test:443",
@@ -73,6 +74,7 @@ def test_causes_remain_readable_since_one_thing_has_one_name():
     (route,) = report.hosts
     (reason,) = route.causes
     assert report.command == ("python3", "file1.py")
+    assert report.environment == {"python": "3.11.7", "executable": "python3.11"}
     assert [one.host for one in report.connections] == [
         "http://host1.example:80",  # the first that was connected to
         "https://host2.example:443",

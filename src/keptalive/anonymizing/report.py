@@ -16,10 +16,12 @@ SAID = (
 )
 # Names of ours or of the field's, versions and times: what is in them is nobody's
 _KEPT = frozenset(
-    {"schema", "source", "started_at", "environment", "cause", "members", "finding", "how"}
+    {"schema", "source", "started_at", "cause", "members", "finding", "how"}
     | {"error", "beneath", "errors", "phases", "method"}
 )
-_APART = frozenset({"command", "warnings"})  # which `Anonymizer` changes in ways of their own
+_APART = frozenset(
+    {"command", "environment", "warnings"}
+)  # which `Anonymizer` changes in ways of their own
 _BEHIND = (" (Session)", " (library)")  # what a place may end with: see `connection.where_of`
 _PACKAGES = ("package", "libraries", "clients")  # facts that are names of packages
 
@@ -47,7 +49,14 @@ class Anonymizer:
         changed = self._changed(report)
         command = tuple(map(names.program, report.command))
         warnings = (*(names.hide(one, warning=True) for one in report.warnings), SAID)
-        self.report: Report = replace(changed, command=command, warnings=warnings)
+        # versions look like addresses; a path among them is the interpreter's
+        environment = {
+            name: names.program(found) if isinstance(found, str) and "/" in found else found
+            for name, found in report.environment.items()
+        }
+        self.report: Report = replace(
+            changed, command=command, environment=environment, warnings=warnings
+        )
 
     def text(self, text: str) -> str:
         """A sentence about this report, with the other names."""
