@@ -23,7 +23,7 @@ def test_a_killed_process_makes_the_numbers_of_its_route_lower_bounds():
     (host,) = reported(killed(*CLOSED, opened(3)), process(opened(1), number=2)).hosts
     assert (host.is_lower_bound, host.opened, host.perfect) == (True, 4, Range(least=2, most=2))
     assert report_sentences.numbers(host) == (
-        "at least 4 requests, 4 connections, at least 2 would be enough"
+        "at least 4 requests, at least 4 connections, at least 2 would be enough"
     )
 
 
@@ -38,7 +38,7 @@ def test_what_was_open_when_it_was_killed_may_have_been_used_at_once():
     (host,) = reported(killed(*CLOSED, *(opened(n) for n in (3, 4, 5)))).hosts
     assert (host.opened, host.perfect) == (5, Range(least=1, most=3))
     assert report_sentences.numbers(host) == (
-        "at least 5 requests, 5 connections, 1 to 3 would be enough"
+        "at least 5 requests, at least 5 connections, 1 to 3 would be enough"
     )
     # of what could be saved, only that is said which is certain: 2 of 4 avoidable ones
     assert host.seconds_saved == 0.2

@@ -48,8 +48,8 @@ def test_a_killed_process_leaves_what_was_noted_and_is_said_to_be_killed(number)
     assert (ran.exit_code, ended(ran), connects(ran)) == (128 + number, [None], [1])
     who = f"process {ran.processes[0].pid} (-c, Python {ran.processes[0].python})"
     said = (
-        f"{who} left without a report (killed by {number.name}): what it did after its last new "
-        "connection is not counted, so perfect reuse is a lower bound"
+        f"{who} left without a report (killed by {number.name}): what it did after its last "
+        "note is not counted, so perfect reuse is a lower bound"
     )
     assert (ran.processes_without_report, ran.warnings) == (0, (said,))
     assert ran.lost == (LostProcess(process=ran.processes[0].pid, program="-c", seen=True),)
@@ -89,6 +89,28 @@ def test_a_process_that_leaves_by_other_means_than_pythons_is_counted_and_named(
     assert (ran.exit_code, connects(ran)) == (0, [1])
     assert [(one.program, one.seen) for one in ran.lost] == [(str(program), True)]
     assert "left without a report (killed, ended without Python's exit" in ran.warnings[0]
+
+
+NOTES_ONCE = """
+import _keptalive_process as ours
+import calls, os
+ours._INTERIM_S = ours._INTERIM_SHARE = 0
+calls.connect(); calls.connect(); calls.connect()
+"""
+
+
+def test_of_a_killed_process_is_known_how_many_connections_came_after_its_last_note():
+    ran = code(f"{NOTES_ONCE}os.kill(os.getpid(), 9)")
+    assert (connects(ran), [(one.seen, one.missed) for one in ran.lost]) == ([1], [(True, 2)])
+    (warning,) = ran.warnings
+    assert "after its last note is not counted (2 new connections), so perfect reuse" in warning
+    assert ran.doubts == (warning,)  # a limit on their number is not judged by what was seen
+
+
+def test_a_note_that_came_after_all_leaves_nothing_missed():
+    later = "ours._INTERIM_S = 60; calls.connect(); os.kill(os.getpid(), 9)"
+    ran = code(f"{NOTES_ONCE}{later}")
+    assert (connects(ran), [one.missed for one in ran.lost], ran.doubts) == ([4], [0], ())
 
 
 @pytest.mark.parametrize("module", [True, False])

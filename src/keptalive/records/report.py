@@ -64,8 +64,7 @@ class HostReport:
     Attributes:
         perfect: how many connections perfect reuse would have opened.
         is_lower_bound: a process that used this route was killed, or still ran: what it did after
-            its last new connection is not counted, so all counts and ``perfect.least`` are lower
-            bounds.
+            its last note is not counted, so all counts and ``perfect.least`` are lower bounds.
         seconds_saved: the share of ``seconds_opening`` that perfect reuse would have saved.
         requests_per_connection: of the connections on which a response came.
         connection_lifetime_s: of the connections that were opened, from the attempt to the end.
@@ -185,12 +184,14 @@ class LostProcess:
     Attributes:
         process: its id.
         program: the script, or the name of one of multiprocessing's processes; empty if unknown.
-        seen: its connections are counted, up to its last new one; else it had noted none.
+        seen: its connections are counted, up to its last note; else it had noted none.
+        missed: how many new connections it had after that note; they are not counted.
     """
 
     process: int
     program: str = ""
     seen: bool = False
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def _numbers(host: HostReport) -> Iterator[str]:
 def _connections(host: HostReport, opened: int) -> Iterator[str]:
     silent = host.opened_unanswered or 0
     if opened:
-        yield many(opened, "connection")
+        yield f"{'at least ' if host.is_lower_bound else ''}{many(opened, 'connection')}"
         yield _enough(host, opened)
         yield f"{number(silent)} more never answered" if silent else ""
     elif silent:

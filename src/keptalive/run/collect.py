@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from keptalive.quantities import listed
+from keptalive.quantities import listed, many
 from keptalive.records.process import ProcessRecord
 from keptalive.records.report import LostProcess
 from keptalive.run.folder import pid_of, started_ns_of
@@ -33,7 +33,7 @@ class Ran:
         lost: those that ended without one, in the order they started; some left an interim report.
         warnings: what was not seen, or not for certain.
         doubts: those of them, and of the records' own, after which connections may be missing. A
-            process that was killed is none: it has noted each connection that answered. But one
+            process that was killed is none if it has noted each connection that answered. But one
             that ended well without a report could perhaps not write its notes either.
     """
 
@@ -79,12 +79,15 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
         processes_without_report=without,
         lost=tuple(
             LostProcess(
-                process=pid_of(stem), program=_known(left, stem).program, seen=stem in left.latest
+                process=pid_of(stem),
+                program=_known(left, stem).program,
+                seen=stem in left.latest,
+                missed=left.skipped.get(stem, 0),
             )
             for stem in lost
         ),
         warnings=tuple(dict.fromkeys([*gone, *unseen, *_of_the_foreign(left)])),
-        doubts=tuple(dict.fromkeys([*(gone if ended_well else ()), *unseen, *own])),
+        doubts=tuple(dict.fromkeys([*(gone if ended_well or left.skipped else ()), *unseen, *own])),
     )
 
 
@@ -100,9 +103,11 @@ def _of_the_lost(left: Left, lost: Sequence[str], ended: Ended) -> Iterator[str]
         why = f"({_why(stems, ended)}{_POOL_HINT if in_pool else ''})"
         named = f": {who}" if len(stems) > 1 else ""
         its, it = ("their", "they") if len(stems) > 1 else ("its", "it")
+        missed = sum(left.skipped.get(stem, 0) for stem in stems)
+        also = f" ({many(missed, 'new connection')})" if missed else ""
         so = (
-            f"what {it} did after {its} last new connection is not counted, so perfect reuse is a "
-            "lower bound"
+            f"what {it} did after {its} last note{'s' * (it == 'they')} is not counted{also}, so "
+            "perfect reuse is a lower bound"
             if seen
             else "no new connection was noted"
         )

@@ -71,6 +71,7 @@ class Left:
         processes: the stems of all that took part.
         silent: of those that started and have not reported their end.
         started: what these have said of themselves, by their stem.
+        skipped: how many new connections of these came after their interim report, by stem.
         unwatched: why a process could not be watched, by its process id.
         unreadable: how many reports were cut short, or cannot be read.
         foreign: how many other files were there.
@@ -81,6 +82,7 @@ class Left:
     processes: frozenset[str]
     silent: tuple[str, ...]
     started: Mapping[str, About]
+    skipped: Mapping[str, int]
     unwatched: Mapping[str, str]
     unreadable: int
     foreign: int
@@ -110,6 +112,11 @@ def left_in(folder: Path) -> Left:
         processes=processes,
         silent=silent,
         started={stem: _about(stem, files[stem + names.STARTED]) for stem in silent},
+        skipped={
+            stem: _size(files[stem + names.SKIPPED])
+            for stem in silent
+            if stem + names.SKIPPED in files
+        },
         unwatched={pid: _reason(files[pid + names.UNWATCHED]) for pid in unwatched if _is_pid(pid)},
         unreadable=unreadable,
         foreign=sum(not _is_ours(name, processes) for name in files),
@@ -139,6 +146,12 @@ def _content(path: Path) -> bytes | None:
 def _about(stem: str, path: Path) -> About:
     """What this process has written when it started; of one that could not, its id alone."""
     return _decoded(path, About) or About(pid=pid_of(stem))
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0
 
 
 def _report(path: Path) -> ProcessReport | None:

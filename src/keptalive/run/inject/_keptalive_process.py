@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         INTERIM,
         REPORT,
         REPORTS,
+        SKIPPED,
         SOURCE,
         STARTED,
         WATCHER,
@@ -42,7 +43,7 @@ else:  # in a watched process keptalive may not be importable; this folder was o
     from _keptalive_faults import is_ours
     from _keptalive_finding import factory_of
     from _keptalive_json import as_json
-    from _keptalive_names import INTERIM, REPORT, REPORTS, SOURCE, STARTED, WATCHER
+    from _keptalive_names import INTERIM, REPORT, REPORTS, SKIPPED, SOURCE, STARTED, WATCHER
     from _keptalive_self import about, libraries
 
 # Interim reports may take this many seconds, and in addition this share of the time
@@ -81,6 +82,7 @@ class Share:
         self.active, self.ready, self.turn = False, False, 0
         self._began = self._noting_s = 0.0
         self.pid = 0
+        self._skipped = False
 
     def attach(self) -> None:
         """Begin, and install handlers for the ways in which a process can end."""
@@ -111,18 +113,33 @@ class Share:
                 raise
 
     def note(self) -> None:
-        """Write an interim report, unless these have already taken too much time."""
+        """Write an interim report; if these have already taken too much time, only count."""
         began = time.perf_counter()
         allowed = _INTERIM_S + _INTERIM_SHARE * (began - self._began)
-        if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
+        if not self.ready or self.pid != os.getpid():
             return
         try:
+            if self._noting_s > allowed:
+                self._skip()
+                return
             self._write(None, INTERIM, self._reported())
+            if self._skipped:
+                self._skipped = False
+                os.unlink(self.path + SKIPPED)
         except Exception as error:  # ours: the last interim report stays
             if not self._is_ours(error):
                 raise
         finally:
             self._noting_s += time.perf_counter() - began
+
+    def _skip(self) -> None:
+        self._skipped = True
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+        skipped = os.open(self.path + SKIPPED, flags, 0o600)
+        try:
+            os.write(skipped, b".")
+        finally:
+            os.close(skipped)
 
     def _is_ours(self, error: Exception) -> bool:
         return is_ours(error, {self.named.partition(".")[0]})
@@ -130,7 +147,7 @@ class Share:
     # -- Beginnings ------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self.active = self.ready = False
+        self.active = self.ready = self._skipped = False
         self._began, self._noting_s = time.perf_counter(), 0.0
         self.pid = os.getpid()
         self.warnings: list[str] = []
