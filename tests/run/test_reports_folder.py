@@ -73,7 +73,7 @@ def test_a_process_that_was_killed_leaves_no_doubt_unless_the_program_ended_well
     if pid != ENDED.pid:
         (folder / "7-1.json").write_text(a_report(ended="exit"))
     ran = collected(folder, replace(ENDED, exit_code=exit_code), frozenset())
-    assert "was killed before the end, or could not report it" in ran.warnings[0]
+    assert "left without a report" in ran.warnings[0]
     assert bool(ran.doubts) is doubtful
 
 
