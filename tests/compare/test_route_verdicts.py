@@ -94,6 +94,7 @@ def test_a_full_pool_discards_another_number_each_time():
     assert verdict(full(20), full(31)) == (NOT_SHOWN, EXACT)
     assert verdict(full(20), full(80)) == (WORSE, EXACT)
     assert verdict(full(2), full(17)) == (NOT_SHOWN, EXACT)
+    assert verdict(full(40), full(90)) == (NOT_SHOWN, EXACT)
     assert verdict(full(0), full(25)) == (WORSE, EXACT)
 
 

@@ -56,7 +56,7 @@ opened                           1        10     +9   worse
 10 requests on both sides: compared exactly.
 
 As before: https://other.test.
-The program took 2.0 s, then 2.0 s: +0.0 % (~)."""
+The program took 2.0 s, then 2.0 s: +0.0 %, not certain (~)."""
     )
 
 
@@ -88,7 +88,7 @@ def test_nothing_changed_is_two_lines():
         "No regression.",
         "",
         "As before: https://api.test.",
-        "The program took 2.0 s, then 2.0 s: +0.0 % (~).",
+        "The program took 2.0 s, then 2.0 s: +0.0 %, not certain (~).",
     ]
 
 
@@ -135,7 +135,7 @@ def test_the_time_of_several_runs_has_its_interval():
     six = lasting(1.0, 1.1, 1.2, 1.3, 1.4, 1.5), lasting(3.0, 3.1, 3.2, 3.3, 3.4, 3.5)
     assert said(*six)[1] == "Worse, but not guarded: the program takes 160 % longer."
     assert said(*six, Guard(measures=frozenset({TIME})))[0].startswith("REGRESSION: the program")
-    assert "The program took 1.2 s, then 3.2 s: +160 % [+121, +210] (worse)." in shown(
+    assert "The program took 1.2 s, then 3.2 s: +160 % [+121, +210], worse." in shown(
         compared(*six)
     )
     alone = said(lasting(1.0), lasting(3.0), Guard(measures=frozenset({TIME})))
@@ -175,6 +175,9 @@ def test_the_annotation_is_at_the_line_of_code_of_the_first_regression():
     assert (view.place, view.fails) == ("sync.py:4", True)
     assert view.headline == "keptalive compare: a regression"
     assert of_reports(compared(BAD, GOOD)).place == ""
+    retried = replace(BAD, hosts=(replace(BAD.hosts[0], attempts=12),))
+    view = of_reports(compared(BAD, retried))
+    assert (view.place, view.fails) == ("", True)
 
 
 def test_the_json_has_every_row_and_every_cause():
@@ -208,6 +211,8 @@ def test_of_several_reports_that_differ_it_is_said_what_the_change_is():
     def side(*opened: int) -> list[Report]:
         return [program(FIRST_USE, new_session(one - 1), requests=40) for one in opened]
 
+    few = compared(side(2, 9), side(5, 12))
+    assert "The reports of a side differ. Next: compare at least 4 of each side." in shown(few)
     findings = compared(side(2, 3, 4, 6), side(20, 21, 22, 29))
     screen = " ".join(shown(findings).split())
     assert "baseline a.json (4 reports), candidate b.json (4 reports)" in screen

@@ -45,7 +45,7 @@ def _with_details(name: str, side: Side) -> str:
 
 
 def _names_of(*both: Side) -> list[str]:
-    files = [PurePath(source.path).name for source in both]
+    files = [PurePath(source.path).name or source.path for source in both]
     if files[0] == files[1]:
         files = [source.path for source in both]
     commits = [(source.commit or "")[:7] for source in both]

@@ -73,7 +73,8 @@ def _time(row: Row | None) -> Iterator[str]:
     if row is None or row.baseline is None or row.candidate is None or row.change is None:
         return
     took = f"{duration(row.baseline)}, then {duration(row.candidate)}"
-    yield f"The program took {took}: {percent(row.change)} ({row.verdict})."
+    verdict = f"not certain ({NOT_SHOWN})" if row.verdict == NOT_SHOWN else row.verdict
+    yield f"The program took {took}: {percent(row.change)}, {verdict}."
 
 
 # -- Tables --------------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def _notes(route: Route) -> Iterator[str]:
     elif opened.basis is not None and not opened.varies:
         yield f"{sentences.requests(route.requests[1])} on both sides: compared exactly."
     if opened.verdict == NOT_SHOWN and opened.basis != INTERVAL:
-        yield from _why_unsure(route)
+        yield from _why_unsure(route, differ=opened.varies)
 
 
 def _reasons(route: Route) -> Iterator[str]:
@@ -165,7 +166,10 @@ def _by(via: str) -> str:
     return f" via {host_name(via)}" if via else ", without that proxy"
 
 
-def _why_unsure(route: Route) -> Iterator[str]:
+def _why_unsure(route: Route, *, differ: bool) -> Iterator[str]:
+    if differ:
+        yield "The reports of a side differ. Next: compare at least 4 of each side."
+        return
     at_once = max(one.at_once for one in (*route.before, *route.after))
     if at_once > 1:
         several = "several reports of each side, in a folder each"
