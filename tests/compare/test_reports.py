@@ -112,9 +112,12 @@ def test_without_any_connection_there_is_nothing_to_compare():
 @pytest.mark.parametrize(
     ("unknown", "said"),
     [
-        ({"opened": None, "perfect": None}, "the candidate has not counted opened"),
-        ({"requests": None}, "the candidate has not counted the requests"),
-        ({"reused": None}, "the candidate has not counted the requests"),
+        (
+            {"opened": None, "perfect": None},
+            "the candidate does not show how many connections were opened",
+        ),
+        ({"requests": None}, "the candidate does not show how many requests were sent"),
+        ({"reused": None}, "the candidate does not show how many requests were sent"),
     ],
 )
 def test_what_a_log_does_not_show_is_not_comparable(unknown, said):
@@ -126,7 +129,8 @@ def test_what_a_log_does_not_show_is_not_comparable(unknown, said):
 def test_of_two_logs_that_do_not_show_openings_nothing_is_comparable():
     counts = {"opened": None, "perfect": None, "begun": 4}
     log = replace(GOOD, source="log", hosts=(replace(GOOD.hosts[0], **counts),))
-    assert reason(compared(log, log)) == "the baseline has not counted opened"
+    said = "the baseline does not show how many connections were opened"
+    assert {row.reason for row in compared(log, log).comparison.rows} == {said}
 
 
 def test_of_ranges_the_log_is_taken_at_its_word_and_that_is_said():
@@ -135,6 +139,9 @@ def test_of_ranges_the_log_is_taken_at_its_word_and_that_is_said():
     findings = compared(replace(GOOD, source="log"), log)
     assert verdicts(findings)["opened"] == WORSE
     assert "which requests ran in parallel" in findings.warnings[0]
+    unknown = replace(log, hosts=(replace(BAD.hosts[0], attempts=None),))
+    attempts = compared(unknown, unknown).comparison.routes[0].rows[2]
+    assert attempts.reason == "the baseline does not show attempts"
     mixed = compared(GOOD, log)
     assert mixed.warnings[0].startswith("Only one side was read from a log")
     assert mixed.comparison.time is None

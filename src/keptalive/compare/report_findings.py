@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from keptalive.compare.findings import FINE, PROGRAM, REGRESSION, UNKNOWN, Difference, versions
-from keptalive.compare.reports import Comparison, compare
+from keptalive.compare.reports import LOG, Comparison, compare
 from keptalive.compare.verdicts import Guard
 from keptalive.records.report import Report
 
 SOURCE = "source"  # the name of a `Difference`
-_LOG = "log"
 _SAID = 4  # warnings of the reports that are repeated here
 _SIDES = ("baseline", "candidate")
 
@@ -119,7 +118,7 @@ def differences(before: Sequence[Report], after: Sequence[Report]) -> tuple[Diff
 
 
 def _of_logs(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]:
-    logs = [{one.source == _LOG for one in side} for side in (before, after)]
+    logs = [{one.source == LOG for one in side} for side in (before, after)]
     if logs[0] != logs[1]:
         yield (
             "Only one side was read from a log, which shows less: compare two logs, or two reports "
@@ -132,10 +131,7 @@ def _of_logs(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]
         for host in one.hosts
     )
     if any(ranges):
-        yield (
-            "The log does not show which requests ran in parallel: here, as few as it shows. "
-            "Put %(threadName)s into its format."
-        )
+        yield "The log does not show which requests ran in parallel: as few as it shows are assumed."
 
 
 def _of_each(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]:

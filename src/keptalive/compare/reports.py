@@ -32,6 +32,7 @@ from keptalive.compare.verdicts import (
 from keptalive.records.report import Report
 from keptalive.records.run import Interval
 
+LOG = "log"  # a report's source
 OF_COUNTS = Guard(measures=frozenset(COUNTS))  # seconds of two runs differ by chance
 
 
@@ -198,10 +199,12 @@ def why_not(before: Side, after: Side, measure: str) -> str | None:
     if all(one.is_absent for one in after):
         return GONE
     for name, side in (("baseline", before), ("candidate", after)):
-        if any(getattr(one, measure) is None for one in side):
-            return f"the {name} has not counted {measure}"
+        if any(one.opened is None for one in side):
+            return f"the {name} does not show how many connections were opened"
         if any(one.answered is None for one in side):
-            return f"the {name} has not counted the requests"
+            return f"the {name} does not show how many requests were sent"
+        if any(getattr(one, measure) is None for one in side):
+            return f"the {name} does not show {measure}"
     for name, side, other in (("baseline", before, after), ("candidate", after, before)):
         if not any(one.answered for one in side) and any(one.answered for one in other):
             return f"no request of the {name} was answered"
@@ -217,11 +220,11 @@ def _mean(side: Side, measure: str) -> float | None:
 
 
 def _time_row(before: Sequence[Report], after: Sequence[Report], guard: Guard) -> Row | None:
-    """None if it is not known of all, or not the same time: a log's is from line to line."""
+    """None if it is not known of all; a log shows the time from line to line only."""
     sides = [[one.seconds for one in side if one.seconds] for side in (before, after)]
     if any(len(known) < len(side) for known, side in zip(sides, (before, after), strict=True)):
         return None
-    if len({one.source for one in (*before, *after)}) > 1:
+    if LOG in {one.source for one in (*before, *after)}:
         return None
     row = Row(
         route=None,
