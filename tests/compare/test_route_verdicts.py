@@ -66,6 +66,13 @@ def test_another_number_of_processes_may_be_chance():
     assert verdict(three, route(40, perfect=4, processes=4)) == (WORSE, EXACT)
 
 
+def test_of_a_process_that_was_killed_connections_are_compared_and_requests_are_not():
+    killed = route(1, requests=40, is_lower_bound=True)
+    assert verdict(route(1), killed) == (SAME, EXACT)
+    assert verdict(route(1), killed, "attempts") == (NOT_SHOWN, EXACT)
+    assert verdict(route(1), route(9, requests=40, is_lower_bound=True)) == (WORSE, EXACT)
+
+
 # -- Requests at once ----------------------------------------------------------------------------
 
 ALL_NECESSARY = {"first-use": 1, "concurrency": 7}

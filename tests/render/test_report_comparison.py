@@ -202,6 +202,12 @@ def test_the_json_has_every_row_and_every_cause():
     }
 
 
+def test_of_a_process_that_was_killed_it_is_said_what_is_missing():
+    killed = replace(GOOD, hosts=(replace(GOOD.hosts[0], is_lower_bound=True),))
+    screen = shown(compared(GOOD, killed))
+    assert "A process was killed: its last requests are not counted, but its connections" in screen
+
+
 def test_another_name_in_the_baseline_is_said():
     moved = program(FIRST_USE, name="https://staging.test:443")
     assert "In the baseline: https://api.test" in shown(compared(GOOD, moved))

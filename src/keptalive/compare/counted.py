@@ -28,6 +28,7 @@ class Counted:
         at_once: the most requests that were in flight at once in one process; of a log, as far as
             it shows that.
         processes: how many used it, as far as connections are listed.
+        is_lower_bound: requests of a process that was killed are missing, but no connection is.
         causes: those of all these routes.
     """
 
@@ -43,6 +44,7 @@ class Counted:
     perfect: Range = _NONE
     at_once: int = 0
     processes: int = 0
+    is_lower_bound: bool = False
     causes: tuple[Cause, ...] = ()
 
     @property
@@ -94,7 +96,7 @@ _EITHER_MAY_KNOW = ("begun", "discarded")
 _SUMMED = tuple(
     one.name
     for one in fields(Counted)
-    if one.name not in ("perfect", "at_once", "processes", "causes")
+    if one.name not in ("perfect", "at_once", "processes", "is_lower_bound", "causes")
 )
 
 
@@ -116,6 +118,7 @@ def counted(
         perfect=Range(least=sum(p.least for p in known), most=sum(p.most for p in known)),
         at_once=max(_at_once(one, processes.get((one.host, one.via), 1)) for one in hosts),
         processes=several,
+        is_lower_bound=any(one.is_lower_bound for one in hosts),
         causes=tuple(cause for one in hosts for cause in one.causes),
     )
 

@@ -126,12 +126,12 @@ def _of_logs(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]
         )
     ranges = (
         host.perfect is not None and host.perfect.least < host.perfect.most
-        for side in (before, after)
-        for one in side
+        for one in (*before, *after)
+        if one.source == LOG
         for host in one.hosts
     )
     if any(ranges):
-        yield "The log does not show which requests ran in parallel: as few as it shows are assumed."
+        yield "The log does not show which requests ran in parallel: here, as few as it shows."
 
 
 def _of_each(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from keptalive.compare.counted import Counted
@@ -51,7 +51,12 @@ class Judged:
 
 def judge(before: Side, after: Side, measure: str) -> Judged:
     """The verdict on ``opened``, ``reopened`` or ``attempts``, which every report knows."""
-    alike = len({one.answered for one in (*before, *after)}) == 1
+    both = (*before, *after)
+    if any(one.is_lower_bound for one in both):
+        # how many requests there were is not known; each connection was noted when it answered
+        judged = _of_few(before, after, measure, exact=True)
+        return judged if measure != "attempts" else replace(judged, verdict=NOT_SHOWN)
+    alike = len({one.answered for one in both}) == 1
     few = math.comb(len(before) + len(after), len(before)) * BY_CHANCE < 1
     if few:
         return _of_few(before, after, measure, exact=alike)

@@ -149,6 +149,8 @@ def _notes(route: Route) -> Iterator[str]:
         )
     elif opened.basis == INTERVAL:
         yield f"The reports differ. The columns are means; {OF_DIFFERENCES}, and its 95 % interval."
+    elif any(one.is_lower_bound for one in (*route.before, *route.after)):
+        yield "A process was killed: its last requests are not counted, but its connections are."
     elif opened.basis is not None and not opened.varies:
         yield f"{sentences.requests(route.requests[1])} on both sides: compared exactly."
     if opened.verdict == NOT_SHOWN and opened.basis != INTERVAL:

@@ -40,7 +40,6 @@ def read_both(baseline: Path, candidate: Path) -> tuple[Saved, Saved] | tuple[Re
     Raises:
         UsageError: one of them is not there or cannot be read; or they are not of one kind.
     """
-    locate(baseline)  # that there is none is said before anything else
     before = _side(baseline, reports=_is_of_reports(candidate))
     after = _side(candidate, reports=isinstance(before, Reports))
     if isinstance(before, Saved) and isinstance(after, Saved):
@@ -55,8 +54,11 @@ def read_both(baseline: Path, candidate: Path) -> tuple[Saved, Saved] | tuple[Re
 
 
 def _is_of_reports(named: Path) -> bool | None:
-    """Whether this is a report; None of a folder, whose name does not say it."""
-    place = locate(named)
+    """Whether this is a report; None if it is a folder, or not there, as is said later."""
+    try:
+        place = locate(named)
+    except UsageError:
+        return None
     return None if place.is_dir() else _begins_a_report(place)
 
 
