@@ -242,6 +242,13 @@ def test_the_reports_own_warnings_are_named_with_their_side():
     assert compared(GOOD, many).warnings[-1] == "And 5 more warnings: the reports have them."
 
 
+def test_anonymised_hosts_are_compared_by_their_numbers_and_that_is_said():
+    hidden = program(FIRST_USE, name="https://host1.example:443")
+    assert compared(hidden, hidden).warnings[0].startswith("Both sides are anonymised: a host may")
+    assert compared(GOOD, hidden).warnings[0].startswith("Only the candidate is anonymised, so")
+    assert compared(hidden, GOOD).warnings[0].startswith("Only the baseline is anonymised, so")
+
+
 def test_several_reports_are_means_and_name_the_places_of_the_fullest():
     before = [GOOD, GOOD]
     after = [BAD, program(FIRST_USE, new_session(4, "other.py:9"))]

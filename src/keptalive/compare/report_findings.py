@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ def found(
         candidate=_source(*after),
         comparison=compare(*sides, guard=guard),
         differences=differences(*sides),
-        warnings=(*_of_logs(*sides), *_of_each(*sides)),
+        warnings=(*_of_logs(*sides), *_of_other_names(*sides), *_of_each(*sides)),
     )
 
 
@@ -132,6 +133,27 @@ def _of_logs(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]
     )
     if any(ranges):
         yield "The log does not show which requests ran in parallel: here, as few as it shows."
+
+
+# As `run --anonymize` calls hosts: by numbers, in the order in which a report meets them
+_ANONYMOUS = re.compile(r"\w+://host\d+\.example(:\d+)?")
+
+
+def _of_other_names(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]:
+    sides = [
+        any(_ANONYMOUS.fullmatch(host.host) for one in side for host in one.hosts)
+        for side in (before, after)
+    ]
+    if all(sides):
+        yield (
+            "Both sides are anonymised: a host may have another number on the other side. "
+            "Compare the reports as they were."
+        )
+    elif any(sides):
+        yield (
+            f"Only the {_SIDES[sides[1]]} is anonymised, so its hosts have other names. "
+            "Compare the reports as they were."
+        )
 
 
 def _of_each(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]:
