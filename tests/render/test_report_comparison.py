@@ -145,13 +145,16 @@ def test_the_time_of_several_runs_has_its_interval():
 
 
 def test_of_many_hosts_some_have_a_sentence_and_all_are_counted():
-    def hosts(report: Report) -> Report:
-        named = [replace(report.hosts[0], host=f"https://h{n}.test:443") for n in range(8)]
+    def hosts(report: Report, count: int = 8) -> Report:
+        named = [replace(report.hosts[0], host=f"https://h{n}.test:443") for n in range(count)]
         return replace(report, hosts=tuple(named))
 
+    view = of_reports(compared(hosts(GOOD, 23), hosts(BAD, 23)))
+    assert len(view.tables) == 20
+    assert view.more[0] == "And 3 more hosts changed: --json has all of them."
     lines = said(hosts(GOOD), hosts(BAD))
     assert len(lines) == 6
-    assert lines[-1] == "REGRESSION: 3 more hosts; the tables have them."
+    assert lines[-1] == "REGRESSION: 3 more hosts."
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

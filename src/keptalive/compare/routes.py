@@ -7,7 +7,7 @@ server has another name. A route that is on one side only is new, or gone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -54,9 +54,10 @@ def matches(before: Sequence[Hosts], after: Sequence[Hosts]) -> tuple[Match, ...
         after: likewise, of the candidate.
     """
     names = _common_names(before, after)
-    old, new = (list(dict.fromkeys(map(names.get, _routes(side)))) for side in (before, after))
+    old, new = (dict.fromkeys(map(names.get, _routes(side))) for side in (before, after))
     renamed = _renamed([n for n in old if n not in new], [n for n in new if n not in old], old, new)
     former = {now: was for was, now in renamed.items()}
+    sides = [[_by_name(hosts, names) for hosts in side] for side in (before, after)]
     found = []
     for name in [*new, *(n for n in old if n not in new and n not in renamed)]:
         was = former.get(name)
@@ -64,8 +65,8 @@ def matches(before: Sequence[Hosts], after: Sequence[Hosts]) -> tuple[Match, ...
             Match(
                 name=name,
                 was=was,
-                before=tuple(_of(hosts, was or name, names) for hosts in before),
-                after=tuple(_of(hosts, name, names) for hosts in after),
+                before=tuple(tuple(hosts.get(was or name, ())) for hosts in sides[0]),
+                after=tuple(tuple(hosts.get(name, ())) for hosts in sides[1]),
             )
         )
     return tuple(found)
@@ -79,8 +80,11 @@ def _exact(host: HostReport) -> Name:
     return Name(host.host, host.via or "")
 
 
-def _of(hosts: Hosts, name: Name, names: _Names) -> tuple[HostReport, ...]:
-    return tuple(host for host in hosts if names.get(_exact(host)) == name)
+def _by_name(hosts: Hosts, names: _Names) -> dict[Name, list[HostReport]]:
+    found: dict[Name, list[HostReport]] = {}
+    for host in hosts:
+        found.setdefault(names.get(_exact(host)), []).append(host)
+    return found
 
 
 # -- Ports by chance -----------------------------------------------------------------------------
@@ -142,7 +146,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _renamed(
-    gone: Sequence[Name], came: Sequence[Name], old: Sequence[Name], new: Sequence[Name]
+    gone: Sequence[Name], came: Sequence[Name], old: Collection[Name], new: Collection[Name]
 ) -> dict[Name, Name]:
     """Which route that is gone came back under another name.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import asdict
 from typing import Any
 
 from keptalive.bench.summary import reference_strategy
 from keptalive.compare.findings import Findings
 from keptalive.compare.report_findings import ReportFindings
-from keptalive.compare.reports import Comparison, Route, Row
+from keptalive.compare.reports import Route, Row
 from keptalive.compare.verdicts import COUNTS, Guard
 from keptalive.records.run import Interval, Run, StrategySummary
 from keptalive.render.comparison_view import View
@@ -38,11 +38,11 @@ def document(findings: Findings, view: View) -> dict[str, Any]:
 def document_of_reports(findings: ReportFindings, view: View) -> dict[str, Any]:
     """The comparison of reports, whole."""
     comparison = findings.comparison
-    time = comparison.time
+    time, worse = comparison.time, set(comparison.regressions)
     return {
         **_shared(findings, view, comparison.guard),
-        "hosts": [_route(route, comparison) for route in comparison.routes],
-        "time": None if time is None else _row(time, comparison),
+        "hosts": [_route(route, worse) for route in comparison.routes],
+        "time": None if time is None else _row(time, worse),
     }
 
 
@@ -60,7 +60,7 @@ def _shared(findings: Findings | ReportFindings, view: View, guard: Guard) -> di
     }
 
 
-def _route(route: Route, comparison: Comparison) -> dict[str, Any]:
+def _route(route: Route, regressions: Set[Row]) -> dict[str, Any]:
     return {
         "host": route.name.host,
         "via": route.name.via or None,
@@ -72,14 +72,14 @@ def _route(route: Route, comparison: Comparison) -> dict[str, Any]:
             side: [asdict(one.perfect) for one in counts]
             for side, counts in (("baseline", route.before), ("candidate", route.after))
         },
-        "rows": [_row(row, comparison) for row in route.rows],
+        "rows": [_row(row, regressions) for row in route.rows],
         "causes": [{**asdict(one), "change": one.change} for one in route.causes],
     }
 
 
-def _row(row: Row, comparison: Comparison) -> dict[str, Any]:
+def _row(row: Row, regressions: Set[Row]) -> dict[str, Any]:
     known = {key: value for key, value in asdict(row).items() if key != "route"}
-    return {**known, "regression": row in comparison.regressions}
+    return {**known, "regression": row in regressions}
 
 
 # -- github-action-benchmark ---------------------------------------------------------------------

@@ -65,12 +65,13 @@ def verdict(findings: ReportFindings) -> Iterator[str]:
 
 def _each(findings: ReportFindings, kind: str, rows: Sequence[Row]) -> Iterator[str]:
     """A sentence for each route that has one of these rows, and for the time."""
-    routes = [route for route in findings.comparison.routes if not set(route.rows).isdisjoint(rows)]
+    some = set(rows)
+    routes = [route for route in findings.comparison.routes if not some.isdisjoint(route.rows)]
     for route in routes[:NAMED]:
-        mine = [row for row in route.rows if row in rows]
+        mine = [row for row in route.rows if row in some]
         yield f"{kind}: {title(route)} {_phrases(route, mine)}."
     if len(routes) > NAMED:
-        yield f"{kind}: {many(len(routes) - NAMED, 'more host')}; the tables have them."
+        yield f"{kind}: {many(len(routes) - NAMED, 'more host')}."
     for row in rows:
         if row.route is None and row.change is not None:
             longer = "longer" if row.change.median > 0 else "less time"

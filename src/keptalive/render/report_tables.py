@@ -12,7 +12,7 @@ from keptalive.compare.reports import Route, Row
 from keptalive.compare.route_verdicts import INTERVAL, PER_REQUEST
 from keptalive.compare.sides import GONE, NEW
 from keptalive.compare.verdicts import NOT_SHOWN, SAME
-from keptalive.quantities import duration, host_name, listed, number
+from keptalive.quantities import duration, host_name, listed, many, number
 from keptalive.records.report import UNAVOIDABLE
 from keptalive.render import report_comparison as sentences
 from keptalive.render.cells import number as mean
@@ -22,10 +22,15 @@ from keptalive.render.comparison_view import Table, View
 from keptalive.render.sentences import OF_DIFFERENCES
 from keptalive.render.terminal.bench import NOTHING
 
+SHOWN = 20  # routes with a table of their own
+
 
 def of_reports(findings: ReportFindings) -> View:
     """Of reports, before and after."""
     routes = findings.comparison.routes
+    guarded = set(findings.comparison.regressions)
+    changed = [route for route in routes if is_changed(route)]
+    changed.sort(key=lambda route: guarded.isdisjoint(route.rows))  # regressions first
     said = tuple(sentences.verdict(findings))
     return View(
         headline=sentences.headline(findings),
@@ -36,8 +41,9 @@ def of_reports(findings: ReportFindings) -> View:
         sides=sides(findings.baseline, findings.candidate),
         surroundings=sentences.surroundings(findings),
         warnings=findings.warnings,
-        tables=tuple(_tables([route for route in routes if is_changed(route)])),
+        tables=tuple(_tables(changed[:SHOWN])),
         more=(
+            *_not_shown(len(changed) - SHOWN),
             *_unchanged([route for route in routes if not is_changed(route)]),
             *_time(findings.comparison.time),
         ),
@@ -62,6 +68,11 @@ def is_changed(route: Route) -> bool:
     other_requests = route.requests[0] != route.requests[1]
     other_causes = any(one.change for one in route.causes)
     return not alike or route.was is not None or other_requests or other_causes
+
+
+def _not_shown(count: int) -> Iterator[str]:
+    if count > 0:
+        yield f"And {many(count, 'more host')} changed: --json has all of them."
 
 
 def _unchanged(routes: Sequence[Route]) -> Iterator[str]:
