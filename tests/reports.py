@@ -111,4 +111,5 @@ def whole() -> Report:
         left_at=("sync.py:12",),
         lost=(LostProcess(process=4712, program="worker.py", seen=True),),
         warnings=("Something may be missing.",),
+        doubts=("Something may be missing.",),
     )

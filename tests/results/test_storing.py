@@ -13,6 +13,8 @@ from keptalive import results
 from keptalive.errors import UsageError
 from keptalive.results import reports
 
+MADE = "Next: keptalive bench makes one, or keptalive run --json FILE."
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -69,14 +71,21 @@ def test_neither_baseline_nor_unfinished_files_are_the_newest_result(folder: Pat
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("none.json", "There is no result none.json. Next: keptalive bench makes one."),
-        ("results", "There is no result in results. Next: keptalive bench makes one."),
+        (
+            "none.json",
+            f"There is no result none.json. {MADE}",
+        ),
+        (
+            "results",
+            f"There is no result in results. {MADE}",
+        ),
         ("x" * 300, f"{'x' * 300} cannot be read: File name too long."),
         (
             "results/baseline",
             (
                 "There is no result results/baseline. "
-                "Next: keptalive bench --results results/baseline makes a baseline."
+                "Next: keptalive bench --results results/baseline makes a baseline; of your own "
+                "program, keptalive run --json FILE makes a report to name here."
             ),
         ),
     ],

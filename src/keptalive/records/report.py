@@ -213,6 +213,7 @@ class Report:
             many connections they had open.
         lost: the processes that left without a report.
         warnings: what limits the truth of all this, in sentences.
+        doubts: those of them after which connections may be missing here.
     """
 
     schema: int = SCHEMA
@@ -232,3 +233,4 @@ class Report:
     unclosed_at: Mapping[str, int] = field(default_factory=dict)
     lost: tuple[LostProcess, ...] = ()
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()

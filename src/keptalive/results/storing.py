@@ -137,6 +137,16 @@ def find(named: Path, *, reports: bool | None = None) -> Path:
     Raises:
         UsageError: there is nothing of that name, or nothing like that in that folder.
     """
+    place = locate(named)
+    return newest_in(place, reports=reports) if place.is_dir() else place
+
+
+def locate(named: Path) -> Path:
+    """The file or the folder of this name, or of this name in ``results/``.
+
+    Raises:
+        UsageError: there is none.
+    """
     candidates = (named, RESULTS / named, RESULTS / f"{named}.json")
     try:
         found = next((path for path in candidates if path.exists()), None)
@@ -144,22 +154,23 @@ def find(named: Path, *, reports: bool | None = None) -> Path:
         raise UsageError(f"{named} cannot be read: {error.strerror}.") from None
     if found is None:
         raise UsageError(f"There is no result {named}. Next: {_next_step(named)}")
-    if found.is_dir():
-        return _newest(found, reports)
     return found
 
 
-def _newest(folder: Path, reports: bool | None) -> Path:
-    try:
-        results = [
-            path
-            for path in folder.glob("*.json")
-            if not path.name.startswith(".") and reports in (None, path.name.startswith(REPORT))
-        ]
-        if results:
-            return max(results, key=_made)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
+def newest_in(folder: Path, *, reports: bool | None = None) -> Path:
+    """The newest file in a folder.
+
+    Args:
+        folder: where.
+        reports: the newest report of `save_report` is wanted, or the newest result of ``bench``;
+            None for the newest of both.
+
+    Raises:
+        UsageError: there is none, or the folder cannot be read.
+    """
+    for path in files_in(folder):
+        if reports in (None, is_named_as_report(path)):
+            return path
     if reports:
         raise UsageError(
             f"There is no report in {folder}. Next: keptalive run --save PROGRAM saves one."
@@ -167,10 +178,31 @@ def _newest(folder: Path, reports: bool | None) -> Path:
     raise UsageError(f"There is no result in {folder}. Next: {_next_step(folder)}")
 
 
+def is_named_as_report(path: Path) -> bool:
+    """Whether the file has the name of a saved report."""
+    return path.name.startswith(REPORT)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The results and reports in a folder, the newest first.
+
+    Raises:
+        UsageError: the folder cannot be read.
+    """
+    try:
+        files = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+        return sorted(files, key=_made, reverse=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
+
+
 def _next_step(named: Path) -> str:
     if named == BASELINE:
-        return f"keptalive bench --results {BASELINE} makes a baseline."
-    return "keptalive bench makes one."
+        return (
+            f"keptalive bench --results {BASELINE} makes a baseline; of your own program, "
+            "keptalive run --json FILE makes a report to name here."
+        )
+    return "keptalive bench makes one, or keptalive run --json FILE."
 
 
 _STAMP = re.compile(rf"(?:{REPORT})?(\d{{4}}-\d\d-\d\dT\d{{6}})(?:-(\d+))?")
