@@ -11,6 +11,7 @@ from keptalive.records.report import (
     ExchangeColumns,
     Finding,
     HostReport,
+    LostProcess,
     Range,
     Report,
     Spread,
@@ -64,6 +65,7 @@ def whole() -> Report:
         begun=4,
         discarded=2,
         pool_size=10,
+        is_lower_bound=True,
         requests_per_connection=Spread(median=1.5, most=2.0),
         connection_lifetime_s=Spread(median=60.0, most=61.25),
     )
@@ -107,5 +109,7 @@ def whole() -> Report:
         findings=(Finding(finding="ca-bundle", host=None, evidence="It took 2 s.", seconds=2.0),),
         left_open=1,
         left_at=("sync.py:12",),
+        lost=(LostProcess(process=4712, program="worker.py", seen=True),),
         warnings=("Something may be missing.",),
+        doubts=("Something may be missing.",),
     )

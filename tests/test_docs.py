@@ -31,6 +31,7 @@ from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
 from keptalive.records import report
 from keptalive.records.connection import CloseReason
+from keptalive.results.reports import to_json
 from keptalive.text import as_json
 
 ROOT = Path(__file__).parent.parent
@@ -259,12 +260,16 @@ def examples_of_compare() -> list[str]:
 
 
 def test_every_example_of_compare_runs(tmp_path: Path) -> None:
+    from tests.compare.test_reports import GOOD
     from tests.runs import run  # here, since this file is a script too
 
     result = as_json(results.document(run()))
     (tmp_path / "results" / "baseline").mkdir(parents=True)
     for folder in ("results", "results/baseline"):
         (tmp_path / folder / "2026-01-01T000000.json").write_text(result)
+    for name in ("before.json", "after.json", "before/1.json", "after/1.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(to_json(GOOD))
     examples = examples_of_compare()
     assert len(examples) >= 3
     for example in examples:

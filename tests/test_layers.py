@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stats": {"records"},
     "counting": {"records"},
     "causes": {"records", "errors", "quantities"},
+    "anonymizing": {"records", "causes", "watching"},
     "tuned": set(),
     "lookalike": {"errors", "interruption"},
     "run/inject": set(),

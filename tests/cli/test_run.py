@@ -178,6 +178,7 @@ def test_a_link_to_where_no_file_is_yet_can_be_the_json_file(tmp_path, monkeypat
 WORDS = st.sampled_from(
     [
         *("-m", "--json", "--json=r.json", "--json=", "--timeline", "--", "-", "", "-x", "-mx"),
+        *("--save", "--anonymize", "--save=1"),
         *("--help", "--version", "--jso", "-m=1", "--timeline=1", "prog.py", "a b", "run"),
     ]
 )
@@ -196,9 +197,24 @@ def test_options_mean_without_typer_what_they_mean_with_it(words):
 
 
 def test_options_that_are_plain_are_read_without_typer():
-    words = ["--json", "r.json", "-m", "--timeline", "prog", "--help", "-m"]
+    words = [
+        "--json",
+        "r.json",
+        "-m",
+        "--timeline",
+        "--save",
+        "--anonymize",
+        "prog",
+        "--help",
+        "-m",
+    ]
     assert running.plain_options(words) == running.Options(
-        program=("prog", "--help", "-m"), module=True, json_file=Path("r.json"), timeline=True
+        program=("prog", "--help", "-m"),
+        module=True,
+        json_file=Path("r.json"),
+        timeline=True,
+        save=True,
+        anonymize=True,
     )
 
 

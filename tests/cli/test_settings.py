@@ -70,6 +70,7 @@ def test_a_file_that_does_not_speak_of_keptalive_is_not_read(tmp_path, text):
         ("[tool.keptalive]\nmax_opened = {}\n", "max_opened must be a number"),
         ("[tool.keptalive]\nmax_opened = {a = 1.5}\n", "max_opened must be a number"),
         ("[tool.keptalive]\nignore = 'a'\n", "pyproject.toml: ignore must be a list of words"),
+        ("[tool.keptalive]\nsave = 1\n", "pyproject.toml: save must be true or false."),
         ("[tool.keptalive]\nforbid = [1]\n", "pyproject.toml: forbid must be a list of words"),
     ],
 )

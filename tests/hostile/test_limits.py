@@ -66,7 +66,7 @@ DEVICES = ["/dev/zero", "/dev/urandom", "/dev/null", "/dev/tty"]
     ("command", "said"),
     [
         ("bench", "The plan {} is a device, not a file. Next: name a TOML file of a plan."),
-        ("compare", "The result {} is a device, not a file. Next: name a result that"),
+        ("compare", "The result {} is a device, not a file. Next: name a result of"),
         ("explain", "The log {} is a device, not a file. Next: name a debug log."),
     ],
 )

@@ -21,6 +21,8 @@ from keptalive.compare.verdicts import Guard, compare
 from keptalive.records.run import Run
 from keptalive.render import github_actions as github
 from keptalive.render import markdown, markdown_text, sentences
+from keptalive.render.comparison_sides import sides, surroundings
+from keptalive.render.comparison_view import of_results
 from keptalive.render.terminal import comparison
 
 HERE = Source(
@@ -52,7 +54,7 @@ def findings(
 
 def shown(found: Findings, width: int = 80) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(comparison.screen(found, width=width))
+    Console(file=out, width=width).print(comparison.screen(of_results(found), width=width))
     return out.getvalue()
 
 
@@ -78,7 +80,7 @@ def test_the_verdict_stands_in_a_sentence_before_the_numbers() -> None:
 
 def named(baseline: Source, candidate: Source) -> str:
     found = replace(WORSE, baseline=baseline, candidate=candidate)
-    return sentences.sides(found).replace(" (2026-11-20)", "")
+    return sides(found.baseline, found.candidate).replace(" (2026-11-20)", "")
 
 
 def test_sides_of_the_same_commit_are_told_apart_by_their_files() -> None:
@@ -156,7 +158,7 @@ def test_a_gate_that_holds_is_reported() -> None:
     expected = ["No regression.", "The plan's gate holds: 3 limits."]
     assert sentences.verdict(found) == expected
     assert all(line in shown(found) for line in expected)
-    assert "holds: 3 limits." in markdown.comparison(found)
+    assert "holds: 3 limits." in markdown.comparison(of_results(found))
 
 
 def test_a_server_as_it_is_needs_no_where() -> None:
@@ -198,7 +200,7 @@ def test_a_gate_that_differs_is_named() -> None:
     limits = [{"scenario": None, "strategy": "session", "max_opened": 1, "min_reuse": None}]
     limited = run(plan={"gate": limits})
     said = "plan's gate: not the same"
-    assert sentences.surroundings(findings(limited, run())).startswith(said)
+    assert surroundings(findings(limited, run())).startswith(said)
     (difference,) = differences(limited, run())
     assert (difference.baseline, difference.candidate) == (
         "strategy = session, max_opened = 1",
@@ -289,21 +291,21 @@ def test_a_long_value_of_the_plan_is_named_not_shown() -> None:
 
 
 def test_the_markdown_begins_with_the_verdict_and_has_the_table() -> None:
-    text = markdown.comparison(WORSE)
+    text = markdown.comparison(of_results(WORSE))
     assert text.startswith("## Connection reuse\n\n**REGRESSION: Session opens 1 more connection")
     assert "| Session | opened | 1 | 2 | +1 | **worse** |" in text.splitlines()
 
 
 def test_a_label_with_markup_of_its_own_breaks_no_table() -> None:
     found = replace(WORSE, labels={"fresh": "a|b", "session": "<b>*x*</b>\n"})
-    lines = markdown.comparison(found).splitlines()
+    lines = markdown.comparison(of_results(found)).splitlines()
     assert "| a\\|b | opened | 4 | 4 | 0 | same |" in lines
     assert any("&lt;b>\\*x\\*&lt;/b>" in line for line in lines)
 
 
 def test_a_secret_is_hidden_before_it_is_escaped() -> None:
     token = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
-    text = markdown.comparison(findings(run(), run(usual(errors={token: 1}))))
+    text = markdown.comparison(of_results(findings(run(), run(usual(errors={token: 1})))))
     assert "requests failed (\\[hidden\\])" in text
     assert "abcdefghijklm" not in text + markdown_text.failed(
         "No comparison", f"There is no result {token}"
@@ -312,7 +314,7 @@ def test_a_secret_is_hidden_before_it_is_escaped() -> None:
 
 @pytest.mark.parametrize("limit", [0, 10, 200, 500, 10_000])
 def test_a_summary_is_cut_between_lines_and_says_so(limit: int) -> None:
-    text = markdown.comparison(WORSE).replace("Session", "Sessiön")
+    text = markdown.comparison(of_results(WORSE)).replace("Session", "Sessiön")
     cut = markdown_text.cut_to(text, limit)
     assert len(cut.encode()) <= limit
     if limit == 10_000:
@@ -332,7 +334,19 @@ def test_an_annotation_is_one_line_escaped_as_the_toolkit_does() -> None:
     )
 
 
-def test_an_annotation_can_stand_at_a_line_of_a_file() -> None:
-    assert github.error("a", "b", file="x,y/client.py", line=5) == (
-        "::error file=x%2Cy/client.py,line=5,title=a::b"
+def test_where_the_columns_would_give_another_change_it_is_said_from_what_it_is_computed() -> None:
+    slower = usual()
+    slower[5::4] = [replace(one, seconds=one.seconds * 1.3) for one in slower[5::4]]
+    assert of_results(findings(run(), run())).more == ()
+    (times,) = of_results(findings(run(), run(slower))).more
+    assert times == (
+        "Times: the columns are medians; the change is the median of all ratios of a round of the "
+        "candidate to a round of the baseline."
+    )
+    more = usual(opened=2)
+    more[3::8] = [replace(one, counts=replace(one.counts, opened=5)) for one in more[3::8]]
+    counts = of_results(findings(run(), run(more))).more[0]
+    assert counts == (
+        "Counts: the columns are means; the change is the median of all differences between the "
+        "two sides."
     )

@@ -16,7 +16,7 @@ from keptalive import results
 from keptalive.errors import UsageError
 from keptalive.records.run import Run
 
-NEXT = "Next: name a result that keptalive bench made."
+NEXT = "Next: name a result of keptalive bench, or a report of keptalive run --json."
 OTHER = (
     f"this keptalive reads {results.SCHEMA}. "
     "Next: read it with the keptalive that made it, or run keptalive bench again."

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+from tests.reports import whole
 
 from keptalive import results
 from keptalive.errors import UsageError
+from keptalive.results import reports
+
+MADE = "Next: keptalive bench makes one, or keptalive run --json FILE."
 
 
 @pytest.fixture
@@ -66,14 +71,21 @@ def test_neither_baseline_nor_unfinished_files_are_the_newest_result(folder: Pat
 @pytest.mark.parametrize(
     ("named", "said"),
     [
-        ("none.json", "There is no result none.json. Next: keptalive bench makes one."),
-        ("results", "There is no result in results. Next: keptalive bench makes one."),
+        (
+            "none.json",
+            f"There is no result none.json. {MADE}",
+        ),
+        (
+            "results",
+            f"There is no result in results. {MADE}",
+        ),
         ("x" * 300, f"{'x' * 300} cannot be read: File name too long."),
         (
             "results/baseline",
             (
                 "There is no result results/baseline. "
-                "Next: keptalive bench --results results/baseline makes a baseline."
+                "Next: keptalive bench --results results/baseline makes a baseline; of your own "
+                "program, keptalive run --json FILE makes a report to name here."
             ),
         ),
     ],
@@ -82,3 +94,50 @@ def test_where_there_is_none_the_next_step_is_told(folder: Path, named: str, sai
     with pytest.raises(UsageError) as caught:
         results.find(Path(named))
     assert said == str(caught.value)
+
+
+# -- Reports of run --save
+
+
+def test_a_saved_report_is_the_newest_report_of_its_folder_and_not_its_newest_result(
+    folder: Path,
+) -> None:
+    result = folder / "2026-01-02T000000.json"
+    result.touch()
+    first, second = (results.save_report(whole(), folder) for _ in range(2))
+    assert first.name.startswith("run-20")
+    assert results.find(folder, reports=True) == second != first
+    assert results.find(folder, reports=False) == result
+    assert results.find(folder) == second
+    assert reports.read(second) == whole()
+
+
+def test_git_ignores_reports_and_nothing_else_beside_them(folder: Path) -> None:
+    results.save_report(whole(), folder)
+    subprocess.run(["git", "init", "-q"], check=True)
+    (folder / "2026-01-02T000000.json").touch()
+    unknown = subprocess.run(
+        ["git", "status", "--short", "-uall"], check=True, capture_output=True, text=True
+    )
+    assert unknown.stdout.split()[1::2] == ["results/.gitignore", "results/2026-01-02T000000.json"]
+
+
+def test_a_gitignore_that_is_there_stays_as_it_is(folder: Path) -> None:
+    (folder / ".gitignore").write_text("*\n")
+    results.save_report(whole(), folder)
+    assert (folder / ".gitignore").read_text() == "*\n"
+
+
+def test_a_folder_without_reports_says_how_to_save_one(folder: Path) -> None:
+    (folder / "2026-01-02T000000.json").touch()
+    with pytest.raises(UsageError, match=r"no report in results\. Next: keptalive run --save"):
+        results.find(folder, reports=True)
+
+
+def test_a_report_that_cannot_be_saved_is_kept_elsewhere_and_it_is_said_where(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    Path("taken").touch()
+    with pytest.raises(UsageError, match=r"cannot be written to taken: .* It is kept as results/"):
+        results.save_report(whole(), Path("taken"))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import signal
 
 import pytest
 
-from .running import code, connects, ended, whole
+from keptalive.records.report import LostProcess
+
+from .running import code, connects, ended, watched, whole
+
+PYTHON = r"Python [\d.]+"
 
 
 @pytest.mark.parametrize(
@@ -43,24 +48,77 @@ def test_a_killed_process_leaves_what_was_noted_and_is_said_to_be_killed(number)
     assert (ran.exit_code, ended(ran), connects(ran)) == (128 + number, [None], [1])
     who = f"process {ran.processes[0].pid} (-c, Python {ran.processes[0].python})"
     said = (
-        f"{who} was killed before the end, or could not report it: "
-        "what came after the last new connection is not counted"
+        f"{who} left without a report (killed by {number.name}): what it did after its last "
+        "note is not counted, so perfect reuse is a lower bound"
     )
     assert (ran.processes_without_report, ran.warnings) == (0, (said,))
+    assert ran.lost == (LostProcess(process=ran.processes[0].pid, program="-c", seen=True),)
+    assert [record.is_whole for record in ran.records] == [False]
+
+
+WHO = rf"process \d+ \(-c, {PYTHON}\)"
+MANY = (
+    r"2 processes left without a report \(killed, ended without Python's exit, or could not write"
+)
 
 
 @pytest.mark.parametrize(
     ("before", "count", "said"),
     [
-        ("", 1, "a process was killed before the end"),
-        ("if os.fork(): os.wait()", 2, "2 processes were killed before the end"),
+        ("", 1, rf"{WHO} left without a report \(killed by SIGKILL\): no new connection was noted"),
+        (
+            "if os.fork(): os.wait()",
+            2,
+            rf"{MANY} it\): {WHO} and {WHO}; no new connection was noted",
+        ),
     ],
 )
 def test_processes_that_were_killed_before_they_noted_anything_are_counted(before, count, said):
     ran = code(f"import os\n{before}\nos.kill(os.getpid(), 9)")
     assert (ran.exit_code, ran.processes, ran.processes_without_report) == (137, (), count)
     (warning,) = ran.warnings
-    assert warning.startswith(said)
+    assert re.fullmatch(said, warning), warning
+    assert [(one.program, one.seen) for one in ran.lost] == [("-c", False)] * count
+
+
+@pytest.mark.parametrize("how", ["_exit(0)", 'execv(b"/bin/true", (ctypes.c_char_p * 2)(b"true"))'])
+def test_a_process_that_leaves_by_other_means_than_pythons_is_counted_and_named(how, tmp_path):
+    program = tmp_path / "leaves.py"
+    program.write_text(f"import calls, ctypes\ncalls.connect()\nctypes.CDLL(None).{how}\n")
+    ran = watched(program)
+    assert (ran.exit_code, connects(ran)) == (0, [1])
+    assert [(one.program, one.seen) for one in ran.lost] == [(str(program), True)]
+    assert "left without a report (killed, ended without Python's exit" in ran.warnings[0]
+
+
+NOTES_ONCE = """
+import _keptalive_process as ours
+import calls, os
+ours._INTERIM_S = ours._INTERIM_SHARE = 0
+calls.connect(); calls.connect(); calls.connect()
+"""
+
+
+def test_of_a_killed_process_is_known_how_many_connections_came_after_its_last_note():
+    ran = code(f"{NOTES_ONCE}os.kill(os.getpid(), 9)")
+    assert (connects(ran), [(one.seen, one.missed) for one in ran.lost]) == ([1], [(True, 2)])
+    (warning,) = ran.warnings
+    assert "after its last note is not counted (2 new connections), so perfect reuse" in warning
+    assert ran.doubts == (warning,)  # a limit on their number is not judged by what was seen
+
+
+def test_a_note_that_came_after_all_leaves_nothing_missed():
+    later = "ours._INTERIM_S = 60; calls.connect(); os.kill(os.getpid(), 9)"
+    ran = code(f"{NOTES_ONCE}{later}")
+    assert (connects(ran), [one.missed for one in ran.lost], ran.doubts) == ([4], [0], ())
+
+
+@pytest.mark.parametrize("module", [True, False])
+def test_what_was_killed_before_it_noted_anything_is_named_by_its_program(module, tmp_path):
+    (tmp_path / "dies.py").write_text("import os; os.kill(os.getpid(), 9)")
+    named = "dies" if module else "dies.py"
+    ran = watched(named, module=module)
+    assert [one.program for one in ran.lost] == [named]
 
 
 def test_the_handlers_of_signals_are_those_of_python(capfd):

@@ -73,7 +73,7 @@ def test_a_process_that_was_killed_leaves_no_doubt_unless_the_program_ended_well
     if pid != ENDED.pid:
         (folder / "7-1.json").write_text(a_report(ended="exit"))
     ran = collected(folder, replace(ENDED, exit_code=exit_code), frozenset())
-    assert "was killed before the end, or could not report it" in ran.warnings[0]
+    assert "left without a report" in ran.warnings[0]
     assert bool(ran.doubts) is doubtful
 
 
@@ -240,7 +240,7 @@ def test_a_report_that_a_full_disk_does_not_take_is_said(capfd):
     assert capfd.readouterr() == ("", "")
     assert connects(ran) == [2]  # the last note
     (warning,) = ran.warnings
-    assert "was killed before the end, or could not report it" in warning
+    assert "left without a report" in warning
 
 
 def test_a_folder_that_is_left_alone_is_no_matter():

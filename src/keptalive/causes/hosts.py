@@ -40,6 +40,7 @@ def host_report(
     *,
     listed: Set[int],
     lifetimes_s: Sequence[float],
+    more_perhaps: int | None = None,
 ) -> HostReport:
     """One route, over all processes.
 
@@ -49,9 +50,12 @@ def host_report(
         pattern: what they show together.
         listed: ids of the connections that the report will list.
         lifetimes_s: how long each connection lived on which a response came.
+        more_perhaps: how many more may have been necessary than was seen, if the record of a
+            process that used this route ends early.
     """
     sums = total(counts)
     perfect = perfect_reuse(counts)
+    most = None if perfect is None else perfect + (more_perhaps or 0)
     causes = _causes(sums, judged, pattern, listed)
     if perfect is not None and sums.opened == perfect:
         causes = [cause if cause.cause in FAILURES else replace(cause, cure="") for cause in causes]
@@ -61,8 +65,9 @@ def host_report(
         origins=tuple(sums.origins),
         errors=dict(sums.errors),
         phases=dict(sums.phases),
-        perfect=None if perfect is None else Range(least=perfect, most=perfect),
-        seconds_saved=seconds_saved(causes, sums.opened, perfect),
+        perfect=None if perfect is None or most is None else Range(least=perfect, most=most),
+        is_lower_bound=more_perhaps is not None,
+        seconds_saved=seconds_saved(causes, sums.opened, most),
         requests_per_connection=_spread([number for number in served if number]),
         connection_lifetime_s=_spread(lifetimes_s),
         causes=tuple(causes),

@@ -16,6 +16,7 @@ from keptalive.causes.findings import (
 )
 from keptalive.causes.findings.failures import at_the_end
 from keptalive.causes.hosts import counts_by_route, host_report, is_costly, nothing_to_change
+from keptalive.causes.lower_bounds import beyond
 from keptalive.causes.merging import Merged, columns_of, each_once, merge
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.rules import Judged, judge
@@ -64,7 +65,8 @@ def report(
         key=lambda one: one.opening.connection.id,
     )
     listed = ordered[:CONNECTIONS_KEPT]
-    hosts, findings = _hosts(merged, counts, routes, {one.opening.connection.id for one in listed})
+    ids = {one.opening.connection.id for one in listed}
+    hosts, findings = _hosts(merged, counts, routes, ids, beyond(records))
     exchanges, places = _timeline(merged)
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
     left = by_frequency(at for record in records for at in record.left_at)
@@ -133,6 +135,7 @@ def _hosts(
     counts: Mapping[Route, Sequence[HostCounts]],
     routes: Mapping[Route, _JudgedRoute],
     listed: set[int],
+    more_perhaps: Mapping[Route, int],
 ) -> tuple[tuple[HostReport, ...], tuple[Finding, ...]]:
     """Each route's report, the most expensive first, and the findings of all in that order."""
     until_s = {
@@ -149,6 +152,7 @@ def _hosts(
             judged,
             pattern,
             listed=listed,
+            more_perhaps=more_perhaps.get(route),
             lifetimes_s=[_lifetime_s(one, until_s[one.id]) for one in connections if one.served],
         )
         found = [*findings_of(host, total(of_processes)), *at_the_end(host, connections, pattern)]

@@ -1,9 +1,10 @@
-"""`keptalive compare`: two results, verdicts, the gate, and what a CI wants of them."""
+"""`keptalive compare`: two results or reports, verdicts, the gate, and what a CI wants of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,8 +15,8 @@ from keptalive.cli.ci import Annotation, errors_reported_to_ci, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
 from keptalive.cli.output import Screen, print_json
+from keptalive.compare import report_findings
 from keptalive.compare.findings import (
-    FINE,
     REGRESSION,
     Findings,
     Source,
@@ -23,26 +24,40 @@ from keptalive.compare.findings import (
     differences,
     warnings,
 )
+from keptalive.compare.host_patterns import HostPattern, host_pattern
+from keptalive.compare.reports import OF_COUNTS, without_hosts
 from keptalive.compare.verdicts import Guard
 from keptalive.compare.verdicts import compare as compared
 from keptalive.errors import UsageError
 from keptalive.records.run import Run
 from keptalive.redaction import shown, without_secrets
-from keptalive.render import exports, markdown, sentences
+from keptalive.render import exports, markdown
+from keptalive.render.comparison_view import View, of_results
+from keptalive.render.report_tables import of_reports
 from keptalive.render.terminal import comparison
 from keptalive.text import as_json as json_text
 
 BaselineArgument = Annotated[
-    Path, typer.Argument(help="A result file, a name in results/, or a folder: its newest.")
+    Path,
+    typer.Argument(
+        help="A result or report, a name in results/, or a folder: its newest result, or all its "
+        "reports."
+    ),
 ]
-CandidateArgument = Annotated[Path, typer.Argument(help="The same: the new result.")]
+CandidateArgument = Annotated[Path, typer.Argument(help="The same: the new one.")]
 FailOnOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WHAT",
         help="What fails the build: opened, reopened, attempts, counts (those three), time, "
         "time:15%; several with commas. Or nothing: a report only, exit code 0 whatever it "
-        "finds, a broken [gate] too. [default: counts,time:10%]",
+        "finds, a broken [gate] too. [default: counts,time:10%; of reports: counts]",
+    ),
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="HOST", help="Of reports: leave out this host, or *.HOST; several with commas."
     ),
 ]
 AbsoluteOption = Annotated[
@@ -67,13 +82,18 @@ def compare(
     baseline: BaselineArgument = results.BASELINE,
     candidate: CandidateArgument = results.RESULTS,
     fail_on: FailOnOption = None,
+    ignore: IgnoreOption = None,
     absolute: AbsoluteOption = False,
     export: ExportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that connections are reused as before, and that requests are as fast: a gate for CI.
 
-    Counts are compared exactly: one more connection a run is a regression. Times are relative to
+    It compares two results of keptalive bench, or two reports of your own program: of keptalive run
+    --json, watch().report() or keptalive explain --json. A folder of reports is several runs.
+
+    Counts are compared exactly: one more connection a run is a regression. Reports with other
+    numbers of requests are compared per request. Times of results are relative to
     requests.get in the same result, so that a machine slower at everything does not show; between
     unlike machines they may still differ: --fail-on counts. A time is a regression only if its
     whole 95 % interval lies beyond the threshold. The limits of the candidate's plan ([gate]) hold
@@ -83,49 +103,82 @@ def compare(
     that cannot be compared, or a limit that could not be judged.
     """
     with errors_reported_to_ci("keptalive compare", "no comparison"):
-        _compare(
-            baseline,
-            candidate,
-            guard_of(fail_on or []),
-            absolute=absolute,
-            export=export or [],
-            as_json=as_json,
-        )
+        guard_of(fail_on or [])  # wrong usage comes before unreadable files
+        exported = [_export_of(value) for value in export or []]
+        ignored = [_pattern(word) for one in ignore or [] for word in one.split(",")]
+        before, after = results.read_both(baseline, candidate)
+        if isinstance(before, results.Saved) and isinstance(after, results.Saved):
+            _refuse(OF_REPORTS, {"--ignore": ignored})
+            findings = _of_results(before, after, guard_of(fail_on or []), absolute=absolute)
+            for name, file in exported:
+                _write(file, json_text(without_secrets(exports.EXPORTS[name](after.run))))
+            view = of_results(findings)
+            _show(findings, view, exports.document(findings, view) if as_json else None)
+        elif isinstance(before, results.Reports) and isinstance(after, results.Reports):
+            _refuse(OF_RESULTS, {"--absolute": absolute, "--export": exported})
+            guard = guard_of(fail_on or [], OF_COUNTS)
+            _compare_reports(before, after, guard, ignored, as_json=as_json)
 
 
-def _compare(
-    baseline: Path,
-    candidate: Path,
+def _compare_reports(
+    before: results.Reports,
+    after: results.Reports,
     guard: Guard,
+    ignored: Sequence[HostPattern],
     *,
-    absolute: bool,
-    export: list[str],
     as_json: bool,
 ) -> None:
-    exported = [_export_of(value) for value in export]
-    before, after = (_valid(results.read(results.find(named))) for named in (baseline, candidate))
-    findings = _found(before, after, guard, absolute=absolute)
-    for name, file in exported:
-        _write(file, json_text(without_secrets(exports.EXPORTS[name](after.run))))
-    if as_json:
-        print_json(exports.document(findings))
+    sides = [
+        (shown(str(side.path)), [without_hosts(one, ignored) for one in side.reports])
+        for side in (before, after)
+    ]
+    findings = report_findings.found(sides[0], sides[1], guard=guard)
+    view = of_reports(findings)
+    _show(findings, view, exports.document_of_reports(findings, view) if as_json else None)
+
+
+def _show(
+    findings: Findings | report_findings.ReportFindings,
+    view: View,
+    document: dict[str, Any] | None,
+) -> None:
+    """Print the screen, or the document; report to the CI; end with the code of the outcome."""
+    if document is not None:
+        print_json(document)
     else:
         screen = Screen()
-        screen.print(comparison.screen(findings, width=screen.width))
-    report_to_ci(markdown.comparison(findings), _annotation(findings), stderr=as_json)
-    if findings.outcome != FINE:
+        screen.print(comparison.screen(view, width=screen.width))
+    annotation = Annotation(view.headline, "\n".join(view.in_full), view.place)
+    report_to_ci(
+        markdown.comparison(view),
+        annotation if view.fails else None,
+        stderr=document is not None,
+    )
+    if view.fails:
         raise typer.Exit(GATE_FAILED if findings.outcome == REGRESSION else NOT_COMPARABLE)
 
 
-def _annotation(findings: Findings) -> Annotation | None:
-    if findings.outcome == FINE:
-        return None
-    return Annotation(sentences.headline(findings), "\n".join(sentences.in_full(findings)))
+OF_REPORTS, OF_RESULTS = "reports of a program", "results of keptalive bench"
 
 
-def _found(
+def _refuse(whose: str, options: Mapping[str, object]) -> None:
+    """Refuse an option that means nothing for what is compared."""
+    for option, value in options.items():
+        if value:
+            raise UsageError(f"{option} is for {whose}. Next: leave it out.")
+
+
+def _pattern(written: str) -> HostPattern:
+    try:
+        return host_pattern(written.strip())
+    except ValueError as error:
+        raise UsageError(f'--ignore: "{written}" must be {error}.') from None
+
+
+def _of_results(
     before: results.Saved, after: results.Saved, guard: Guard, *, absolute: bool
 ) -> Findings:
+    before, after = _valid(before), _valid(after)
     sides = [(_source(saved), saved.run) for saved in (before, after)]
     gate = gate_of(after.run.plan, source=f"The result {after.path}")
     return Findings(

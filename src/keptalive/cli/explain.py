@@ -11,6 +11,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
+from keptalive.anonymizing.report import anonymized
 from keptalive.bounded import refuse_device
 from keptalive.cli.output import Screen, print_json
 from keptalive.logs import explain as explaining
@@ -24,9 +25,20 @@ HOSTS_SHOWN = 20
 
 
 def explain(
-    log: Annotated[str, typer.Argument(help="A debug log, gzip too; - reads standard input.")],
+    logs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LOG...",
+            help="A debug log, gzip too; - reads standard input. Of a rotated log, all its files: "
+            "they are read in the order of their times.",
+        ),
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the report as JSON instead.")
+    ] = False,
+    anonymize: Annotated[
+        bool,
+        typer.Option("--anonymize", help="Rename hosts and paths in the report."),
     ] = False,
 ) -> None:
     """Explain from a debug log why connections were opened, as far as a log shows it.
@@ -39,11 +51,14 @@ def explain(
 
     tail -n +1 -F LOG | keptalive explain -
     """
-    if log != "-":
+    for log in logs:
         with suppress(OSError, ValueError):  # reported where it is opened
-            refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
+            if log != "-":
+                refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     with _counter() as show:
-        report = explaining.explained(log, show=show)
+        report = explaining.explained(*logs, show=show)
+    if anonymize:
+        report = anonymized(report)
     if as_json:
         print_json(as_plain(report))
     else:

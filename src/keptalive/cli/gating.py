@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from rich.text import Text
 
+from keptalive.anonymizing.report import Anonymizer
 from keptalive.cli.ci import Annotation, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_JUDGED
 from keptalive.cli.output import Screen
@@ -20,25 +21,33 @@ from keptalive.render.terminal.layout import Hanging
 from keptalive.run.collect import Ran
 
 
-def gated(ran: Ran, report: Report, limits: ProgramLimits | None) -> int:
+def gated(
+    ran: Ran, report: Report, limits: ProgramLimits | None, names: Anonymizer | None = None
+) -> int:
     """Judge a program's report, and say what became of it.
 
     Args:
         ran: how the program ended.
         report: of it.
         limits: None if nothing is limited: then only the CI's summary is written.
+        names: the other names that hosts, files and paths have in all that is shown.
 
     Returns:
         the program's own exit code; if that is 0, 1 for a broken limit, 2 for one not judged.
     """
+    seen = report if names is None else names.report
     if limits is None:
-        report_to_ci(markdown_report.of_report(report), None, stderr=True)
+        report_to_ci(markdown_report.of_report(seen), None, stderr=True)
         return ran.exit_code
     judgement = judge(report, limits, ran.doubts)
-    lines = [*map(shown, sentences.lines(judgement, exit_code=ran.exit_code))]
-    _print(lines, sentences.cures(judgement), "green" if judgement.holds else "red")
-    summary = markdown_report.of_report(report, lines, broken=bool(judgement.broken))
-    report_to_ci(summary, _annotation(judgement, lines), stderr=True)
+    lines = sentences.lines(judgement, exit_code=ran.exit_code)
+    cures, place = sentences.cures(judgement), _place(judgement)
+    if names is not None:  # a CI would show the file of the place
+        lines, cures, place = [*map(names.text, lines)], [*map(names.text, cures)], ""
+    lines = [*map(shown, lines)]
+    _print(lines, cures, "green" if judgement.holds else "red")
+    summary = markdown_report.of_report(seen, lines, broken=bool(judgement.broken))
+    report_to_ci(summary, _annotation(judgement, lines, place), stderr=True)
     if ran.exit_code or judgement.holds:
         return ran.exit_code
     return GATE_FAILED if judgement.broken else NOT_JUDGED
@@ -53,11 +62,11 @@ def _print(lines: Sequence[str], cures: Sequence[str], style: str) -> None:
             narrator.print(Hanging(Text(f"→ {shown(cure)}", style="cyan")))
 
 
-def _annotation(judgement: Judgement, lines: list[str]) -> Annotation | None:
+def _annotation(judgement: Judgement, lines: list[str], place: str) -> Annotation | None:
     if judgement.holds:
         return None
     what = sentences.BROKEN if judgement.broken else sentences.UNJUDGED
-    return Annotation(f"keptalive run: {what}", "\n".join(lines), _place(judgement))
+    return Annotation(f"keptalive run: {what}", "\n".join(lines), place)
 
 
 def _place(judgement: Judgement) -> str:

@@ -10,8 +10,12 @@ from keptalive.errors import UsageError
 _GROUPS = {"counts": COUNTS, "nothing": (), **{measure: (measure,) for measure in MEASURES}}
 
 
-def guard_of(values: Sequence[str]) -> Guard:
-    """The guard for the values of this option; the default one without any.
+def guard_of(values: Sequence[str], default: Guard | None = None) -> Guard:
+    """The guard for the values of this option.
+
+    Args:
+        values: as written.
+        default: the guard without any; all measures, unless given.
 
     Raises:
         UsageError: an unknown word, a threshold that is not a percentage above 0, or "nothing"
@@ -19,7 +23,7 @@ def guard_of(values: Sequence[str]) -> Guard:
     """
     words = [word.strip() for value in values for word in value.split(",")]
     if not words:
-        return Guard()
+        return default or Guard()
     if "nothing" in words and len(words) > 1:
         raise UsageError(
             '--fail-on: "nothing" cannot be combined with other words: it never fails.'

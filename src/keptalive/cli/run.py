@@ -65,6 +65,14 @@ def run(
     max_opened: MaxOpenedOption = None,
     ignore: IgnoreOption = None,
     forbid: ForbidOption = None,
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="Save the report as results/run-TIME.json, for compare."),
+    ] = False,
+    anonymize: Annotated[
+        bool,
+        typer.Option("--anonymize", help="Rename hosts, files and paths in the report."),
+    ] = False,
 ) -> None:
     """Run a program, then explain why each connection was opened, its cost and the fix.
 
@@ -84,5 +92,7 @@ def run(
         max_opened=tuple(max_opened or ()),
         ignore=tuple(ignore or ()),
         forbid=tuple(forbid or ()),
+        save=save,
+        anonymize=anonymize,
     )
     raise typer.Exit(running.run(options))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from keptalive.run import launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from keptalive.cli.settings import Settings
     from keptalive.compare.program_limits import ProgramLimits
     from keptalive.records.report import Report
 
@@ -35,6 +36,8 @@ class Options(NamedTuple):
         json_file: where the report goes too.
         timeline: each request is recorded.
         max_opened, ignore, forbid: the values of these options.
+        save: the report is saved in ``results/``; the project may have settled that too.
+        anonymize: hosts, files and paths have other names in it.
     """
 
     program: tuple[str, ...]
@@ -44,6 +47,8 @@ class Options(NamedTuple):
     max_opened: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
+    save: bool = False
+    anonymize: bool = False
 
 
 def plain_options(words: Sequence[str]) -> Options | None:
@@ -62,6 +67,10 @@ def plain_options(words: Sequence[str]) -> Options | None:
             options = options._replace(module=True)
         elif word == "--timeline":
             options = options._replace(timeline=True)
+        elif word == "--save":
+            options = options._replace(save=True)
+        elif word == "--anonymize":
+            options = options._replace(anonymize=True)
         elif name == "--json" and (has_value or rest):
             value = value if has_value else rest.pop(0)
             if not value or value.startswith("-"):
@@ -93,9 +102,16 @@ def run(options: Options) -> int:
 
 
 def _run(options: Options) -> int:
-    limits = _limits(options)
+    from keptalive.cli.settings import settings
+
+    found = settings()
+    limits, options = _limits(options, found), options._replace(save=options.save or found.save)
     if options.json_file is not None:
         _check_writable(options.json_file)  # found out before the program runs
+    if options.save:
+        from keptalive.results.storing import RESULTS, check_writable
+
+        check_writable(RESULTS, next_step="keptalive run --json FILE, where you may write")
     collects = gc.isenabled()
     gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
     try:
@@ -106,11 +122,9 @@ def _run(options: Options) -> int:
             gc.enable()
 
 
-def _limits(options: Options) -> ProgramLimits | None:
+def _limits(options: Options, found: Settings) -> ProgramLimits | None:
     """What the program may do; None if nothing is limited."""
-    from keptalive.cli.settings import settings
-
-    found, given = settings(), (options.max_opened, options.ignore, options.forbid)
+    given = (options.max_opened, options.ignore, options.forbid)
     if not any((*given, found.max_opened, found.forbid)):
         return None
     from keptalive.cli.program_limits import limits_of
@@ -124,16 +138,21 @@ def _watched(options: Options, limits: ProgramLimits | None) -> int:
     from keptalive.run.final_report import report_of
 
     report = report_of(ran, program, module=module)
-    _show(report, options.json_file)
+    names = None
+    if options.anonymize:
+        from keptalive.anonymizing.report import Anonymizer
+
+        names = Anonymizer(report)
+    _show(names.report if names is not None else report, options)
     if limits is None and not ON_GITHUB & os.environ.keys():
         return ran.exit_code
     from keptalive.cli.gating import gated
 
-    return gated(ran, report, limits)
+    return gated(ran, report, limits, names)
 
 
-def _show(report: Report, json_file: Path | None) -> None:
-    """On standard error and in the file, as far as they take it: the program's code is to last."""
+def _show(report: Report, options: Options) -> None:
+    """On standard error and in files, as far as they take it: the program's code is to last."""
     from functools import cache
 
     from keptalive.cli.output import Screen
@@ -145,14 +164,27 @@ def _show(report: Report, json_file: Path | None) -> None:
     with suppress(OSError):
         narrator.print()
         narrator.print(report_screen.screen(with_texts(report, cache(shown))))
-    if json_file is not None:
+    with suppress(OSError):
+        for line in _kept(report, options):
+            narrator.print(line, soft_wrap=True)
+
+
+def _kept(report: Report, options: Options) -> Iterator[str]:
+    """Write the report to files: what is to be said of that."""
+    if options.json_file is not None:
         from keptalive.results.reports import to_json
 
         try:
-            json_file.write_text(to_json(report) + "\n", encoding="utf-8")
+            options.json_file.write_text(to_json(report) + "\n", encoding="utf-8")
         except OSError as error:
-            with suppress(OSError):
-                narrator.print(f"keptalive: {_unwritable(json_file, error)}", soft_wrap=True)
+            yield f"keptalive: {_unwritable(options.json_file, error)}"
+    if options.save:
+        from keptalive.results.storing import RESULTS, save_report
+
+        try:
+            yield f"Saved {save_report(report, RESULTS)}"
+        except UsageError as error:
+            yield f"keptalive: {error}"
 
 
 def _check_writable(file: Path) -> None:

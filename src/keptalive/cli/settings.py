@@ -26,12 +26,14 @@ class Settings(NamedTuple):
         source: the file, as seen from the working directory; empty if there is none.
         max_opened: numbers of connections by host, "*" for all; None if not limited.
         ignore, forbid: hosts and causes, as written.
+        save: `keptalive run` saves each report.
     """
 
     source: str = ""
     max_opened: Mapping[str, int] | None = None
     ignore: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
+    save: bool = False
 
     def of(self, key: str) -> str:
         """How a sentence names one of the keys: ``max_opened in pyproject.toml``."""
@@ -110,11 +112,18 @@ def _words(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _yes_or_no(value: Any) -> bool:
+    if value is not True and value is not False:
+        raise ValueError("true or false")
+    return value
+
+
 # Each key, and what makes its value a field of `Settings`, or raises ValueError
 KEYS: Mapping[str, Callable[[Any], Any]] = {
     "max_opened": _numbers,
     "ignore": _words,
     "forbid": _words,
+    "save": _yes_or_no,
 }
 
 

@@ -26,6 +26,11 @@ class Source:
     commit: str | None
     machine: str
 
+    @property
+    def reports(self) -> int:
+        """A result is one file."""
+        return 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
@@ -86,6 +91,7 @@ class Findings:
 # -- What differs around the runs ----------------------------------------------------------------
 
 TARGET = "plan's target"  # the name of a `Difference`
+PROGRAM = "program"  # likewise, of reports
 _VERSIONS = ("python", "requests", "urllib3", "keptalive", "openssl", "ca_certificates")
 _IN_ROWS = ("strategies", "scenarios")
 
@@ -100,10 +106,7 @@ def differences(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
     ]
     gates = [_limits_in_words(run.plan.get("gate")) for run in (baseline, candidate)]
     sides.append(("plan's gate", gates[0], gates[1]))
-    sides += [
-        (name.replace("_", " "), baseline.environment.get(name), candidate.environment.get(name))
-        for name in _VERSIONS
-    ]
+    sides += versions(baseline.environment, candidate.environment)
     sides += [
         (
             f"{baseline.strategies[name].label}'s settings",
@@ -118,6 +121,13 @@ def differences(baseline: Run, candidate: Run) -> tuple[Difference, ...]:
         for name, before, after in sides
         if plain(before) != plain(after)
     )
+
+
+def versions(
+    baseline: Mapping[str, object], candidate: Mapping[str, object]
+) -> list[tuple[str, object, object]]:
+    """The name of each version that counts, and its value in both environments."""
+    return [(name.replace("_", " "), baseline.get(name), candidate.get(name)) for name in _VERSIONS]
 
 
 def _limits_in_words(gate: object) -> str | None:

@@ -5,6 +5,7 @@ Pure: `keptalive run --forbid` and pytest's marker judge with it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -101,8 +102,13 @@ def _of_host(host: HostReport, forbidden: frozenset[str]) -> Iterator[ForbiddenO
 
 def places_of(cause: Cause) -> tuple[str, ...]:
     """Where in the program connections with this cause come from, the most frequent first."""
-    counts: dict[str, int] = {}
+    return tuple(counted_places_of(cause))
+
+
+def counted_places_of(cause: Cause) -> dict[str, int]:
+    """The same, and how often each."""
+    counts: Counter[str] = Counter()
     for name, places in cause.facts.items():
         if name.endswith(_AT) and not name.endswith(_BESIDE) and isinstance(places, Mapping):
-            counts.update({place: counts.get(place, 0) + n for place, n in places.items()})
-    return tuple(sorted(counts, key=lambda place: -counts[place]))
+            counts.update({place: n for place, n in places.items() if isinstance(n, int)})
+    return dict(counts.most_common())

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from keptalive import logs
+from keptalive.causes.findings.environment import http2_finding
 from keptalive.errors import UsageError
+from keptalive.logs import rotation
 from keptalive.logs.accounting import LogLedger
 from keptalive.logs.httpcore.accounting import HttpcoreLedger
 from keptalive.logs.httpcore.report import with_httpcore
 from keptalive.logs.live import live_pieces
 from keptalive.logs.messages import is_redacted
+from keptalive.logs.reader import Reading, read
 from keptalive.logs.report import report
+from keptalive.logs.rotation import Turns
+from keptalive.quantities import listed
 from keptalive.records.report import Report
 
 HOW_TO_LOG = (
@@ -30,19 +34,20 @@ class SoFar:
     opened: int
 
 
-def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Report:
-    """The report of a log: a path, or "-" for standard input.
+def explained(*logs: str, show: Callable[[SoFar], None] = lambda _: None) -> Report:
+    """The report of a log: a path, or "-" for standard input; or of the parts of a rotated one.
 
     A pipe is read as it comes, until it ends or Ctrl-C is pressed.
 
     Args:
-        log: where it is.
+        logs: where it is; parts in any order.
         show: called now and then while a pipe is open.
 
     Raises:
         UsageError: it cannot be read, or has nothing of urllib3's or httpx's pools that can be
             read.
     """
+    turns = rotation.ordered(logs)
     ledger, httpcore = LogLedger(), HttpcoreLedger()
 
     def show_so_far() -> None:
@@ -50,7 +55,7 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
         requests, opened = map(sum, totals)
         show(SoFar(lines=reading.lines, requests=requests, opened=opened))
 
-    reading = logs.read(log, pieces=lambda stream: live_pieces(stream, show_so_far))
+    reading = read(*turns.names, pieces=lambda stream: live_pieces(stream, show_so_far))
     for seen in reading:
         ledger.record(seen, knows_threads=reading.knows_threads)
         if reading.steps:
@@ -59,7 +64,7 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
     of_urllib3 = reading.urllib3_lines and not mostly_broken
     if not of_urllib3 and not reading.httpcore.lines:
         raise UsageError(nothing_in(reading))
-    warnings = tuple(_warnings(reading, ledger))
+    warnings = (*_of_parts(reading, turns), *_warnings(reading, ledger))
     explained = Report(source="log", warnings=warnings)
     if of_urllib3:
         explained = report(
@@ -68,6 +73,7 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
             knows_zone=reading.knows_zone,
             warnings=warnings,
         )
+        explained = _with_http2(explained, reading)
     if not reading.httpcore.lines:
         return explained
     return with_httpcore(
@@ -78,8 +84,19 @@ def explained(log: str, *, show: Callable[[SoFar], None] = lambda _: None) -> Re
     )
 
 
-def nothing_in(reading: logs.Reading) -> str:
+def _with_http2(report: Report, reading: Reading) -> Report:
+    return (
+        replace(report, findings=(*report.findings, http2_finding({}))) if reading.http2 else report
+    )
+
+
+def nothing_in(reading: Reading) -> str:
     """Why there is nothing to explain, and what to do."""
+    if reading.parts > 1:
+        return (
+            f"None of these {reading.parts} logs has a line of urllib3's or httpcore's that can be "
+            f"read (lines: {reading.lines}).\n{HOW_TO_LOG}"
+        )
     if not reading.bytes and not reading.ended_early:
         return f"{reading.name} is empty.\n{HOW_TO_LOG}"
     if reading.ended_early and not reading.lines:
@@ -98,11 +115,26 @@ def nothing_in(reading: logs.Reading) -> str:
     )
 
 
-def _warnings(reading: logs.Reading, ledger: LogLedger) -> Iterator[str]:
+def _of_parts(reading: Reading, turns: Turns) -> Iterator[str]:
+    """What is to be said of several logs."""
+    if turns.as_given:
+        yield (
+            "Not all of these logs have times, so they were read in the order given: "
+            f"{listed(turns.names)}."
+        )
+    for first, second in reading.overlapping:
+        yield (
+            f"{second} begins before {first} ends: they are not parts of one log, and what was "
+            "read as one is not certain. Next: explain each alone."
+        )
+
+
+def _warnings(reading: Reading, ledger: LogLedger) -> Iterator[str]:
     if reading.skipped:
         yield f"Lines of urllib3's that could not be read: {reading.skipped}."
-    if reading.ended_early:
-        yield "The compressed log is damaged, or has no end: the rest is missing."
+    for name in reading.damaged:
+        which = "The compressed log" if reading.parts == 1 else name
+        yield f"{which} is damaged, or has no end: the rest is missing."
     if reading.newest_first:
         yield "This log has its newest line first: it was read from its end."
     yield from _of_copies(reading, *ledger.totals())
@@ -110,7 +142,7 @@ def _warnings(reading: logs.Reading, ledger: LogLedger) -> Iterator[str]:
         yield "Names of hosts are removed from this log: one of them may stand for several hosts."
 
 
-def _of_copies(reading: logs.Reading, requests: int, opened: int) -> Iterator[str]:
+def _of_copies(reading: Reading, requests: int, opened: int) -> Iterator[str]:
     copies = reading.copies
     if copies.removed:
         stands = "Each record stands" if _all_are_copied(reading) else "Records stand"
@@ -130,7 +162,7 @@ def _of_copies(reading: logs.Reading, requests: int, opened: int) -> Iterator[st
         )
 
 
-def _all_are_copied(reading: logs.Reading) -> bool:
+def _all_are_copied(reading: Reading) -> bool:
     copies = reading.copies
     left = reading.urllib3_lines - reading.skipped - copies.removed
     return copies.least == copies.most and copies.removed >= left * (copies.least - 1)

@@ -74,7 +74,7 @@ class Direction:
 
     def _step(self, line: bytes) -> None:
         self._lines += 1
-        at_s = _time_of(line, self._clock)
+        at_s = time_of(line, self._clock)
         if at_s is None:
             return
         self._timed += 1
@@ -89,7 +89,8 @@ class Direction:
         self._last_s, self._last_line = at_s, line
 
 
-def _time_of(line: bytes, clock: Clock) -> float | None:
+def time_of(line: bytes, clock: Clock) -> float | None:
+    """When this line was written, by its beginning; None if that does not say it."""
     if line.startswith(b"{"):
         record, _ = record_of(line, clock)
         return record.at_s if record is not None else None

@@ -1,9 +1,10 @@
-"""Reading a log from its first byte to its last event."""
+"""Reading a log, or the parts of one, from its first byte to its last event."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
 from keptalive.errors import UsageError
@@ -16,6 +17,11 @@ from keptalive.logs.scanner import Scanner
 from keptalive.logs.source import decoded, opened, pieces_of
 from keptalive.logs.threads import Threads
 
+Source = str | os.PathLike[str] | BinaryIO
+
+_HTTP2 = re.compile(rb'://[^\s"]+ \\{0,7}"[A-Z]+ [^\s"]+ HTTP/2\\{0,7}" \d{3} ')
+_OUT_OF_ORDER_S = 5.0  # what lines of several threads or processes are out of order by, at most
+
 
 class Reading(Tally):
     """Iterates over what urllib3's lines in one log mean, a list for each block of the log.
@@ -26,23 +32,30 @@ class Reading(Tally):
     ``binary`` that what is read does not begin as text does; ``newest_first`` that it was read from
     its end, since its times fall; ``copies`` which records it has several times. ``steps`` are what
     httpcore's and httpx's lines say in the block of the last list; ``httpcore`` counts them.
+    ``http2`` says that responses came by urllib3's own HTTP/2. Of several logs, ``damaged``
+    names those that ended early, and ``overlapping`` the pairs of which the second begins before
+    the first has ended.
     """
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | BinaryIO,
+        sources: Sequence[Source],
         *,
         pieces: Callable[[BinaryIO], Iterator[bytes]] = pieces_of,
     ) -> None:
         super().__init__()
-        self._source = source
+        self._sources = sources
         self._pieces = pieces
         self._threads = Threads()
         self.copies = Copies()
-        self.newest_first = False
+        self.newest_first = self.http2 = False
         self._scanner = Scanner(self, self._threads, self.copies)
         self.httpcore = HttpcoreScanner()
         self.steps: list[SeenStep] = []
+        self.damaged: list[str] = []
+        self.overlapping: list[tuple[str, str]] = []
+        self._part = self._last_part = 0
+        self._last_s: float | None = None
         self._seen = self._read()
 
     def __iter__(self) -> Iterator[list[Seen]]:
@@ -53,8 +66,13 @@ class Reading(Tally):
 
     @property
     def name(self) -> str:
-        """What to call the log."""
-        return "standard input" if self._source == "-" else str(self._source)
+        """What to call the log; of several, the part that is read just now."""
+        return _name_of(self._sources[self._part])
+
+    @property
+    def parts(self) -> int:
+        """How many logs are read, one after the other."""
+        return len(self._sources)
 
     @property
     def knows_threads(self) -> bool:
@@ -71,38 +89,67 @@ class Reading(Tally):
 
     def _read(self) -> Iterator[list[Seen]]:
         try:
-            with opened(self._source) as stream:
-                pieces = decoded(self._pieces(stream), self._damaged)
-                pieces = in_order(pieces, stream, self._on_reversed)
-                for block in blocks(pieces, self, self._scanner.too_long):
-                    self.steps = self.httpcore.seen(block) if block else []
-                    yield self._scanner.seen(block) if block else self._scanner.pause()
-                self.steps = []
-                yield self._scanner.finish()
+            for block in blocks(self._all_pieces(), self, self._scanner.too_long):
+                self.steps = self.httpcore.seen(block) if block else []
+                seen = self._scanner.seen(block) if block else self._scanner.pause()
+                if len(self._sources) > 1:
+                    self._look_for_overlap(seen)
+                self.http2 = self.http2 or (b"HTTP/2" in block and bool(_HTTP2.search(block)))
+                yield seen
+            self.steps = []
+            yield self._scanner.finish()
         except OSError as error:
             raise UsageError(
                 f"The log cannot be read: {self.name}: {error.strerror or error}."
             ) from error
+
+    def _all_pieces(self) -> Iterator[bytes]:
+        """Of all parts: each ends with whole lines, so that no block has lines of two."""
+        for part, source in enumerate(self._sources):
+            self._part, last = part, b""
+            with opened(source) as stream:
+                pieces = decoded(self._pieces(stream), self._damaged)
+                for piece in in_order(pieces, stream, self._on_reversed):
+                    last = piece[-1:] or last
+                    yield piece
+            if last not in (b"", b"\n") and part < len(self._sources) - 1:
+                yield b"\n"
+
+    def _look_for_overlap(self, seen: Sequence[Seen]) -> None:
+        times = [at_s for _, at_s, _ in seen] + [step.at_s for step in self.steps]
+        known = [at_s for at_s in times if at_s is not None]
+        if not known:
+            return
+        last_s = max(known) if self._last_s is None else max(self._last_s, *known)
+        began_s = min(known) if self._part != self._last_part else last_s
+        if self._last_s is not None and began_s < self._last_s - _OUT_OF_ORDER_S:
+            first, second = self._sources[self._last_part], self._sources[self._part]
+            self.overlapping.append((_name_of(first), _name_of(second)))
+        self._last_part, self._last_s = self._part, last_s
 
     def _on_reversed(self) -> None:
         self.newest_first = True
 
     def _damaged(self) -> None:
         self.ended_early = True
+        self.damaged.append(self.name)
+
+
+def _name_of(source: Source) -> str:
+    return "standard input" if source == "-" else str(source)
 
 
 def read(
-    source: str | os.PathLike[str] | BinaryIO,
-    *,
+    *sources: Source,
     pieces: Callable[[BinaryIO], Iterator[bytes]] = pieces_of,
 ) -> Reading:
     """Read a debug log: a path, "-" for standard input, or a binary stream; gzip is unpacked.
 
     Args:
-        source: what to read.
+        sources: what to read; of several, the oldest first.
         pieces: how, once it is open.
 
     Raises:
-        UsageError: while iterating, if the log cannot be read.
+        UsageError: while iterating, if a log cannot be read.
     """
-    return Reading(source, pieces=pieces)
+    return Reading(sources, pieces=pieces)

@@ -51,6 +51,8 @@ class ProcessRecord:
         left_open: connections that are open now, or were when the watch ended.
         left_at: where in the program their Sessions were made: a place for each connection.
         warnings: what is to be said of the watch itself, in sentences.
+        is_whole: the record reaches to the end of its process; else to its last new connection: it
+            was killed, or still runs.
     """
 
     process: int
@@ -66,3 +68,4 @@ class ProcessRecord:
     left_open: int = 0
     left_at: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    is_whole: bool = True

@@ -63,6 +63,8 @@ class HostReport:
 
     Attributes:
         perfect: how many connections perfect reuse would have opened.
+        is_lower_bound: a process that used this route was killed, or still ran: what it did after
+            its last note is not counted, so all counts and ``perfect.least`` are lower bounds.
         seconds_saved: the share of ``seconds_opening`` that perfect reuse would have saved.
         requests_per_connection: of the connections on which a response came.
         connection_lifetime_s: of the connections that were opened, from the attempt to the end.
@@ -86,6 +88,7 @@ class HostReport:
     discarded: int | None = None
     pool_size: int | None = None
     perfect: Range | None
+    is_lower_bound: bool = False
     most_at_once: int | None
     seconds_opening: float | None
     seconds_saved: float | None
@@ -176,6 +179,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LostProcess:
+    """A process that left without a report: killed, or ended by other means than Python's.
+
+    Attributes:
+        process: its id.
+        program: the script, or the name of one of multiprocessing's processes; empty if unknown.
+        seen: its connections are counted, up to its last note; else it had noted none.
+        missed: how many new connections it had after that note; they are not counted.
+    """
+
+    process: int
+    program: str = ""
+    seen: bool = False
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that was found out about one program, log or traced round.
 
@@ -192,7 +212,9 @@ class Report:
         left_each: how many of these connections each such place has.
         unclosed_at: where Sessions were made that nobody closed before they were collected, and how
             many connections they had open.
+        lost: the processes that left without a report.
         warnings: what limits the truth of all this, in sentences.
+        doubts: those of them after which connections may be missing here.
     """
 
     schema: int = SCHEMA
@@ -210,4 +232,6 @@ class Report:
     left_at: tuple[str, ...] = ()
     left_each: tuple[int, ...] = ()
     unclosed_at: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[LostProcess, ...] = ()
     warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()

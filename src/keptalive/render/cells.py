@@ -64,13 +64,14 @@ def _ratio(value: float) -> str:
 
 def percent(change: Interval) -> str:
     """A relative change with its interval: "+4.1 % [-0.9, +9.0]"."""
-    shown = f"{_signed(change.median)} %"
+    shown = f"{signed_percent(change.median)} %"
     if change.low is None or change.high is None:
         return shown
-    return f"{shown} [{_signed(change.low)}, {_signed(change.high)}]"
+    return f"{shown} [{signed_percent(change.low)}, {signed_percent(change.high)}]"
 
 
-def _signed(share: float) -> str:
+def signed_percent(share: float) -> str:
+    """A share as a change in percent, without its sign: "+4.1", "-12"."""
     value = 100 * share
     return f"{value:+.0f}" if abs(value) >= 9.95 else f"{value:+.1f}"
 

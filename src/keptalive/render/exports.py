@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import asdict
 from typing import Any
 
 from keptalive.bench.summary import reference_strategy
 from keptalive.compare.findings import Findings
-from keptalive.compare.verdicts import COUNTS
+from keptalive.compare.report_findings import ReportFindings
+from keptalive.compare.reports import Route, Row
+from keptalive.compare.verdicts import COUNTS, Guard
 from keptalive.records.run import Interval, Run, StrategySummary
-from keptalive.render import sentences
+from keptalive.render.comparison_view import View
 
 SCHEMA = 1
 
 # -- compare --json ------------------------------------------------------------------------------
 
 
-def document(findings: Findings) -> dict[str, Any]:
-    """The comparison, whole."""
+def document(findings: Findings, view: View) -> dict[str, Any]:
+    """The comparison of two results, whole."""
     comparison = findings.comparison
     return {
-        "schema": SCHEMA,
-        "outcome": findings.outcome,
-        "sentences": sentences.verdict(findings),
-        "baseline": asdict(findings.baseline),
-        "candidate": asdict(findings.candidate),
-        "differences": [asdict(difference) for difference in findings.differences],
-        "warnings": list(findings.warnings),
+        **_shared(findings, view, comparison.guard),
         "absolute": comparison.absolute,
-        "fail_on": {
-            "measures": sorted(comparison.guard.measures),
-            "time_threshold": comparison.guard.threshold,
-        },
         "rows": [
             {**asdict(row), "regression": row in comparison.regressions} for row in comparison.rows
         ],
@@ -41,6 +33,53 @@ def document(findings: Findings) -> dict[str, Any]:
         "gate_limits": findings.gate.limits,
         "gate_unjudged": [asdict(limit) for limit in findings.gate.unjudged],
     }
+
+
+def document_of_reports(findings: ReportFindings, view: View) -> dict[str, Any]:
+    """The comparison of reports, whole."""
+    comparison = findings.comparison
+    time, worse = comparison.time, set(comparison.regressions)
+    return {
+        **_shared(findings, view, comparison.guard),
+        "hosts": [_route(route, worse) for route in comparison.routes],
+        "time": None if time is None else _row(time, worse),
+    }
+
+
+def _shared(findings: Findings | ReportFindings, view: View, guard: Guard) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "compared": "reports" if isinstance(findings, ReportFindings) else "results",
+        "outcome": findings.outcome,
+        "sentences": list(view.verdict),
+        "baseline": asdict(findings.baseline),
+        "candidate": asdict(findings.candidate),
+        "differences": [asdict(difference) for difference in findings.differences],
+        "warnings": list(findings.warnings),
+        "fail_on": {"measures": sorted(guard.measures), "time_threshold": guard.threshold},
+    }
+
+
+def _route(route: Route, regressions: Set[Row]) -> dict[str, Any]:
+    return {
+        "host": route.name.host,
+        "via": route.name.via or None,
+        "was": None
+        if route.was is None
+        else {"host": route.was.host, "via": route.was.via or None},
+        "requests": dict(zip(("baseline", "candidate"), route.requests, strict=True)),
+        "perfect": {
+            side: [asdict(one.perfect) for one in counts]
+            for side, counts in (("baseline", route.before), ("candidate", route.after))
+        },
+        "rows": [_row(row, regressions) for row in route.rows],
+        "causes": [{**asdict(one), "change": one.change} for one in route.causes],
+    }
+
+
+def _row(row: Row, regressions: Set[Row]) -> dict[str, Any]:
+    known = {key: value for key, value in asdict(row).items() if key != "route"}
+    return {**known, "regression": row in regressions}
 
 
 # -- github-action-benchmark ---------------------------------------------------------------------

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from keptalive.bench.titles import scenario_title
-from keptalive.compare.findings import Findings
 from keptalive.compare.verdicts import BETTER, WORSE
-from keptalive.render import cells, sentences
+from keptalive.render.comparison_view import SIDES, View
 from keptalive.render.markdown_text import HEADING, safe, table
 
 _MARKS = {WORSE: "**worse**", BETTER: "better"}
 
 
-def comparison(findings: Findings) -> str:
+def comparison(view: View) -> str:
     """The whole comparison; it begins with the verdict."""
     lines = [HEADING, ""]
-    lines += [f"**{safe(line)}**  " for line in sentences.verdict(findings)]
-    lines += ["", safe(sentences.sides(findings)) + "  ", safe(sentences.surroundings(findings))]
-    lines += [line for warning in findings.warnings for line in ("", f"> {safe(warning)}")]
-    for scenario in dict.fromkeys(row.scenario for row in findings.comparison.rows):
-        lines += ["", f"### {safe(scenario_title(scenario))}", ""]
-        lines += table("||baseline:|candidate:|change:|verdict", _rows(findings, scenario))
-        lines += [line for why in sentences.reasons(findings, scenario) for line in ("", safe(why))]
+    lines += [f"**{safe(line)}**  " for line in view.verdict]
+    lines += ["", safe(view.sides) + "  ", safe(view.surroundings)]
+    lines += [line for warning in view.warnings for line in ("", f"> {safe(warning)}")]
+    for one in view.tables:
+        lines += ["", f"### {safe(one.title)}", ""]
+        lines += table(_headings(one.labels), map(_row, one.rows))
+        lines += [line for note in (*one.notes, *one.reasons) for line in ("", safe(note))]
+    lines += [text for line in view.more for text in ("", safe(line))]
     return "\n".join(lines) + "\n"
 
 
-def _rows(findings: Findings, scenario: str) -> Iterator[list[str]]:
-    for row in cells.rows_to_show(findings, scenario):
-        *figures, verdict = cells.cells(findings, row)
-        label = findings.labels[row.strategy]
-        yield [*map(safe, (label, *figures)), _MARKS.get(verdict, safe(verdict))]
+def _headings(labels: int) -> str:
+    *numbers, verdict = SIDES
+    return "|".join([*[""] * labels, *(f"{number}:" for number in numbers), verdict])
+
+
+def _row(cells: tuple[str, ...]) -> list[str]:
+    *others, verdict = cells
+    return [*map(safe, others), _MARKS.get(verdict, safe(verdict))]

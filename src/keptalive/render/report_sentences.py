@@ -16,6 +16,10 @@ RANGE = (
     "The log does not show whether these connections ran in parallel. Lower number: none did; "
     "higher: all did."
 )
+RANGE_OF_LOST = (
+    "A process left without a report. Lower number: it used its open connections one at a time; "
+    "higher: all at once."
+)
 PHASES = {
     "ca_bundle": "CA bundle",
     "dns": "DNS",
@@ -53,7 +57,8 @@ def _numbers(host: HostReport) -> Iterator[str]:
     if host.requests is not None:
         more = host.attempts is not None and host.attempts > host.requests
         sent = f" ({number(host.attempts or 0)} sent in total)" if more else ""
-        yield f"{many(host.requests, 'request')}{sent}"
+        at_least = "at least " if host.is_lower_bound else ""
+        yield f"{at_least}{many(host.requests, 'request')}{sent}"
     if host.opened is None:
         yield from _without_openings(host)
     else:
@@ -67,7 +72,7 @@ def _numbers(host: HostReport) -> Iterator[str]:
 def _connections(host: HostReport, opened: int) -> Iterator[str]:
     silent = host.opened_unanswered or 0
     if opened:
-        yield many(opened, "connection")
+        yield f"{'at least ' if host.is_lower_bound else ''}{many(opened, 'connection')}"
         yield _enough(host, opened)
         yield f"{number(silent)} more never answered" if silent else ""
     elif silent:
@@ -83,7 +88,8 @@ def _enough(host: HostReport, opened: int) -> str:
     if perfect.least < perfect.most:
         return f"{number(perfect.least)} to {number(perfect.most)} would be enough"
     if perfect.least < opened:
-        return f"{number(perfect.least)} would be enough"
+        at_least = "at least " if host.is_lower_bound else ""
+        return f"{at_least}{number(perfect.least)} would be enough"
     return "all necessary" if opened > 1 else ""
 
 

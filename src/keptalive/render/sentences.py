@@ -6,11 +6,15 @@ The same sentences stand above the tables, in the Markdown and in the annotation
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 
 from keptalive.bench.gate import Breach, Gate, Unjudged
 from keptalive.bench.titles import short_title
-from keptalive.compare.findings import BROKEN_GATE, REGRESSION, TARGET, UNKNOWN, Findings, Source
+from keptalive.compare.findings import (
+    BROKEN_GATE,
+    REGRESSION,
+    UNKNOWN,
+    Findings,
+)
 from keptalive.compare.sides import NEW
 from keptalive.compare.verdicts import (
     BETTER,
@@ -19,7 +23,7 @@ from keptalive.compare.verdicts import (
     WORSE,
     Row,
 )
-from keptalive.render.cells import number, wholly
+from keptalive.render.cells import number, signed_percent, wholly
 
 
 def verdict(findings: Findings) -> list[str]:
@@ -185,50 +189,35 @@ def _percent(share: float) -> str:
     return f"{100 * share:g} %"
 
 
-# -- Around the numbers --------------------------------------------------------------------------
+# -- Below the tables ---------------------------------------------------------------------------
 
 
-def sides(findings: Findings) -> str:
-    """Which two are compared: "baseline 3f2a91c (2026-11-20), candidate 7be0d12 (2026-11-24)".
-
-    Of the same commit, or of none, the files are named; of the same name, the paths.
-    """
-    both = (findings.baseline, findings.candidate)
-    named = _names_of(*both)
-    said = [f"{name} ({source.made[:10]})" for name, source in zip(named, both, strict=True)]
-    return f"baseline {said[0]}, candidate {said[1]}"
-
-
-def _names_of(*both: Source) -> list[str]:
-    files = [PurePath(source.path).name for source in both]
-    if files[0] == files[1]:
-        files = [source.path for source in both]
-    commits = [(source.commit or "")[:7] for source in both]
-    if commits[0] != commits[1]:
-        return [commit or file for commit, file in zip(commits, files, strict=True)]
-    return [f"{commit} {file}".strip() for commit, file in zip(commits, files, strict=True)]
+def of_changes(findings: Findings) -> list[str]:
+    """From what changes are computed, where the columns beside them would give other ones."""
+    rows = findings.comparison.rows
+    differing = {row.measure == TIME for row in rows if not _columns_agree(row)}
+    said = []
+    if False in differing:
+        said.append(f"Counts: the columns are means; {OF_DIFFERENCES}.")
+    if True in differing:
+        said.append(
+            "Times: the columns are medians; the change is the median of all ratios of a round of "
+            "the candidate to a round of the baseline."
+        )
+    return said
 
 
-_SHORT = 24
+OF_DIFFERENCES = "the change is the median of all differences between the two sides"
 
 
-def surroundings(findings: Findings) -> str:
-    """What is and what is not the same around them: "same plan, urllib3 2.7.0 -> 2.8.0".
-
-    Another server is always named, other values only if they are short.
-    """
-    said = [
-        f"{difference.name} {difference.baseline} → {difference.candidate}"
-        if difference.name == TARGET
-        or max(len(difference.baseline), len(difference.candidate)) <= _SHORT
-        else f"{difference.name}: not the same"
-        for difference in findings.differences
-    ]
-    if findings.baseline.machine != findings.candidate.machine:
-        said.append("another machine")
-    if not any(difference.name.startswith("plan's") for difference in findings.differences):
-        said.insert(0, "same plan")
-    return ", ".join(said) if len(said) > 1 else f"{said[0]}, same versions"
+def _columns_agree(row: Row) -> bool:
+    """Whether the change, as it is shown, follows from the columns."""
+    if row.change is None or row.baseline is None or row.candidate is None:
+        return True
+    change = row.change.median
+    if row.measure != TIME:
+        return number(row.candidate - row.baseline) == number(change)
+    return signed_percent(row.candidate / row.baseline - 1) == signed_percent(change)
 
 
 def reasons(findings: Findings, scenario: str) -> list[str]:

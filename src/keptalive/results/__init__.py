@@ -11,27 +11,36 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from keptalive.results.either import Reports, read_both
     from keptalive.results.reading import Saved, read
-    from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save
+    from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save, save_report
     from keptalive.results.writing import SCHEMA, document, ours
 
 __all__ = [
     "BASELINE",
     "RESULTS",
     "SCHEMA",
+    "Reports",
     "Saved",
     "check_writable",
     "document",
     "find",
     "ours",
     "read",
+    "read_both",
     "save",
+    "save_report",
 ]
-_READING, _WRITING = ("Saved", "read"), ("SCHEMA", "document", "ours")
+_MODULES = {
+    "either": ("Reports", "read_both"),
+    "reading": ("Saved", "read"),
+    "writing": ("SCHEMA", "document", "ours"),
+    "storing": ("BASELINE", "RESULTS", "check_writable", "find", "save", "save_report"),
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "reading" if name in _READING else "writing" if name in _WRITING else "storing"
+    module = next(module for module, names in _MODULES.items() if name in names)
     return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -56,10 +56,21 @@ def read(path: Path) -> Saved:
     Raises:
         UsageError: it cannot be read, is no result, is damaged, or of another schema.
     """
-    text = _text(path)
-    with _no_collecting():
-        plain = _json(path, text)
-        del text
+    with no_collecting():
+        return result_in(path, json_in(path))
+
+
+def result_in(path: Path, plain: Any) -> Saved:
+    """The result that this JSON is.
+
+    Args:
+        path: where it was read, for errors.
+        plain: of `json_in`.
+
+    Raises:
+        UsageError: it is no result, is damaged, or of another schema.
+    """
+    with no_collecting():
         _refuse_others(path, plain)
         try:
             whole = msgspec.convert(plain, _Whole)
@@ -85,7 +96,7 @@ def _machine(whole: _Whole) -> str:
 
 
 @contextmanager
-def _no_collecting() -> Iterator[None]:
+def no_collecting() -> Iterator[None]:
     """Without the cycle collector, which would look again and again at what is only growing."""
     was = gc.isenabled()
     gc.disable()
@@ -99,9 +110,22 @@ def _no_collecting() -> Iterator[None]:
 # -- What the file is ----------------------------------------------------------------------------
 
 
-def _text(path: Path) -> str:
+def json_in(path: Path, *, largest: int | None = None) -> Any:
+    """What this file holds, its texts as they may be shown.
+
+    Args:
+        path: a result, or a report.
+        largest: its size at most, in bytes; that of a result, unless given.
+
+    Raises:
+        UsageError: it cannot be read, or is no JSON.
+    """
+    return _json(path, _text(path, LARGEST if largest is None else largest))
+
+
+def _text(path: Path, largest: int) -> str:
     try:
-        text = text_of(path, limit=LARGEST, what="The result", next_step=_NAME_ONE)
+        text = text_of(path, limit=largest, what="The result", next_step=_NAME_ONE)
     except FileNotFoundError:
         raise UsageError(f"There is no result {path}. {_NEXT}") from None
     if not text.strip():
@@ -112,7 +136,7 @@ def _text(path: Path) -> str:
 # Enough for a million and a half requests. A file made for nothing else, of empty lists,
 # takes fifty times its size of memory.
 LARGEST = 32 * MIB
-_NAME_ONE = "name a result that keptalive bench made"
+_NAME_ONE = "name a result of keptalive bench, or a report of keptalive run --json"
 _NEXT = f"Next: {_NAME_ONE}."
 _TAIL = 6  # a constant that is cut off is noticed up to this many characters before the end
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -64,7 +64,20 @@ def read(path: Path) -> Report:
     Raises:
         UsageError: it cannot be read, is no report, is damaged, or of a newer schema.
     """
-    whole = _ours(path, _json(path, _text(path)))
+    return report_in(path, _json(path, _text(path)))
+
+
+def report_in(path: Path, plain: Any) -> Report:
+    """The report that this JSON is.
+
+    Args:
+        path: where it was read, for errors.
+        plain: what the file holds.
+
+    Raises:
+        UsageError: it is no report, is damaged, or of a newer schema.
+    """
+    whole = _ours(path, plain)
     try:
         report = msgspec.convert(each_text(whole, _once(shown)), Report)
     except msgspec.ValidationError as error:
@@ -99,8 +112,13 @@ def _json(path: Path, text: str) -> Any:
         raise _damaged(path, str(error)) from None
 
 
+def is_report(plain: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether this JSON is a report, or was one."""
+    return isinstance(plain, dict) and {"schema", "source"} <= plain.keys()
+
+
 def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
-    if not isinstance(whole, dict) or not {"schema", "source"} <= whole.keys():
+    if not is_report(whole):
         is_result = isinstance(whole, dict) and "keptalive" in whole
         what = "a result of keptalive bench" if is_result else "other JSON"
         raise UsageError(f"{path} is {what}, not a report. Next: {_NEXT}.")

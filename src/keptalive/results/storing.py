@@ -6,20 +6,27 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from keptalive.errors import UsageError
+from keptalive.records.report import Report
 from keptalive.text import as_json
 
 RESULTS = Path("results")
 BASELINE = RESULTS / "baseline"
+REPORT = "run-"  # how the names of reports begin; those of results of bench begin with their time
+IGNORING = ".gitignore"
+_IGNORED = f"# Reports of keptalive run: they name hosts and files.\n{REPORT}*.json\n"
 
 # -- Writing -------------------------------------------------------------------------------------
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(
+    folder: Path, *, next_step: str = "--results FOLDER, where you may write"
+) -> None:
     """Find out before a minute's measuring, rather than after, that nothing can be saved.
 
     Raises:
@@ -31,8 +38,7 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise UsageError(
-            f"Results cannot be written to {folder}: {error.strerror}. "
-            "Next: --results FOLDER, where you may write."
+            f"Results cannot be written to {folder}: {error.strerror}. Next: {next_step}."
         ) from None
 
 
@@ -52,6 +58,34 @@ def save(contents: Mapping[str, Any], folder: Path) -> Path:
         raise UsageError(
             f"The result cannot be written to {folder}: {error.strerror}. {kept}"
         ) from None
+
+
+def save_report(report: Report, folder: Path) -> Path:
+    """Write a report to ``run-TIME.json``, whole or not at all; say where.
+
+    Git ignores it: a folder without a ``.gitignore`` gets one.
+
+    Raises:
+        UsageError: as of `save`.
+    """
+    from keptalive.results.reports import to_json  # results do without it
+
+    text = to_json(report) + "\n"
+    stamp = f"{REPORT}{datetime.now(timezone.utc):%Y-%m-%dT%H%M%S}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _ignore_reports(folder / IGNORING)
+        return _write(text, folder, stamp)
+    except OSError as error:
+        kept = _keep_elsewhere(text, stamp)
+        raise UsageError(
+            f"The report cannot be written to {folder}: {error.strerror}. {kept}"
+        ) from None
+
+
+def _ignore_reports(file: Path) -> None:
+    with suppress(FileExistsError), file.open("x", encoding="utf-8") as ignored:
+        ignored.write(_IGNORED)
 
 
 def _keep_elsewhere(text: str, stamp: str) -> str:
@@ -92,11 +126,26 @@ def _link_under_free_name(unfinished: Path, folder: Path, stem: str) -> Path:
 # -- Finding -------------------------------------------------------------------------------------
 
 
-def find(named: Path) -> Path:
-    """The file that is meant: a file, the newest result in a folder, or a name in ``results/``.
+def find(named: Path, *, reports: bool | None = None) -> Path:
+    """The file that is meant: a file, the newest one in a folder, or a name in ``results/``.
+
+    Args:
+        named: what the user wrote.
+        reports: of a folder, whether it is the newest report of `save_report` that is wanted, or
+            the newest result of ``bench``; None for the newest of both.
 
     Raises:
-        UsageError: there is nothing of that name, or no result in that folder.
+        UsageError: there is nothing of that name, or nothing like that in that folder.
+    """
+    place = locate(named)
+    return newest_in(place, reports=reports) if place.is_dir() else place
+
+
+def locate(named: Path) -> Path:
+    """The file or the folder of this name, or of this name in ``results/``.
+
+    Raises:
+        UsageError: there is none.
     """
     candidates = (named, RESULTS / named, RESULTS / f"{named}.json")
     try:
@@ -105,28 +154,58 @@ def find(named: Path) -> Path:
         raise UsageError(f"{named} cannot be read: {error.strerror}.") from None
     if found is None:
         raise UsageError(f"There is no result {named}. Next: {_next_step(named)}")
-    if found.is_dir():
-        return _newest(found)
     return found
 
 
-def _newest(folder: Path) -> Path:
+def newest_in(folder: Path, *, reports: bool | None = None) -> Path:
+    """The newest file in a folder.
+
+    Args:
+        folder: where.
+        reports: the newest report of `save_report` is wanted, or the newest result of ``bench``;
+            None for the newest of both.
+
+    Raises:
+        UsageError: there is none, or the folder cannot be read.
+    """
+    for path in files_in(folder):
+        if reports in (None, is_named_as_report(path)):
+            return path
+    if reports:
+        raise UsageError(
+            f"There is no report in {folder}. Next: keptalive run --save PROGRAM saves one."
+        )
+    raise UsageError(f"There is no result in {folder}. Next: {_next_step(folder)}")
+
+
+def is_named_as_report(path: Path) -> bool:
+    """Whether the file has the name of a saved report."""
+    return path.name.startswith(REPORT)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The results and reports in a folder, the newest first.
+
+    Raises:
+        UsageError: the folder cannot be read.
+    """
     try:
-        results = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
-        if results:
-            return max(results, key=_made)
+        files = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+        return sorted(files, key=_made, reverse=True)
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
-    raise UsageError(f"There is no result in {folder}. Next: {_next_step(folder)}")
 
 
 def _next_step(named: Path) -> str:
     if named == BASELINE:
-        return f"keptalive bench --results {BASELINE} makes a baseline."
-    return "keptalive bench makes one."
+        return (
+            f"keptalive bench --results {BASELINE} makes a baseline; of your own program, "
+            "keptalive run --json FILE makes a report to name here."
+        )
+    return "keptalive bench makes one, or keptalive run --json FILE."
 
 
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d{6})(?:-(\d+))?")
+_STAMP = re.compile(rf"(?:{REPORT})?(\d{{4}}-\d\d-\d\dT\d{{6}})(?:-(\d+))?")
 
 
 def _made(path: Path) -> tuple[str, int]:

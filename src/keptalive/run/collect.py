@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from keptalive.quantities import listed, many
 from keptalive.records.process import ProcessRecord
-from keptalive.run.folder import pid_of
+from keptalive.records.report import LostProcess
+from keptalive.run.folder import pid_of, started_ns_of
 from keptalive.run.process import Ended
-from keptalive.run.process_reports import Left, ProcessReport, left_in
+from keptalive.run.process_reports import About, Left, ProcessReport, left_in
 
+_SIGNALLED = 128  # and the number of the signal: the exit code of a program that it ended
 _OF_A_POOL = "PoolWorker-"  # as multiprocessing names them: ForkPoolWorker-1
-_POOL_HINT = " (multiprocessing.Pool terminates its workers; close() and join() let them finish)"
+_POOL_HINT = "; multiprocessing.Pool terminates its workers: close() and join() let them finish"
 _NO_PYTHON = "no Python process was watched (-E, -I and -S ignore PYTHONPATH)"
 
 
@@ -25,9 +30,10 @@ class Ran:
         seconds: how long it ran.
         processes: the report of each process that has one with a record, in the order they started.
         processes_without_report: Python processes that took part and gave none.
+        lost: those that ended without one, in the order they started; some left an interim report.
         warnings: what was not seen, or not for certain.
         doubts: those of them, and of the records' own, after which connections may be missing. A
-            process that was killed is none: it has noted each connection that answered. But one
+            process that was killed is none if it has noted each connection that answered. But one
             that ended well without a report could perhaps not write its notes either.
     """
 
@@ -35,21 +41,27 @@ class Ran:
     seconds: float
     processes: tuple[ProcessReport, ...]
     processes_without_report: int
+    lost: tuple[LostProcess, ...]
     warnings: tuple[str, ...]
     doubts: tuple[str, ...] = ()
 
     @property
     def records(self) -> tuple[ProcessRecord, ...]:
         """What the processes recorded, in the order they started."""
-        return tuple(one.report for one in self.processes if one.report is not None)
+        return tuple(
+            replace(one.report, is_whole=one.ended is not None)
+            for one in self.processes
+            if one.report is not None
+        )
 
 
 def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
     """Read what they have left; those that are silent and not `running` were killed."""
     left = left_in(folder)
     reports = tuple(one for one in left.latest.values() if one.report is not None)
+    lost = sorted((stem for stem in left.silent if stem not in running), key=started_ns_of)
     without = len(left.processes) - len(reports) + len(left.unwatched)
-    killed = tuple(_of_the_killed(left, running))
+    gone = tuple(_of_the_lost(left, lost, ended))
     ended_well = ended.exit_code == 0 and any(pid_of(one) == ended.pid for one in left.silent)
     unseen = [
         *(f"{_who(one)}: {line}" for one in left.latest.values() for line in one.warnings),
@@ -65,21 +77,53 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
         seconds=ended.seconds,
         processes=reports,
         processes_without_report=without,
-        warnings=tuple(dict.fromkeys([*killed, *unseen, *_of_the_foreign(left)])),
-        doubts=tuple(dict.fromkeys([*(killed if ended_well else ()), *unseen, *own])),
+        lost=tuple(
+            LostProcess(
+                process=pid_of(stem),
+                program=_known(left, stem).program,
+                seen=stem in left.latest,
+                missed=left.skipped.get(stem, 0),
+            )
+            for stem in lost
+        ),
+        warnings=tuple(dict.fromkeys([*gone, *unseen, *_of_the_foreign(left)])),
+        doubts=tuple(dict.fromkeys([*(gone if ended_well or left.skipped else ()), *unseen, *own])),
     )
 
 
-def _of_the_killed(left: Left, running: frozenset[str]) -> Iterator[str]:
-    """What is to be said of processes that did not come to report their end."""
-    interims = [left.latest.get(stem) for stem in left.silent if stem not in running]
-    noted = [_who(one) for one in interims if one is not None]
-    in_pool = any(_OF_A_POOL in one.program for one in left.latest.values())
-    why = f"killed before the end, or could not report it{_POOL_HINT if in_pool else ''}"
-    if noted:
-        yield f"{_these(noted)} {why}: what came after the last new connection is not counted"
-    if silent := len(interims) - len(noted):
-        yield f"{_these(['a process'] * silent)} {why}: no new connection was noted"
+def _of_the_lost(left: Left, lost: Sequence[str], ended: Ended) -> Iterator[str]:
+    """What is to be said of processes that left without a report."""
+    in_pool = any(_OF_A_POOL in _known(left, stem).program for stem in lost)
+    for seen in (True, False):
+        stems = [stem for stem in lost if (stem in left.latest) is seen]
+        if not stems:
+            continue
+        who = listed([_who(_known(left, stem)) for stem in stems])
+        several = f"{len(stems)} processes" if len(stems) > 1 else who
+        why = f"({_why(stems, ended)}{_POOL_HINT if in_pool else ''})"
+        named = f": {who}" if len(stems) > 1 else ""
+        its, it = ("their", "they") if len(stems) > 1 else ("its", "it")
+        missed = sum(left.skipped.get(stem, 0) for stem in stems)
+        also = f" ({many(missed, 'new connection')})" if missed else ""
+        so = (
+            f"what {it} did after {its} last note{'s' * (it == 'they')} is not counted{also}, so "
+            "perfect reuse is a lower bound"
+            if seen
+            else "no new connection was noted"
+        )
+        yield f"{several} left without a report {why}{named}{'; ' if named else ': '}{so}"
+
+
+def _why(stems: Sequence[str], ended: Ended) -> str:
+    if [pid_of(stem) for stem in stems] == [ended.pid] and ended.exit_code > _SIGNALLED:
+        with suppress(ValueError):
+            return f"killed by {signal.Signals(ended.exit_code - _SIGNALLED).name}"
+    return "killed, ended without Python's exit, or could not write it"
+
+
+def _known(left: Left, stem: str) -> About | ProcessReport:
+    """What a process has said of itself at last."""
+    return left.latest.get(stem) or left.started.get(stem) or About(pid=pid_of(stem))
 
 
 def _of_those_that_run(count: int) -> Iterator[str]:
@@ -141,9 +185,6 @@ def _count(number: int, one: str, more: str) -> str:
     return f"{number} {one if number == 1 else more}"
 
 
-def _these(processes: Sequence[str]) -> str:
-    return f"{processes[0]} was" if len(processes) == 1 else f"{len(processes)} processes were"
-
-
-def _who(one: ProcessReport) -> str:
-    return f"process {one.pid} ({one.program}, Python {one.python})"
+def _who(one: About | ProcessReport) -> str:
+    known = ", ".join(filter(None, (one.program, one.python and f"Python {one.python}")))
+    return f"process {one.pid}" + (f" ({known})" if known else "")

@@ -38,7 +38,7 @@ def report_of(ran: Ran, command: Sequence[str], *, module: bool = False) -> Repo
         warnings=ran.warnings,
     )
     # a process is watched from the moment when it imports requests
-    report = replace(report, seconds=ran.seconds)
+    report = replace(report, seconds=ran.seconds, lost=ran.lost, doubts=ran.doubts)
     hidden: Report = with_texts(report, cache(redact))
     return hidden
 

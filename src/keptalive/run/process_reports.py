@@ -8,16 +8,34 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from keptalive.records.process import ProcessRecord
-from keptalive.run.folder import SEAL, files_in, started_ns_of, stems_of
+from keptalive.run.folder import SEAL, files_in, pid_of, started_ns_of, stems_of
 from keptalive.run.inject import _keptalive_names as names
 
 _PID = re.compile(r"[1-9]\d{0,9}")
 _LARGEST = 200_000_000  # bytes of a report: several times one of 20,000 connections
 _LONGEST = 300  # characters of a reason
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a process has written about itself when it started.
+
+    Attributes:
+        pid, parent: process ids.
+        program: the script, or the name of one of multiprocessing's processes.
+        python: its version.
+    """
+
+    pid: int
+    parent: int | None = None
+    program: str = ""
+    python: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +43,7 @@ class ProcessReport:
     """What one process has written about itself; `inject._keptalive_process` writes it.
 
     Attributes:
-        pid, parent: process ids.
-        program: the script, or the name of one of multiprocessing's processes.
-        python: its version.
+        pid, parent, program, python: as in `About`.
         libraries: the versions of requests, urllib3 and OpenSSL, as far as they were imported.
         ended: "exit", "os._exit" or "exec"; None for an interim report, whose process was killed
             or still runs.
@@ -54,6 +70,8 @@ class Left:
             which the processes started.
         processes: the stems of all that took part.
         silent: of those that started and have not reported their end.
+        started: what these have said of themselves, by their stem.
+        skipped: how many new connections of these came after their interim report, by stem.
         unwatched: why a process could not be watched, by its process id.
         unreadable: how many reports were cut short, or cannot be read.
         foreign: how many other files were there.
@@ -63,6 +81,8 @@ class Left:
     latest: Mapping[str, ProcessReport]
     processes: frozenset[str]
     silent: tuple[str, ...]
+    started: Mapping[str, About]
+    skipped: Mapping[str, int]
     unwatched: Mapping[str, str]
     unreadable: int
     foreign: int
@@ -86,10 +106,17 @@ def left_in(folder: Path) -> Left:
         name.removesuffix(names.UNWATCHED) for name in files if name.endswith(names.UNWATCHED)
     ]
     processes = frozenset[str]().union(*ours.values())
+    silent = tuple(sorted(ours[names.STARTED] - ours[names.REPORT]))
     return Left(
         latest=latest,
         processes=processes,
-        silent=tuple(sorted(ours[names.STARTED] - ours[names.REPORT])),
+        silent=silent,
+        started={stem: _about(stem, files[stem + names.STARTED]) for stem in silent},
+        skipped={
+            stem: _size(files[stem + names.SKIPPED])
+            for stem in silent
+            if stem + names.SKIPPED in files
+        },
         unwatched={pid: _reason(files[pid + names.UNWATCHED]) for pid in unwatched if _is_pid(pid)},
         unreadable=unreadable,
         foreign=sum(not _is_ours(name, processes) for name in files),
@@ -116,12 +143,27 @@ def _content(path: Path) -> bytes | None:
     return None
 
 
+def _about(stem: str, path: Path) -> About:
+    """What this process has written when it started; of one that could not, its id alone."""
+    return _decoded(path, About) or About(pid=pid_of(stem))
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0
+
+
 def _report(path: Path) -> ProcessReport | None:
+    return _decoded(path, ProcessReport)
+
+
+def _decoded(path: Path, kind: type[Kind]) -> Kind | None:
     content = _content(path)
     if content is None:
         return None
     try:
-        return msgspec.json.decode(content, type=ProcessReport)
+        return msgspec.json.decode(content, type=kind)
     except (ValueError, RecursionError, MemoryError):  # msgspec's errors are ValueErrors
         return None
 

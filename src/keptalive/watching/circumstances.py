@@ -19,6 +19,8 @@ from keptalive.watching.mocks import is_fetched, kind_and_library, mock_of, sour
 from keptalive.watching.recorder import Recorder
 from keptalive.watching.tracking import ConnectionState, Pool
 
+HTTP2 = "urllib3.http2.connection"  # it needs the package h2, so it is not imported here
+
 
 class Circumstances:
     """Notes what a finding is made of later.
@@ -89,6 +91,14 @@ class Circumstances:
                 detail=replaced.setting,
                 other=replaced.verify,
             )
+
+    # -- HTTP/2
+
+    def may_speak_http2(self, conn: Any, pool: Pool) -> None:
+        """It has connected: is it one of urllib3's own HTTP/2 (``inject_into_urllib3``)?"""
+        if any(kind.__module__ == HTTP2 for kind in type(conn).__mro__):
+            for recorder in self.recorders:
+                recorder.note("http2", host=pool.host)
 
     # -- answers from no socket
 

@@ -207,6 +207,7 @@ class Openings(OpenConnections):
         if sock is not None or connecting.sockets:
             attempt.connected_at, attempt.predecessor = self.clock(), None
             attempt.local_port = _local_port(sock)
+            self.may_speak_http2(conn, pool)
         unverified = sock is not None and _is_unverified(conn, attempt.host)
         for recorder in self.recorders:
             if recorder in attempt.recorders:

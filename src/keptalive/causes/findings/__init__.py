@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from keptalive.causes.findings.bundle import ca_bundle
 from keptalive.causes.findings.elsewhere import mocked, unwatched_clients, unwatched_urllib3
-from keptalive.causes.findings.environment import bundle
+from keptalive.causes.findings.environment import bundle, http2
 from keptalive.causes.findings.failures import addresses, retries
 from keptalive.causes.findings.pools import full_pool, waiting
 from keptalive.causes.findings.processes import after_fork, short_lived
@@ -37,7 +37,7 @@ OF_ROUTES: tuple[OfRoute, ...] = (
     delayed_ack,
 )
 OF_OPENINGS: tuple[OfOpenings, ...] = (ca_bundle,)
-OF_PROGRAMS: tuple[OfProgram, ...] = (mocked, unwatched_urllib3, unwatched_clients, bundle)
+OF_PROGRAMS: tuple[OfProgram, ...] = (mocked, unwatched_urllib3, unwatched_clients, bundle, http2)
 OF_PROCESSES: tuple[OfProcesses, ...] = (after_fork, short_lived)
 
 

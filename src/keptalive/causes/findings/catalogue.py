@@ -13,6 +13,9 @@ FINDINGS: Mapping[str, str] = {
     "(`verify=False`).",
     "bundle-from-environment": "`REQUESTS_CA_BUNDLE` or `CURL_CA_BUNDLE` replaced "
     "`session.verify` by another bundle; and the requests that failed in TLS.",
+    "http2": "urllib3's own HTTP/2 (`urllib3.http2.inject_into_urllib3()`) is in use. HTTP/2 can "
+    "carry several requests at once on one connection; urllib3 sends one at a time, so connections "
+    "are counted as in HTTP/1.1.",
     "session-after-fork": "A Session (or a PoolManager) had open connections when the process was "
     "forked, and the child used it. Two processes on one connection get each other's responses. "
     "It is reported whether or not it went wrong.",

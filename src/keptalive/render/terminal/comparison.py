@@ -1,42 +1,38 @@
-"""A comparison as rich tables: the verdict in sentences first, then a table for each scenario."""
+"""A comparison as rich tables: the verdict in sentences first, then a table for each part."""
 
 from __future__ import annotations
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
-from keptalive.bench.titles import scenario_title
-from keptalive.compare.findings import FINE, Findings
 from keptalive.compare.verdicts import BETTER, NOT_COMPARABLE, SAME, WORSE
-from keptalive.render import cells, sentences
+from keptalive.render.comparison_view import SIDES, Table, View
 from keptalive.render.terminal.columns import Column, fitting
 
 _STYLES = {WORSE: "bold red", BETTER: "green", SAME: "dim", NOT_COMPARABLE: "yellow"}
 
 
-def screen(findings: Findings, *, width: int) -> RenderableType:
+def screen(view: View, *, width: int) -> RenderableType:
     """Everything that a person sees of a comparison; on a narrow terminal without some columns."""
-    parts: list[RenderableType] = [
-        Text(sentences.sides(findings)),
-        Text(sentences.surroundings(findings), style="dim"),
-        "",
-    ]
-    style = "bold green" if not findings.faults else "bold red"
-    if findings.faults and findings.outcome == FINE:  # reported, and not to fail for
+    parts: list[RenderableType] = [Text(view.sides), Text(view.surroundings, style="dim"), ""]
+    style = "bold green" if view.is_fine else "bold red"
+    if not view.is_fine and not view.fails:  # reported, and not to fail for
         style = "bold yellow"
-    parts += [Text(line, style=style) for line in sentences.verdict(findings)]
-    parts += [Text(f"! {warning}", style="yellow") for warning in findings.warnings]
-    for scenario in dict.fromkeys(row.scenario for row in findings.comparison.rows):
-        parts += ["", _table(findings, scenario, width)]
-        parts += [Text(line, style="yellow") for line in sentences.reasons(findings, scenario)]
+    parts += [Text(line, style=style) for line in view.verdict]
+    parts += [Text(f"! {warning}", style="yellow") for warning in view.warnings]
+    for table in view.tables:
+        parts += ["", _table(table, width)]
+        parts += [Text(line, style="dim") for line in table.notes]
+        parts += [Text(line, style="yellow") for line in table.reasons]
+    parts += ["", *(Text(line, style="dim") for line in view.more)] if view.more else []
     return Group(*parts)
 
 
-def _table(findings: Findings, scenario: str, width: int) -> Table:
-    built = Table(
-        title=scenario_title(scenario),
+def _table(table: Table, width: int) -> RichTable:
+    built = RichTable(
+        title=table.title,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -45,24 +41,20 @@ def _table(findings: Findings, scenario: str, width: int) -> Table:
         padding=0,
         header_style="dim",
     )
-    rows = cells.rows_to_show(findings, scenario)
-    names = [row.strategy for row in rows]
-    labels = [
-        "" if place and names[place - 1] == name else findings.labels[name]
-        for place, name in enumerate(names)
-    ]
-    figures = [cells.cells(findings, row) for row in rows]
-    columns = [Column(header="", cells=labels)] + [
+    headers = ("",) * table.labels + SIDES
+    columns = [
         Column(
-            header=header, cells=[row[place] for row in figures], importance=_IMPORTANCE.get(header)
+            header=header,
+            cells=[row[place] for row in table.rows],
+            importance=_IMPORTANCE.get(header),
         )
-        for place, header in enumerate(("", "baseline", "candidate", "change", "verdict"))
+        for place, header in enumerate(headers)
     ]
     kept = fitting(columns, width, beside=1)
     for place, column in enumerate(kept):
         built.add_column(
             column.header,
-            justify="left" if place < 2 else "right",
+            justify="left" if place < table.labels else "right",
             no_wrap=place > 0,
             overflow="fold",
         )

@@ -44,7 +44,9 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
     parts += [*_fine(fine, is_said=is_said)]
     parts += [*_more(report.hosts[len(hosts) :])]
     if any(host.perfect and host.perfect.least < host.perfect.most for host in hosts):
-        parts += [Text(sentences.RANGE, style="dim"), ""]
+        of_log = report.source == "log"
+        why = sentences.RANGE if of_log else sentences.RANGE_OF_LOST
+        parts += [Text(why, style="dim"), ""]
     parts += [*_findings(report.findings, several=not only), *_end(report)]
     return Group(*parts)
 

@@ -9,3 +9,4 @@ TIMELINE = "KEPTALIVE_TIMELINE"  # "1" if each request is to be recorded, else n
 # Endings of the files in that folder. Each name begins with the process id; in all but the last, a
 # dash follows
 STARTED, INTERIM, REPORT, UNWATCHED = ".started", ".interim", ".json", ".unwatched"
+SKIPPED = ".skipped"  # a byte for each change since the interim report

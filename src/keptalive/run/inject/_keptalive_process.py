@@ -7,7 +7,7 @@ A report is written at a normal end and before ``os._exit`` and ``os.exec*``. Fo
 watcher can write interim reports. SIGTERM has no handler here: a handler in Python may come late by
 one blocking call, and a pool that terminates its workers would wait forever. The child of a fork
 writes a report of its own. A process that dies without a report leaves its `STARTED` file: so it is
-counted.
+counted, and named by what that file says of it.
 """
 
 # Importing pathlib or json takes longer than all of this
@@ -18,7 +18,6 @@ from __future__ import annotations
 import _thread
 import atexit
 import os
-import sys
 import time
 
 TYPE_CHECKING = False  # importing typing takes longer too
@@ -33,27 +32,23 @@ if TYPE_CHECKING:
         INTERIM,
         REPORT,
         REPORTS,
+        SKIPPED,
         SOURCE,
         STARTED,
         WATCHER,
     )
+    from keptalive.run.inject._keptalive_self import about, libraries
 else:  # in a watched process keptalive may not be importable; this folder was on sys.path
     from _keptalive_calls import MARK, PATH, in_popen, led_by, like
     from _keptalive_faults import is_ours
     from _keptalive_finding import factory_of
     from _keptalive_json import as_json
-    from _keptalive_names import INTERIM, REPORT, REPORTS, SOURCE, STARTED, WATCHER
+    from _keptalive_names import INTERIM, REPORT, REPORTS, SKIPPED, SOURCE, STARTED, WATCHER
+    from _keptalive_self import about, libraries
 
 # Interim reports may take this many seconds, and in addition this share of the time
 _INTERIM_S, _INTERIM_SHARE = 0.1, 0.02
 _PATIENCE_S = 1.0  # to wait for a report, where a lock that it needs may never be released
-# Where each version is: the module, its attribute, and the name in the report
-_VERSIONS = (
-    ("requests", "__version__", "requests"),
-    ("urllib3", "__version__", "urllib3"),
-    ("ssl", "OPENSSL_VERSION", "openssl"),
-)
-
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _exit, _execv, _execve = os._exit, os.execv, os.execve
 
@@ -87,6 +82,7 @@ class Share:
         self.active, self.ready, self.turn = False, False, 0
         self._began = self._noting_s = 0.0
         self.pid = 0
+        self._skipped = False
 
     def attach(self) -> None:
         """Begin, and install handlers for the ways in which a process can end."""
@@ -117,18 +113,33 @@ class Share:
                 raise
 
     def note(self) -> None:
-        """Write an interim report, unless these have already taken too much time."""
+        """Write an interim report; if these have already taken too much time, only count."""
         began = time.perf_counter()
         allowed = _INTERIM_S + _INTERIM_SHARE * (began - self._began)
-        if not self.ready or self._noting_s > allowed or self.pid != os.getpid():
+        if not self.ready or self.pid != os.getpid():
             return
         try:
+            if self._noting_s > allowed:
+                self._skip()
+                return
             self._write(None, INTERIM, self._reported())
+            if self._skipped:
+                self._skipped = False
+                os.unlink(self.path + SKIPPED)
         except Exception as error:  # ours: the last interim report stays
             if not self._is_ours(error):
                 raise
         finally:
             self._noting_s += time.perf_counter() - began
+
+    def _skip(self) -> None:
+        self._skipped = True
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
+        skipped = os.open(self.path + SKIPPED, flags, 0o600)
+        try:
+            os.write(skipped, b".")
+        finally:
+            os.close(skipped)
 
     def _is_ours(self, error: Exception) -> bool:
         return is_ours(error, {self.named.partition(".")[0]})
@@ -136,12 +147,19 @@ class Share:
     # -- Beginnings ------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self.active = self.ready = False
+        self.active = self.ready = self._skipped = False
         self._began, self._noting_s = time.perf_counter(), 0.0
         self.pid = os.getpid()
         self.warnings: list[str] = []
         self.path = os.path.join(self.folder, f"{self.pid}-{time.time_ns():x}")
-        os.close(os.open(self.path + STARTED, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600))
+        started = os.open(self.path + STARTED, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+        try:
+            os.write(started, as_json(about()).encode())
+        except OSError as error:  # the disk is full: then it is counted without its name
+            if not self._is_ours(error):
+                raise
+        finally:
+            os.close(started)
         self.active = True
 
     def _made_watcher(self) -> Any:
@@ -247,11 +265,8 @@ class Share:
 
     def _write(self, how: str | None, kind: str, report: str, turn: int | None = None) -> None:
         contents = {
-            "pid": self.pid,
-            "parent": os.getppid(),
-            "program": _program(),
-            "python": ".".join(map(str, sys.version_info[:3])),
-            "libraries": _libraries(),
+            **about(),
+            "libraries": libraries(),
             "ended": how,
             "warnings": self.warnings,
         }
@@ -278,22 +293,3 @@ class Share:
         if not self._is_ours(error):
             raise error
         self.warnings.append(f"{what}: {type(error).__name__}: {error}")
-
-
-def _libraries() -> dict[str, str]:
-    """The versions of the imported libraries; no code of these modules is called."""
-    found = {}
-    for name, key, called in _VERSIONS:
-        module = sys.modules.get(name)
-        version = module.__dict__.get(key) if type(module) is type(sys) else None
-        if type(version) is str:
-            found[called] = version
-    return found
-
-
-def _program() -> str:
-    """The name of the program, without its arguments, which may be secret."""
-    multiprocessing = sys.modules.get("multiprocessing.process")
-    if multiprocessing is not None and multiprocessing.parent_process() is not None:
-        return str(multiprocessing.current_process().name)
-    return str((getattr(sys, "argv", None) or [""])[0])
