@@ -65,6 +65,12 @@ def _explain() -> Any:
     return _loaded(explain.explain)
 
 
+def _report() -> Any:
+    from keptalive.cli import report
+
+    return _loaded(report.report)
+
+
 def _serve() -> Any:
     from keptalive.cli import serve
 
@@ -91,6 +97,13 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
     "explain": (
         "Explain from a debug log why connections were opened, as far as a log shows it.",
         _explain,
+    ),
+    "report": (
+        (
+            "Make one HTML page to look at: the verdict, a timeline of all connections, and the "
+            "causes."
+        ),
+        _report,
     ),
     "serve": (
         "Run a test server that imitates api.github.com on loopback, until Ctrl-C.",

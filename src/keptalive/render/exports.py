@@ -56,6 +56,7 @@ def _shared(findings: Findings | ReportFindings, view: View, guard: Guard) -> di
         "candidate": asdict(findings.candidate),
         "differences": [asdict(difference) for difference in findings.differences],
         "warnings": list(findings.warnings),
+        "view": asdict(view),
         "fail_on": {"measures": sorted(guard.measures), "time_threshold": guard.threshold},
     }
 

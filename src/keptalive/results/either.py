@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from keptalive.errors import UsageError
 from keptalive.records.report import Report
@@ -103,8 +104,16 @@ def read(path: Path) -> Saved | Report:
     """
     largest = LARGEST_REPORT if _begins_a_report(path) else LARGEST
     with no_collecting():
-        plain = json_in(path, largest=largest)
-        return report_in(path, plain) if is_report(plain) else result_in(path, plain)
+        return found_in(path, json_in(path, largest=largest))
+
+
+def found_in(path: Path, plain: Any) -> Saved | Report:
+    """The result or the report in the JSON of a file.
+
+    Raises:
+        UsageError: it is neither, or is damaged.
+    """
+    return report_in(path, plain) if is_report(plain) else result_in(path, plain)
 
 
 def _begins_a_report(path: Path) -> bool:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from keptalive.causes.hosts import cost_of
 from keptalive.causes.meaning import meaning_of
+from keptalive.compare.verdicts import BETTER, SAME, WORSE
 from keptalive.quantities import SHORTEST_S, duration, host_name, many, number
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Report
@@ -28,6 +29,7 @@ from keptalive.records.run import Run
 from keptalive.redaction import shown
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
+from keptalive.render.comparison_view import SIDES, View
 from keptalive.render.html import bench, charts, timeline
 from keptalive.render.terminal import bench as terminal
 from keptalive.version import VERSION
@@ -71,6 +73,21 @@ def of_run(run: Run, *, made: str = "") -> str:
         scenarios=sections,
         bench=terminal,
         data=bench.data(sections),
+    )
+
+
+def of_comparison(view: View) -> str:
+    """The page of a comparison.
+
+    Args:
+        view: as it was made or read; no text in it needs to be trusted.
+    """
+    return _rendered(
+        "comparison.html",
+        view=with_texts(view, _text),
+        sides=SIDES,
+        verdicts={WORSE: "bad", BETTER: "good", SAME: "faint"},
+        data={},
     )
 
 
