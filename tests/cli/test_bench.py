@@ -44,7 +44,11 @@ def lookalike() -> Iterator[Lookalike]:
 def keptalive(
     *arguments: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("GITHUB_TOKEN", "GH_TOKEN")}
+    inherited = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("GITHUB_TOKEN", "GH_TOKEN", "KEPTALIVE_TOKEN")
+    }
     variables = {**inherited, "COLUMNS": "80", **environment}
     return in_text(commands.keptalive(*arguments, folder=folder, environment=variables))
 
@@ -137,7 +141,7 @@ def test_with_a_wrong_token_the_error_says_how_to_make_one_and_never_shows_it(
         "--target",
         lookalike.url("keep-alive"),
         folder=tmp_path,
-        GITHUB_TOKEN=TOKEN,
+        KEPTALIVE_TOKEN=TOKEN,
         REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
     )
     assert ended.returncode == 3
@@ -156,7 +160,7 @@ def test_a_server_of_ones_own_gets_an_announced_number_of_requests(
         "--target",
         lookalike.url("keep-alive"),
         folder=tmp_path,
-        GITHUB_TOKEN=lookalike.token,
+        KEPTALIVE_TOKEN=lookalike.token,
         REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
     )
     assert ended.returncode == 0
@@ -175,7 +179,7 @@ def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: P
             "--target",
             scarce.url("keep-alive"),
             folder=tmp_path,
-            GITHUB_TOKEN=scarce.token,
+            KEPTALIVE_TOKEN=scarce.token,
             REQUESTS_CA_BUNDLE=str(scarce.ca_bundle),
         )
     assert ended.returncode == 3

@@ -13,8 +13,8 @@ from keptalive import interruption, results
 from keptalive.bench import runner as benching
 from keptalive.bench.gate import Gate, judge
 from keptalive.bench.influences import refuse_overwritten_urllib3
+from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import Plan, gate_of, read_plan, with_values
-from keptalive.bench.strategies import strategies_named
 from keptalive.bench.strategy import Strategy
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.bench.targets import Target, prepared
@@ -95,7 +95,7 @@ def bench(
 
 
 def _measured(plan: Plan, folder: Path, narrator: Screen) -> Run:
-    strategies = strategies_named(plan.strategies)
+    strategies = strategies_named(plan.strategies, retry=plan.retry, pool=plan.pool)
     results.check_writable(folder)
     with prepared(plan) as (target, followed):
         narrator.print(_headline(followed, target))
@@ -113,7 +113,7 @@ def _headline(plan: Plan, target: Target) -> object:
         facts.append(f"{known['rtt_ms']:g} ms away")
     if known["ca_certificates"]:
         facts.append(f"{known['ca_certificates']} CA certificates")
-    kind = "" if plan.auth == "none" else "authenticated "
+    kind = "authenticated " if target.authenticated else ""
     requests = f"{len(plan.targets)} {kind}requests a run, with each method in random order"
     return terminal.headline(requests, facts)
 
