@@ -74,7 +74,7 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     assert "Where a request's time goes (ms)" in ended.stdout
     assert all(len(line) <= 80 for line in tables)
     assert "Session opened 3: 2 × idle-timeout, 1 × first-use" in " ".join(ended.stdout.split())
-    assert "Your own program: keptalive run SCRIPT" in ended.stdout
+    assert "Next, for a verdict: --rounds 6" in ended.stdout
     assert "…" not in ended.stdout
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
 

@@ -77,6 +77,36 @@ def test_each_form_of_the_token_is_hidden_where_the_servers_refusal_is_quoted(
     assert found_in(ended.said, TOKEN) == []
 
 
+HEADERS = """
+headers = {{ "X-Api-Key" = "env:MY_HEADER", Cookie = "{token}" }}
+requests = ["/user", {{ path = "/search", json = {{ password = "{token}" }} }}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "form"),
+    [
+        *((place, "plain") for place in (*QUOTED, "200 body")),
+        ("401 message", "base64"),
+        ("404 reason", "quoted twice"),
+    ],
+)
+def test_nor_is_a_header_from_the_environment_or_the_plan(
+    keptalive, monkeypatch, tmp_path, place, form
+):
+    monkeypatch.setenv("MY_HEADER", TOKEN)
+    inside = "another+secret+of+mine"
+    with echoing(PLACES[place], f"{forms_of(TOKEN)[form]}, {inside}") as url:
+        text = PLAN.format(url=url, auth="bearer").replace('requests = ["/user"]\n', "")
+        plan = text + HEADERS.format(token=inside)
+        (tmp_path / "plan.toml").write_text(plan)
+        ended = keptalive("bench", "plan.toml", "--json")
+    (tmp_path / "plan.toml").unlink()
+    assert "a fault of keptalive itself" not in ended.said
+    assert found_in(everything(ended, tmp_path), TOKEN) == []
+    assert inside not in everything(ended, tmp_path)
+
+
 def test_what_a_server_says_is_cut_only_when_the_token_is_out_of_it(keptalive, monkeypatch):
     monkeypatch.setenv("KEPTALIVE_TOKEN", TOKEN)
     with echoing(PLACES["401 long message"], TOKEN) as url:

@@ -15,6 +15,7 @@ from keptalive.records.counts import HostCounts
 from keptalive.records.report import Finding
 from keptalive.records.run import About, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.render.terminal import bench as terminal
+from keptalive.render.terminal.bench_verdict import verdict
 
 
 def row(strategy: str, speedup: Interval | None, opened: int) -> StrategySummary:
@@ -80,7 +81,7 @@ def test_the_verdict_says_only_what_is_shown() -> None:
         "Speed vs requests.get:\nThe server drops idle connections: "
         "Session no clear difference, tuned Session 12.3 times as fast."
     )
-    assert terminal.verdict(RUN) == expected
+    assert verdict(RUN) == expected
 
 
 def test_the_title_says_how_many_requests_and_connections_a_run_needs() -> None:
@@ -124,7 +125,7 @@ def test_a_strategy_without_a_log_has_connections_and_no_share_of_reuse() -> Non
 def test_what_is_slower_is_said_to_be_slow(speedup: float, said: str) -> None:
     interval = Interval(median=speedup, low=0.9 * speedup, high=1.1 * speedup)
     slow = replace(RUN, summary=(row("fresh", None, 140), row("session", interval, 7)))
-    assert terminal.verdict(slow).endswith(f"Session {said}.")
+    assert verdict(slow).endswith(f"Session {said}.")
 
 
 @pytest.mark.parametrize(("receive_s", "rest"), [(0.01, ["63.2"]), (0.5, ["500.0", "53.2"])])

@@ -146,7 +146,9 @@ class LiveTarget(Target):
     def check(self, request: PlannedRequest, answer: Answer) -> None:
         if (sentence := asks_to_stop(answer)) is not None:
             raise TargetError(sentence)
-        super().check(request, answer)
+        asked = f"{request.method} {self._url}{request.path}"
+        if (sentence := refusal(asked, answer)) is not None:
+            raise TargetError(sentence)
         if answer.redirected_to is not None:
             same_origin(self._url, answer.redirected_to)
 
