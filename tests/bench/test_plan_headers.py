@@ -109,6 +109,17 @@ def test_a_result_file_has_variables_and_no_value_of_a_secret_header() -> None:
     assert KEY not in json.dumps(kept) + repr(plan)
 
 
+def test_what_a_field_of_a_body_holds_is_hidden_if_its_name_is_that_of_a_secret() -> None:
+    plan_with(
+        requests=[
+            {"path": "/", "json": {"users": [{"name": "somebody", "password": "xyzzy-xyzzy"}]}},
+            {"path": "/", "body": "grant_type=password&client_secret=abracadabra"},
+        ]
+    )
+    said = "somebody with xyzzy-xyzzy or abracadabra"
+    assert IN_USE.hide(said) == "somebody with [hidden] or [hidden]"
+
+
 def test_plans_with_other_bodies_are_other_plans() -> None:
     one, other = ({"path": "/a", "body": text} for text in ("x", "y"))
     assert plan_with(requests=[one]).as_dict() != plan_with(requests=[other]).as_dict()

@@ -44,7 +44,7 @@ class Header:
     @property
     def for_a_file(self) -> str:
         """The value as a result file may hold it."""
-        secret = self.variable is None and _SECRET_NAME.search(self.name)
+        secret = self.variable is None and is_secret(self.name)
         return HIDDEN if secret else self.value
 
 
@@ -88,9 +88,14 @@ def _header(name: str, value: Any) -> Header:
             raise UsageError(f'headers: {name} must name one variable, such as "env:MY_KEY".')
     elif (fault := _fault_of(value)) is not None:
         raise UsageError(f"headers: {name} {fault}.")
-    elif _SECRET_NAME.search(name):
+    elif is_secret(name):
         _hide(value)
     return Header(name=name, value=value)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a header or a field of this name holds a secret."""
+    return _SECRET_NAME.search(name) is not None
 
 
 def checked_token(value: Any) -> str:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 from keptalive.bench.checking import Check, checked, one_of
-from keptalive.bench.plan_headers import Headers, checked_headers, resolved
+from keptalive.bench.plan_headers import Headers, checked_headers, is_secret, resolved
 from keptalive.bench.strategy import Request
 from keptalive.errors import UsageError
-from keptalive.redaction import redact
+from keptalive.redaction import IN_USE, redact
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, section 9.2.1
@@ -119,6 +120,7 @@ def _headers(value: Any, name: str) -> Headers:
 def _body(table: dict[str, Any], name: str) -> bytes | None:
     """The bytes to send, those of ``json`` as requests makes them."""
     if "json" in table:
+        _hide_secrets_of(table["json"])
         try:
             return json.dumps(table["json"], allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError):
@@ -129,7 +131,21 @@ def _body(table: dict[str, Any], name: str) -> bytes | None:
         return None
     if not isinstance(table["body"], str):
         raise UsageError(f"{name}: body must be a text. Next: json = ... for anything else.")
+    _hide_secrets_of(dict(parse_qsl(table["body"])))
     return table["body"].encode()
+
+
+def _hide_secrets_of(value: Any) -> None:
+    """Hide what fields named like a secret hold: a server may quote it."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            for name, inner in one.items():
+                if isinstance(inner, str) and is_secret(name):
+                    IN_USE.add(inner)
+            one = list(one.values())
+        waiting += one if isinstance(one, list) else []
 
 
 def _path(value: Any) -> str:

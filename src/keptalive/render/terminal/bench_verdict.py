@@ -63,7 +63,7 @@ def next_step(run: Run, saved: Path | None) -> str:
     """A line that says what to do with this result."""
     if _too_few_rounds(run) is not None and run.complete:
         return f"Next, for a verdict: {_longer(run)}"
-    if run.plan["target"] == LOOKALIKE or saved is None:
+    if run.plan.get("target", LOOKALIKE) == LOOKALIKE or saved is None:
         return "Next, your own program: keptalive run SCRIPT"
     named = saved.stem if saved.parent == RESULTS else f"{saved} {saved.parent}"
     return f"Next, after a change: bench again, then keptalive compare {named}"
