@@ -173,6 +173,12 @@ def test_a_host_that_does_not_exist_is_called_so() -> None:
     assert "there is no such host" in explain(failed.value, "http://nosuchhost.invalid/")
 
 
+def test_a_ca_bundle_that_does_not_exist_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with pytest.raises(TargetError, match=r"CA bundle does not exist\. Next: check REQUESTS_CA_"):
+        ask_once(Request(url="https://127.0.0.1:1/"), ACCESS, Credentials())
+
+
 def test_a_server_that_never_answers_is_called_so() -> None:
     released = threading.Event()
 

@@ -408,7 +408,7 @@ def test_serve_tells_how_to_reach_it_and_counts_at_the_end(tmp_path: Path) -> No
         serving.send_signal(2)
         rest = serving.stdout.read()
     assert (asked.stdout, asked.stderr) == ("octolook\n", "")
-    assert "Served 1 requests on 1 connections." in rest
+    assert "Served 1 request on 1 connection." in rest
     assert serving.returncode == 0
 
 

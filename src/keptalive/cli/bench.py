@@ -20,6 +20,7 @@ from keptalive.cli.bench_progress import shown_progress
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.cli.output import Screen, print_json
 from keptalive.errors import KeptaliveError, TargetError
+from keptalive.quantities import many
 from keptalive.records.run import Run
 from keptalive.redaction import redact
 from keptalive.render import sentences
@@ -128,9 +129,11 @@ def _headline(plan: Plan, target: Target) -> object:
     if known["rtt_ms"] is not None:
         facts.append(f"{known['rtt_ms']:g} ms away")
     if known["ca_certificates"]:
-        facts.append(f"{known['ca_certificates']} CA certificates")
+        facts.append(many(known["ca_certificates"], "CA certificate"))
     kind = "authenticated " if target.authenticated else ""
-    requests = f"{len(plan.targets)} {kind}requests a run, with each method in random order"
+    requests = (
+        many(len(plan.targets), f"{kind}request") + " a run, with each method in random order"
+    )
     return terminal.headline(requests, facts)
 
 

@@ -15,6 +15,7 @@ from keptalive.errors import UsageError
 from keptalive.lookalike.api import TOKEN
 from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
 from keptalive.lookalike.server import run_forever
+from keptalive.quantities import many
 
 _SCENARIO_HELP = "Connection behaviour to simulate, such as keep-alive or idle-timeout=5."
 
@@ -85,4 +86,6 @@ def _serve(scenario: str, *, port: int, rtt_ms: float, bundle: Path) -> None:
         console.print("Ctrl-C stops it.", style="dim")
 
     served = run_forever(scenario, port=port, rtt_ms=rtt_ms, bundle_path=bundle, on_ready=announce)
-    console.print(f"Served {served.requests} requests on {served.accepted} connections.")
+    console.print(
+        f"Served {many(served.requests, 'request')} on {many(served.accepted, 'connection')}."
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
@@ -127,14 +127,10 @@ def explain(error: Exception, url: str) -> str:
     """Why it could not be reached, in a sentence, and what to do next."""
     where = shown("{0.scheme}://{0.netloc}".format(urlsplit(url)))
     causes = list(_causes(error))
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return (
-                f"{where}: its certificate cannot be verified: {cut(cause.verify_message)}.\n"
-                "Next: point REQUESTS_CA_BUNDLE at a file with the CA that signed it."
-            )
+    if (distrust := _distrust(causes)) is not None:
+        return f"{where}: {distrust}"
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"{where}: the proxy failed. Next: check HTTPS_PROXY, or unset it."
+        return f"{where}: the proxy failed. Next: check HTTP_PROXY and HTTPS_PROXY."
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             return f"{where}: there is no such host. Next: check its name, and the network."
@@ -150,6 +146,19 @@ def explain(error: Exception, url: str) -> str:
         return f"{where}: a URL or proxy setting is malformed. Next: check HTTP(S)_PROXY."
     name = type(causes[-1]).__name__
     return f"{where}: {cut(str(causes[-1]))} ({name}). Next: check host and port."
+
+
+def _distrust(causes: Iterable[BaseException]) -> str | None:
+    """Why the server's certificate was not accepted; None if that is not the fault."""
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate cannot be verified: {cut(cause.verify_message)}.\n"
+                "Next: point REQUESTS_CA_BUNDLE at a file with the CA that signed it."
+            )
+        if "TLS CA certificate bundle" in str(cause):  # requests' HTTPAdapter.cert_verify
+            return "the CA bundle does not exist. Next: check REQUESTS_CA_BUNDLE."
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
