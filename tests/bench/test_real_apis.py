@@ -47,13 +47,22 @@ def fine(_: Request) -> tuple[int, tuple[str, ...], bytes]:
     return 200, (), b"{}"
 
 
-def run_on(server: Server, **values: Any) -> Run:
+def plan_for(server: Server, **values: Any) -> Plan:
     target = server.url.rstrip("/")
-    plan = with_values(
+    return with_values(
         Plan(), {"requests": ["/user"], "rounds": 1, "target": target, **values}, source="It"
     )
-    with prepared(plan) as (ready, followed):
+
+
+def run_on(server: Server, **values: Any) -> Run:
+    with prepared(plan_for(server, **values)) as (ready, followed):
         return Bench(plan=followed, target=ready).run()
+
+
+def ask_once(server: Server, **values: Any) -> None:
+    """Only the one request before anything is measured."""
+    with prepared(plan_for(server, **values)):
+        pass
 
 
 def authorizations(server: Server) -> set[str | None]:
@@ -65,7 +74,7 @@ def authorizations(server: Server) -> set[str | None]:
 
 def test_no_token_of_githubs_goes_to_another_server() -> None:
     with serving(fine) as server:
-        run_on(server)
+        ask_once(server)
     assert authorizations(server) == {None}
 
 
@@ -95,7 +104,7 @@ def test_a_token_is_sent_where_the_plan_or_its_own_variable_says_so(
     monkeypatch.setenv("KEPTALIVE_TOKEN", "from-keptalive-token")
     monkeypatch.setenv("MY_KEY", KEY)
     with serving(fine) as server:
-        run_on(server, **values)
+        ask_once(server, **values)
     assert authorizations(server) == {expected}
 
 
@@ -121,7 +130,7 @@ def test_a_variable_of_the_plan_that_is_not_set_is_refused_before_anything_is_se
             {"requests": ["/", {"path": "/", "headers": {"A": "env:MY_KEY"}}]},
         ):
             with pytest.raises(UsageError, match="MY_KEY"):
-                run_on(server, **values)
+                ask_once(server, **values)
     assert server.requests == []
 
 
@@ -183,7 +192,7 @@ def test_a_request_that_the_server_refuses_ends_the_benchmark_with_its_words(
     with serving(answer) as server:
         expected = f"POST {server.url}a answered {said}"
         with pytest.raises(TargetError) as caught:
-            run_on(server, requests=[refused])
+            ask_once(server, requests=[refused])
         later = run_on(server, requests=["/", refused])
     assert expected == str(caught.value) == later.stopped_by
     assert (later.ended, later.summary) == ("stopped", ())

@@ -341,6 +341,7 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_a_line_for_each_round(
     assert b"\x1b" not in shown
 
 
+@pytest.mark.complete
 def test_where_there_is_no_terminal_each_round_is_reported_if_that_is_wanted(
     small_plan: Path, tmp_path: Path
 ) -> None:
