@@ -230,6 +230,15 @@ def test_a_redirect_on_the_same_server_is_followed() -> None:
     assert (run.ended, run.stopped_by) == ("rounds", None)
 
 
+def test_a_post_that_is_redirected_goes_on_as_requests_sends_it() -> None:
+    def answer(request: Request) -> tuple[int, tuple[str, ...], bytes]:
+        return (303, ("Location: /done",), b"") if request.method == "POST" else fine(request)
+
+    with serving(answer) as server:
+        ask_once(server, requests=[{"path": "/form", "body": "a=b"}])
+    assert [one.method + one.target for one in server.requests] == ["POST/form", "GET/done"]
+
+
 # -- The tuned Session ---------------------------------------------------------------------------
 
 

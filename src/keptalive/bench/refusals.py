@@ -71,21 +71,19 @@ def refusal(request: str, answer: Answer, *, reason: str = "") -> str | None:
     """
     if answer.status < 400:
         return None
-    if answer.status >= 500:
-        advice = "look into the server's log"
-    else:
-        advice = _ADVICE.get(
-            answer.status, "check the request's path, headers and body in the plan"
-        )
+    usual = "look into the server's log" if answer.status >= 500 else _CHECK
+    advice = _ADVICE.get(answer.status, usual)
     said, phrase = _message(answer), _phrase(answer.status)
     why = "" if said in ("", f"{phrase}.") else f" {said}"
     status = f"{answer.status} {cut(reason) or phrase}".strip()
     return f"{shown(request)} answered {status}.{why}\nNext: {advice}."
 
 
+_CHECK = "check the request's path, headers and body in the plan"
 _ADVICE = {
     404: "check the target's base URL and the request's path in the plan",
     405: "check the request's method in the plan",
+    501: "check the request's method in the plan",
     415: "check the request's Content-Type: headers in the plan, or json instead of body",
 }
 

@@ -1,6 +1,6 @@
 """One request before anything is measured: does it answer, accept the token, allow how many?
 
-It follows no redirect by itself, since a credential must not travel to another host.
+No redirect to another host is followed, since a credential must not travel there.
 """
 
 from __future__ import annotations
@@ -46,28 +46,27 @@ def ask_once(request: Request, access: Access, credentials: Credentials) -> Allo
     Raises:
         TargetError: it cannot be reached, does not know us, refuses this, or leads elsewhere.
     """
-    url = request.url
     with access.applied_to(requests.Session()) as session:
-        for _ in range(_REDIRECTS):
-            try:
-                response = session.request(
-                    request.method,
-                    url,
-                    headers=dict(request.headers),
-                    data=request.body,
-                    timeout=access.timeout_s,
-                    allow_redirects=False,
-                )
-            except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
-                raise TargetError(explain(error, url)) from error
-            if not response.is_redirect:
-                break
-            url = same_origin(url, _joined(url, response))
-        else:
-            raise TargetError(f"{shown(url)} goes on redirecting. Next: ask for the final URL.")
+        session.max_redirects = _REDIRECTS
+        session.hooks["response"] = [stay_on_host]
+        try:
+            response = session.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                data=request.body,
+                timeout=access.timeout_s,
+            )
+        except requests.TooManyRedirects:
+            where = shown(request.url)
+            raise TargetError(
+                f"{where} goes on redirecting. Next: ask for the final URL."
+            ) from None
+        except (OSError, HTTPError, ValueError) as error:  # RequestException is an OSError
+            raise TargetError(explain(error, request.url)) from error
     if response.status_code == 401:
-        raise TargetError(unauthorised(response, url, credentials))
-    answer, asked = answer_of(response), f"{request.method} {url}"
+        raise TargetError(unauthorised(response, response.url, credentials))
+    answer, asked = answer_of(response), f"{response.request.method} {response.url}"
     sentence = asks_to_stop(answer) or refusal(asked, answer, reason=str(response.reason or ""))
     if sentence is not None:
         raise TargetError(sentence)
