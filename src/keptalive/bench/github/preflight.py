@@ -57,7 +57,9 @@ def ask_once(request: Request, access: Access, credentials: Credentials) -> Allo
                 data=request.body,
                 timeout=access.timeout_s,
             )
-        except requests.TooManyRedirects:
+        except requests.TooManyRedirects as error:
+            if error.response is not None:
+                error.response.close()  # its connection would be closed by the collector
             where = shown(request.url)
             raise TargetError(
                 f"{where} goes on redirecting. Next: ask for the final URL."
