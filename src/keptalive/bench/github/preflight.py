@@ -57,9 +57,7 @@ def ask_once(request: Request, access: Access, credentials: Credentials) -> Allo
                 data=request.body,
                 timeout=access.timeout_s,
             )
-        except requests.TooManyRedirects as error:
-            if error.response is not None:
-                error.response.close()  # its connection would be closed by the collector
+        except requests.TooManyRedirects:
             where = shown(request.url)
             raise TargetError(
                 f"{where} goes on redirecting. Next: ask for the final URL."
@@ -83,8 +81,13 @@ def stay_on_host(response: requests.Response, **_: object) -> None:
     Raises:
         TargetError: the response leads to another host.
     """
-    if response.is_redirect:
+    if not response.is_redirect:
+        return
+    try:
         same_origin(response.url, _joined(response.url, response))
+    except TargetError:
+        response.close()  # requests does not, after an exception of a hook
+        raise
 
 
 def _joined(url: str, response: requests.Response) -> str:
