@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from keptalive.bench.gate import Limit
 from keptalive.bench.plan import DEFAULT_BUDGET_S, Plan, gate_of, read_plan, with_values
 from keptalive.bench.plan_checks import CHECKS
+from keptalive.bench.plan_headers import Header
 from keptalive.errors import UsageError
 from keptalive.redaction import redact
 
@@ -52,12 +53,11 @@ def test_every_key_of_the_plan_has_a_check():
 def test_every_key_that_is_set_replaces_its_default(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(
-        'target = "https://h.example/api/v3/"\nrequests = ["/a?b=c"]\nrepeats = 2\n'
-        'strategies = ["tuned"]\nrounds = 7\nbudget_s = 1\nscenarios = ["close-announced"]\n'
-        'rtt_ms = 5\nauth = "none"\ncompare = "status"\n'
+        'requests = ["/a?b=c"]\nrepeats = 2\nstrategies = ["tuned"]\nrounds = 7\nbudget_s = 1\n'
+        'scenarios = ["close-announced"]\nrtt_ms = 5\nauth = "none"\ncompare = "status"\n'
+        'headers = { Accept = "a/b" }\nretry = { total = 1 }\npool = { max_idle = "never" }\n'
     )
     assert Plan(
-        target="https://h.example/api/v3",
         requests=("/a?b=c",),
         repeats=2,
         strategies=("tuned",),
@@ -65,13 +65,17 @@ def test_every_key_that_is_set_replaces_its_default(tmp_path):
         budget_s=1.0,
         scenarios=("close-announced",),
         rtt_ms=5.0,
+        headers=(Header(name="Accept", value="a/b"),),
         auth="none",
         compare="status",
+        retry=(("total", 1),),
+        pool=(("max_idle", None),),
     ) == read_plan(path)
 
 
 def test_a_trial_asks_for_the_requests_as_often_as_they_repeat():
-    assert Plan(requests=("/a", "/b"), repeats=2).targets == ("/a", "/b", "/a", "/b")
+    plan = Plan(requests=("/a", "/b"), repeats=2)
+    assert [str(request) for request in plan.targets] == ["GET /a", "GET /b"] * 2
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,10 @@ def test_a_trial_asks_for_the_requests_as_often_as_they_repeat():
         ),
         (
             'requests = ["a"]',
-            "The plan PLAN: requests = ['a'] must be paths such as \"/user?per_page=1\".",
+            (
+                "The plan PLAN: request 1: 'a' must be a path such as \"/user?per_page=1\", "
+                'or a table such as { method = "POST", path = "/search" }.'
+            ),
         ),
         (
             'strategies = ["tuned", "tuned"]',
@@ -130,7 +137,7 @@ def test_a_url_with_a_password_is_refused_and_not_shown(refusal):
     said = redact(refusal('target = "https://me:s3cr3t@h.example"'))
     assert said == (
         "The plan PLAN: target = ... must be "
-        "a URL without a user or password in it (set GITHUB_TOKEN instead)."
+        "a URL without a user or password in it (see token and headers)."
     )
 
 
@@ -173,7 +180,7 @@ def test_whatever_a_value_is_it_is_taken_or_refused_as_wrong_usage(key, value):
         with_values(Plan(), {key: value}, source="It")
     except UsageError as error:
         refused = str(error)
-    assert refused == "" or refused.startswith(f"It: {key}")
+    assert refused == "" or refused.startswith(f"It: {key.removesuffix('s')}")
 
 
 # -- The gate ------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from tests.servers.scripted import Peer, Server
 
 from keptalive.bench.access import Access, BearerAuth
-from keptalive.bench.github.preflight import Allowance, ask_once, asks_to_stop, explain, same_origin
+from keptalive.bench.github.preflight import Allowance, ask_once, explain, same_origin
 from keptalive.bench.github.token import MAKE_ONE
-from keptalive.bench.strategy import Answer
+from keptalive.bench.refusals import Credentials, asks_to_stop
+from keptalive.bench.strategy import Answer, Request
 from keptalive.errors import TargetError
 
 Head = tuple[int, Mapping[str, str]]
@@ -45,20 +46,20 @@ def test_it_says_what_the_server_grants() -> None:
         url,
         credentials,
     ):
-        granted = ask_once(url + "/user", ACCESS, token_source="a test")
+        granted = ask_once(Request(url=url + "/user"), ACCESS, Credentials(token_source="a test"))
     assert granted == Allowance(remaining=4999, limit=5000)
     assert credentials == ["Bearer a-token"]
 
 
 def test_a_server_that_names_no_limit_grants_nothing_known() -> None:
     with server(lambda _: (200, {})) as (url, _):
-        assert ask_once(url, ACCESS, token_source=None) == Allowance()
+        assert ask_once(Request(url=url), ACCESS, Credentials()) == Allowance()
 
 
 def test_a_redirect_on_the_same_server_is_followed() -> None:
     moved = {"/old": (301, {"Location": "/new"}), "/new": (200, {"x-ratelimit-remaining": "7"})}
     with server(lambda path: moved[path]) as (url, _):
-        assert ask_once(url + "/old", ACCESS, token_source=None).remaining == 7
+        assert ask_once(Request(url=url + "/old"), ACCESS, Credentials()).remaining == 7
 
 
 def test_a_redirect_to_another_host_is_refused_and_gets_no_credentials() -> None:
@@ -67,7 +68,7 @@ def test_a_redirect_to_another_host_is_refused_and_gets_no_credentials() -> None
         server(lambda _: (302, {"Location": other})) as (url, _),
     ):
         with pytest.raises(TargetError) as refused:
-            ask_once(url, ACCESS, token_source=None)
+            ask_once(Request(url=url), ACCESS, Credentials())
     assert f"--target {other}" in str(refused.value)
     assert credentials == []
 
@@ -75,7 +76,7 @@ def test_a_redirect_to_another_host_is_refused_and_gets_no_credentials() -> None
 def test_endless_redirects_are_given_up() -> None:
     with server(lambda path: (302, {"Location": path + "x"})) as (url, _):
         with pytest.raises(TargetError, match="goes on redirecting"):
-            ask_once(url + "/", ACCESS, token_source=None)
+            ask_once(Request(url=url + "/"), ACCESS, Credentials())
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,8 @@ def test_endless_redirects_are_given_up() -> None:
     [
         (429, {"Retry-After": "17"}, "wait 17 s"),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "0"}, "wait 0 s"),
-        (403, {}, "wait 60 s"),
+        (403, {}, "check what the token or the plan's headers may read"),
+        (429, {}, "wait 60 s"),
     ],
 )
 def test_403_and_429_stop_the_run_and_say_how_long_to_wait(
@@ -91,7 +93,7 @@ def test_403_and_429_stop_the_run_and_say_how_long_to_wait(
 ) -> None:
     with server(lambda _: (status, headers)) as (url, _):
         with pytest.raises(TargetError, match=wait):
-            ask_once(url, ACCESS, token_source=None)
+            ask_once(Request(url=url), ACCESS, Credentials())
 
 
 GITHUBS = {"X-GitHub-Request-Id": "1"}
@@ -113,19 +115,19 @@ GITHUBS = {"X-GitHub-Request-Id": "1"}
         (
             {},
             BearerAuth("a-token"),
-            "gh auth token",
+            "KEPTALIVE_TOKEN",
             (
-                "the token from gh auth token, sent as a Bearer token.\n"
-                'Next: set GITHUB_TOKEN to one that it accepts, or auth = "basic" in the plan.'
+                "the token from KEPTALIVE_TOKEN, sent as a Bearer token.\n"
+                'Next: set KEPTALIVE_TOKEN to one that it accepts, or auth = "basic" in the plan.'
             ),
         ),
         (
             {},
             HTTPBasicAuth("keptalive", "a-token"),
-            "GH_TOKEN",
+            "MY_TOKEN",
             (
-                "the token from GH_TOKEN, sent as the password of Basic authentication.\n"
-                'Next: set GITHUB_TOKEN to one that it accepts, or auth = "bearer" in the plan.'
+                "the token from MY_TOKEN, sent as the password of Basic authentication.\n"
+                'Next: set MY_TOKEN to one that it accepts, or auth = "bearer" in the plan.'
             ),
         ),
         (
@@ -134,7 +136,7 @@ GITHUBS = {"X-GitHub-Request-Id": "1"}
             None,
             (
                 "a request without a token.\n"
-                'Next: set GITHUB_TOKEN, and auth = "bearer" or "basic" in the plan.'
+                'Next: set KEPTALIVE_TOKEN, and auth = "bearer" or "basic" in the plan.'
             ),
         ),
     ],
@@ -144,14 +146,16 @@ def test_a_401_says_what_was_sent_and_only_of_github_what_it_wants(
 ) -> None:
     with server(lambda _: (401, headers)) as (url, _):
         with pytest.raises(TargetError) as refused:
-            ask_once(url, Access(auth=auth), token_source=source)
+            ask_once(Request(url=url), Access(auth=auth), Credentials(token_source=source))
     assert str(refused.value) == f"401 Unauthorized. 127.0.0.1 did not accept {said}"
 
 
 def test_other_failures_name_the_status() -> None:
     with server(lambda _: (404, {})) as (url, _):
-        with pytest.raises(TargetError, match="answered 404 Not Found"):
-            ask_once(url, ACCESS, token_source=None)
+        with pytest.raises(
+            TargetError, match=r"answered 404 Not Found\.\nNext: check the target's base URL"
+        ):
+            ask_once(Request(url=url), ACCESS, Credentials())
 
 
 def test_an_ordinary_answer_asks_nobody_to_stop() -> None:
@@ -169,6 +173,12 @@ def test_a_host_that_does_not_exist_is_called_so() -> None:
     assert "there is no such host" in explain(failed.value, "http://nosuchhost.invalid/")
 
 
+def test_a_ca_bundle_that_does_not_exist_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with pytest.raises(TargetError, match=r"CA bundle does not exist\. Next: check REQUESTS_CA_"):
+        ask_once(Request(url="https://127.0.0.1:1/"), ACCESS, Credentials())
+
+
 def test_a_server_that_never_answers_is_called_so() -> None:
     released = threading.Event()
 
@@ -179,5 +189,5 @@ def test_a_server_that_never_answers_is_called_so() -> None:
     with server(wait) as (url, _):
         access = Access(timeout_s=(1.0, 0.1))
         with pytest.raises(TargetError, match="no answer in time"):
-            ask_once(url, access, token_source=None)
+            ask_once(Request(url=url), access, Credentials())
         released.set()

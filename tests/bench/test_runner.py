@@ -20,9 +20,10 @@ from tests.small_bundle import trim
 
 from keptalive import results
 from keptalive.bench import tracing
+from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import Plan
 from keptalive.bench.runner import Bench, Progress
-from keptalive.bench.strategies import STRATEGIES, Fresh, OneSession, strategies_named
+from keptalive.bench.strategies import STRATEGIES, Fresh, OneSession
 from keptalive.bench.strategy import Answer, Request, Strategy
 from keptalive.bench.targets import PAUSE_FACTOR, LookalikeTarget
 from keptalive.errors import UsageError
@@ -142,7 +143,7 @@ def test_answers_that_differ_make_the_run_invalid(lookalike: Lookalike) -> None:
 
     run = run_on(lookalike, ONE, fresh=Fresh, impostor=Impostor)
     assert not run.valid
-    assert "The answers to /user differ: requests.get got 200" in run.disagreements[0]
+    assert "The answers to GET /user differ: requests.get got 200" in run.disagreements[0]
 
 
 def test_connections_that_the_log_does_not_name_make_the_run_invalid(

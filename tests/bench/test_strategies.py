@@ -10,8 +10,9 @@ import pytest
 from requests.auth import HTTPBasicAuth
 
 from keptalive.bench.access import Access, BearerAuth, auth_for
+from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import Plan, with_values
-from keptalive.bench.strategies import STRATEGIES, strategies_named
+from keptalive.bench.strategies import STRATEGIES
 from keptalive.bench.strategy import Answer, Request
 from keptalive.errors import UsageError
 
@@ -31,8 +32,7 @@ class Unnamed(Strategy):
 class Silent(Strategy):
     label = "silent"
 
-def function():
-    pass
+NUMBER = 3
 """
 
 
@@ -78,8 +78,8 @@ def test_a_strategy_is_found_in_the_current_folder(here: Path) -> None:
             "The strategy own_package.quits:Canned cannot be imported: ModuleNotFound",
         ),
         (
-            "own_package.good:function",
-            "own_package.good:function is not a strategy: it is no subclass of",
+            "own_package.good:NUMBER",
+            "own_package.good:NUMBER is not a strategy: it is no subclass of",
         ),
         (
             "own_package.good:Unnamed",

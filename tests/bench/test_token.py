@@ -14,7 +14,7 @@ from keptalive.errors import UsageError
 
 @pytest.fixture(autouse=True)
 def no_token_of_mine(monkeypatch, tmp_path):
-    for variable in ("GITHUB_TOKEN", "GH_TOKEN"):
+    for variable in ("KEPTALIVE_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,7 +46,11 @@ def lookalike() -> Iterator[Lookalike]:
 def keptalive(
     *arguments: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("GITHUB_TOKEN", "GH_TOKEN")}
+    inherited = {
+        k: v
+        for k, v in os.environ.items()
+        if k not in ("GITHUB_TOKEN", "GH_TOKEN", "KEPTALIVE_TOKEN")
+    }
     variables = {**inherited, "COLUMNS": "80", **environment}
     return in_text(commands.keptalive(*arguments, folder=folder, environment=variables))
 
@@ -70,7 +76,7 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     assert "Where a request's time goes (ms)" in ended.stdout
     assert all(len(line) <= 80 for line in tables)
     assert "Session opened 3: 2 × idle-timeout, 1 × first-use" in " ".join(ended.stdout.split())
-    assert "Your own program: keptalive run SCRIPT" in ended.stdout
+    assert "Next, for a verdict: --rounds 6" in ended.stdout
     assert "…" not in ended.stdout
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
 
@@ -137,7 +143,7 @@ def test_with_a_wrong_token_the_error_says_how_to_make_one_and_never_shows_it(
         "--target",
         lookalike.url("keep-alive"),
         folder=tmp_path,
-        GITHUB_TOKEN=TOKEN,
+        KEPTALIVE_TOKEN=TOKEN,
         REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
     )
     assert ended.returncode == 3
@@ -156,7 +162,7 @@ def test_a_server_of_ones_own_gets_an_announced_number_of_requests(
         "--target",
         lookalike.url("keep-alive"),
         folder=tmp_path,
-        GITHUB_TOKEN=lookalike.token,
+        KEPTALIVE_TOKEN=lookalike.token,
         REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
     )
     assert ended.returncode == 0
@@ -175,7 +181,7 @@ def test_more_than_half_of_what_remains_is_refused(small_plan: Path, tmp_path: P
             "--target",
             scarce.url("keep-alive"),
             folder=tmp_path,
-            GITHUB_TOKEN=scarce.token,
+            KEPTALIVE_TOKEN=scarce.token,
             REQUESTS_CA_BUNDLE=str(scarce.ca_bundle),
         )
     assert ended.returncode == 3
@@ -251,6 +257,7 @@ def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(
         (["bench", "--target", "http://127.0.0.1:1"], 3, "nothing listens there"),
         (["bench", "--target", "github"], 2, "GitHub wants a token"),
         (["bench", "--results", "/dev/null/x"], 2, "Results cannot be written to /dev/null/x"),
+        (["bench", "plan.toml"], 2, "The plan plan.toml: rtt_ms is for target ="),
         (["bench", "--wrong"], 2, "No such option"),
         (["serve", "--scenario", "nonsense"], 2, "unknown scenario 'nonsense'"),
         (["serve", "--bundle", "/dev/null/x"], 2, "CA bundle cannot be written to /dev/null/x: "),
@@ -260,6 +267,7 @@ def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(
 def test_bad_input_gets_a_line_or_two_and_its_exit_code(
     arguments: list[str], code: int, said: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "plan.toml").write_text('target = "https://h.example"\nrtt_ms = 1\n')
     ended = keptalive(*arguments, folder=tmp_path, PATH="/nonexistent")
     assert code == ended.returncode
     assert said in ended.stderr
@@ -299,6 +307,90 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
     assert json.loads(saved.read_text())["keptalive"]["complete"] is False
 
 
+ROUNDS = ["warm-up", "round 1", "traced round"]
+
+
+SMALLEST = f'{SMALL}strategies = ["session"]\nscenarios = ["keep-alive"]\n'
+
+
+def rounds_named(said: str) -> list[str]:
+    return re.findall(r"^(.+) done after \d+ s(?:, at most \d+ s left)?\r?$", said, re.MULTILINE)
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_a_line_for_each_round(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    small_plan.write_text(SMALLEST)
+    terminal, ours = pty.openpty()
+    environment = {**os.environ, "TERM": "dumb"}
+    with subprocess.Popen(
+        [*COMMAND, "bench", small_plan],
+        cwd=tmp_path,
+        env=environment,
+        stdin=ours,
+        stdout=subprocess.DEVNULL,
+        stderr=ours,
+    ):
+        os.close(ours)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux: the other side of a pty has closed
+            while chunk := os.read(terminal, 65536):
+                shown += chunk
+        os.close(terminal)
+    assert rounds_named(shown.decode()) == ROUNDS
+    assert b"\x1b" not in shown
+
+
+@pytest.mark.complete
+def test_where_there_is_no_terminal_each_round_is_reported_if_that_is_wanted(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    small_plan.write_text(SMALLEST)
+    ended = keptalive("bench", small_plan, "--progress", "--json", folder=tmp_path)
+    assert json.loads(ended.stdout)["keptalive"]["complete"]
+    assert rounds_named(ended.stderr) == ROUNDS
+
+
+def test_of_a_request_that_is_refused_at_once_there_is_one_error_and_no_table(
+    tmp_path: Path, lookalike: Lookalike
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(
+        f'target = "{lookalike.url("keep-alive")}"\n'
+        'headers = { Authorization = "env:MY_HEADER" }\n'
+        'requests = ["/user", { path = "/user", json = { a = 1 } }]\n'
+    )
+    ended = keptalive(
+        "bench",
+        plan,
+        folder=tmp_path,
+        MY_HEADER=f"Bearer {lookalike.token}",
+        REQUESTS_CA_BUNDLE=str(lookalike.ca_bundle),
+    )
+    assert ended.returncode == 3
+    assert "authenticated" in ended.stdout
+    assert f"{lookalike.url('keep-alive')}/user answered 404 Not Found.\nNext: " in ended.stderr
+    assert "│" not in ended.stdout
+    assert "All counts agree" not in ended.stdout
+    assert lookalike.token not in ended.stdout + ended.stderr
+
+
+def test_serve_leaves_no_file_behind(tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        [*COMMAND, "serve"], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        serving.stdout.readline()
+        assert str(temporary) in serving.stdout.readline()
+        assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
+        serving.send_signal(2)
+        serving.communicate()
+    assert (serving.returncode, [*temporary.iterdir()]) == (0, [])
+
+
 def test_serve_tells_how_to_reach_it_and_counts_at_the_end(tmp_path: Path) -> None:
     command = [*COMMAND, "serve", "--scenario", "close-announced"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as serving:
@@ -317,7 +409,7 @@ def test_serve_tells_how_to_reach_it_and_counts_at_the_end(tmp_path: Path) -> No
         serving.send_signal(2)
         rest = serving.stdout.read()
     assert (asked.stdout, asked.stderr) == ("octolook\n", "")
-    assert "Served 1 requests on 1 connections." in rest
+    assert "Served 1 request on 1 connection." in rest
     assert serving.returncode == 0
 
 

@@ -29,7 +29,13 @@ Keptalive = Callable[..., Ended]
 @pytest.fixture
 def keptalive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Keptalive:
     """The command line, in a folder of its own, knowing no secret and no CI."""
-    for name in ("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for name in (
+        "GITHUB_TOKEN",
+        "GH_TOKEN",
+        "KEPTALIVE_TOKEN",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)

@@ -13,7 +13,9 @@ from tests.marks import complete
 from tests.pairs import pairwise
 
 from keptalive import redaction
+from keptalive.bench.github.token import find_token
 from keptalive.cli import output
+from keptalive.redaction import redact
 
 TOKEN = 's3cr3t/Tok+en="value'  # no prefix by which a pattern could know it
 NUMBER = "9081726354453627"
@@ -49,7 +51,7 @@ ALIKE = ("404 ", "500 ", "503 ")
 def test_a_token_that_the_server_says_back_is_nowhere_to_be_seen(
     keptalive, monkeypatch, tmp_path, place
 ):
-    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("KEPTALIVE_TOKEN", TOKEN)
     with echoing(PLACES[place], ",".join(forms_of(TOKEN).values())) as url:
         (tmp_path / "plan.toml").write_text(PLAN.format(url=url, auth="bearer"))
         ended = keptalive("bench", "plan.toml", "--json")
@@ -66,7 +68,7 @@ QUOTED = ("401 message", "404 reason", "302 https://{}/", "no HTTP")
 def test_each_form_of_the_token_is_hidden_where_the_servers_refusal_is_quoted(
     keptalive, monkeypatch, tmp_path, form, auth, place
 ):
-    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("KEPTALIVE_TOKEN", TOKEN)
     with echoing(PLACES[place], forms_of(TOKEN)[form]) as url:
         (tmp_path / "plan.toml").write_text(PLAN.format(url=url, auth=auth))
         ended = keptalive("bench", "plan.toml")
@@ -75,8 +77,38 @@ def test_each_form_of_the_token_is_hidden_where_the_servers_refusal_is_quoted(
     assert found_in(ended.said, TOKEN) == []
 
 
+HEADERS = """
+headers = {{ "X-Api-Key" = "env:MY_HEADER", Cookie = "{token}" }}
+requests = ["/user", {{ path = "/search", json = {{ password = "{token}" }} }}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "form"),
+    [
+        *((place, "plain") for place in (*QUOTED, "200 body")),
+        ("401 message", "base64"),
+        ("404 reason", "quoted twice"),
+    ],
+)
+def test_nor_is_a_header_from_the_environment_or_the_plan(
+    keptalive, monkeypatch, tmp_path, place, form
+):
+    monkeypatch.setenv("MY_HEADER", TOKEN)
+    inside = "another+secret+of+mine"
+    with echoing(PLACES[place], f"{forms_of(TOKEN)[form]}, {inside}") as url:
+        text = PLAN.format(url=url, auth="bearer").replace('requests = ["/user"]\n', "")
+        plan = text + HEADERS.format(token=inside)
+        (tmp_path / "plan.toml").write_text(plan)
+        ended = keptalive("bench", "plan.toml", "--json")
+    (tmp_path / "plan.toml").unlink()
+    assert "a fault of keptalive itself" not in ended.said
+    assert found_in(everything(ended, tmp_path), TOKEN) == []
+    assert inside not in everything(ended, tmp_path)
+
+
 def test_what_a_server_says_is_cut_only_when_the_token_is_out_of_it(keptalive, monkeypatch):
-    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("KEPTALIVE_TOKEN", TOKEN)
     with echoing(PLACES["401 long message"], TOKEN) as url:
         ended = keptalive("bench", "--target", url)
     assert "xxx[hidden]" in ended.said
@@ -90,17 +122,16 @@ def test_a_token_is_not_put_together_again_from_two_lines(keptalive, capsys):
     assert TOKEN not in capsys.readouterr().out.replace("\n", "")
 
 
-def test_the_token_that_gh_gives_is_known_from_then_on(keptalive, monkeypatch, tmp_path):
+def test_the_token_that_gh_gives_is_known_from_then_on(monkeypatch, tmp_path):
     (tmp_path / "gh").write_text(f"#!/bin/sh\necho '{TOKEN}'\n")
     (tmp_path / "gh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with echoing(PLACES["404 reason"], TOKEN) as url:
-        ended = keptalive("bench", "--target", url)
-    assert "answered 404 [hidden]." in ended.said
+    find_token("github.com", {}, ask=False)
+    assert redact(f"It says {TOKEN}.") == "It says [hidden]."
 
 
 def test_nor_is_a_token_of_digits_in_a_header_that_has_a_number(keptalive, monkeypatch, tmp_path):
-    monkeypatch.setenv("GH_TOKEN", NUMBER)
+    monkeypatch.setenv("KEPTALIVE_TOKEN", NUMBER)
     for place in ("200 headers", "429 headers", "403 headers"):
         answer = PLACES[place]
         with echoing(answer, NUMBER) as url:
@@ -111,7 +142,7 @@ def test_nor_is_a_token_of_digits_in_a_header_that_has_a_number(keptalive, monke
 
 
 def test_nor_is_it_in_the_traceback_that_is_wanted_of_a_fault(keptalive, monkeypatch):
-    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("KEPTALIVE_TOKEN", TOKEN)
     monkeypatch.setenv("KEPTALIVE_DEBUG", "1")
 
     def fail(*_: object) -> None:

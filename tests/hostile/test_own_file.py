@@ -20,7 +20,7 @@ NAME = "lookalike-ca.pem"
 @contextmanager
 def serving(folder: Path):
     """The server, once its bundle is written; afterwards it has ended."""
-    command = [sys.executable, "-m", "keptalive", "serve"]
+    command = [sys.executable, "-m", "keptalive", "serve", "--bundle", NAME]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
         while "CA bundle" not in process.stdout.readline():
             assert process.poll() is None
@@ -57,7 +57,7 @@ def test_whatever_is_there_already_is_left_alone_and_told_in_a_line(keptalive, t
     path, other = tmp_path / NAME, tmp_path / "other"
     there(kind, path, other)
     before = os.lstat(path)
-    ended = keptalive("serve")
+    ended = keptalive("serve", "--bundle", NAME)
     assert (ended.code, ended.stdout) == (2, b"")
     assert ended.said == (
         f"keptalive: {NAME} exists already, and serve overwrites no file. "

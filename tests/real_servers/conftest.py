@@ -26,7 +26,7 @@ RunAgainst = Callable[..., Run]
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*BUNDLES, *PROXIES):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GITHUB_TOKEN", "ghp_of_nobody")
+    monkeypatch.setenv("KEPTALIVE_TOKEN", "ghp_of_nobody")
 
 
 @pytest.fixture

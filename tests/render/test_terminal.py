@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from tests.runs import LABELS, trace
 
+from keptalive.bench.summary import too_few
 from keptalive.bench.titles import full_title, short_title
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.records.counts import HostCounts
 from keptalive.records.report import Finding
 from keptalive.records.run import About, Interval, Run, StrategySummary, Trial, Witnesses
 from keptalive.render.terminal import bench as terminal
+from keptalive.render.terminal.bench_verdict import next_step, verdict
 
 
 def row(strategy: str, speedup: Interval | None, opened: int) -> StrategySummary:
@@ -80,7 +84,55 @@ def test_the_verdict_says_only_what_is_shown() -> None:
         "Speed vs requests.get:\nThe server drops idle connections: "
         "Session no clear difference, tuned Session 12.3 times as fast."
     )
-    assert terminal.verdict(RUN) == expected
+    assert verdict(RUN) == expected
+
+
+def few(rounds: int, **changed: Any) -> Run:
+    """The run, with so few rounds that nothing has an interval."""
+    rows = tuple(
+        replace(one, rounds=rounds, speedup=None, warnings=(str(too_few(rounds)),))
+        for one in RUN.summary
+    )
+    return replace(RUN, summary=rows, **changed)
+
+
+def test_too_few_rounds_are_named_once() -> None:
+    text = shown(few(2), 80)
+    assert verdict(few(2)) == "No verdict: only 2 rounds; at least 6 are needed."
+    assert text.count("2 rounds;") == 1
+    assert "6 are needed" in text
+
+
+def test_with_too_few_rounds_failures_are_named_all_the_same() -> None:
+    run = few(1)
+    failing = replace(RUN.summary[1], rounds=1, counts=HostCounts(errors={"OSError": 3}))
+    said = verdict(replace(run, summary=(run.summary[0], failing)))
+    assert said.endswith("\nThe server drops idle connections: Session failed 3 times.")
+
+
+SAVED = Path("results/2026.json")
+
+
+@pytest.mark.parametrize(
+    ("run", "saved", "said"),
+    [
+        (few(1, ended="budget", seconds=7.0), SAVED, "for a verdict: --budget 20, or --rounds 6"),
+        (few(1, ended="rounds"), SAVED, "for a verdict: --rounds 6"),
+        (RUN, SAVED, "your own program: keptalive run SCRIPT"),
+        (
+            replace(RUN, plan={"target": "https://h"}),
+            SAVED,
+            "after a change: bench again, then keptalive compare 2026",
+        ),
+        (
+            replace(RUN, plan={"target": "https://h"}),
+            Path("a/b.json"),
+            "after a change: bench again, then keptalive compare a/b.json a",
+        ),
+    ],
+)
+def test_the_last_line_says_what_to_do_next(run: Run, saved: Path, said: str) -> None:
+    assert next_step(run, saved) == f"Next, {said}"
 
 
 def test_the_title_says_how_many_requests_and_connections_a_run_needs() -> None:
@@ -124,7 +176,7 @@ def test_a_strategy_without_a_log_has_connections_and_no_share_of_reuse() -> Non
 def test_what_is_slower_is_said_to_be_slow(speedup: float, said: str) -> None:
     interval = Interval(median=speedup, low=0.9 * speedup, high=1.1 * speedup)
     slow = replace(RUN, summary=(row("fresh", None, 140), row("session", interval, 7)))
-    assert terminal.verdict(slow).endswith(f"Session {said}.")
+    assert verdict(slow).endswith(f"Session {said}.")
 
 
 @pytest.mark.parametrize(("receive_s", "rest"), [(0.01, ["63.2"]), (0.5, ["500.0", "53.2"])])

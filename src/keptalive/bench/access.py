@@ -1,12 +1,14 @@
-"""What every strategy is given: a login, a CA bundle, timeouts.
+"""What every strategy is given: where the server is, a login, headers, a CA bundle, timeouts.
 
-A token's value never leaves this object by ``repr`` or ``str``; only the request's own header
-carries it.
+No token and no header's value leaves this object by ``repr`` or ``str``; only the request's own
+headers carry them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
@@ -39,12 +41,21 @@ class BearerAuth(AuthBase):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """The same for every strategy, so that they differ in nothing but their connections."""
+    """The same for every strategy, so that they differ in nothing but their connections.
+
+    Attributes:
+        base_url: of the server, without a slash at its end: for a client that adds paths itself.
+        headers: those that every request has.
+        on_response: called with each response of requests, before a redirect of it is followed; an
+            exception of it ends the benchmark.
+    """
 
     auth: AuthBase | None = field(default=None, repr=False)
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     verify: str | bool = True
     timeout_s: tuple[float, float] = TIMEOUT_S
+    base_url: str = ""
+    on_response: Callable[..., Any] | None = field(default=None, repr=False)
 
     @property
     def authorization(self) -> str | None:
@@ -60,7 +71,14 @@ class Access:
         session.auth = self.auth
         session.headers.update(self.headers)
         session.verify = self.verify
+        if self.on_response is not None:
+            session.hooks["response"].append(self.on_response)
         return session
+
+    @property
+    def hooks(self) -> dict[str, Any]:
+        """``on_response`` as requests wants it for one request."""
+        return {} if self.on_response is None else {"response": self.on_response}
 
 
 def auth_for(kind: str, token: str | None) -> AuthBase | None:

@@ -13,9 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from keptalive.bench.checking import MOST, checked
 from keptalive.bench.gate import Limit
-from keptalive.bench.plan_checks import AS_IS, CHECKS, LOOKALIKE, MOST, checked
-from keptalive.bench.summary import reference_strategy
+from keptalive.bench.plan_checks import CHECKS, LOOKALIKE
+from keptalive.bench.plan_headers import Headers
+from keptalive.bench.plan_requests import PlannedRequest
+from keptalive.bench.plan_sense import idle_key, idle_limit
+from keptalive.bench.plan_tuning import Settings
 from keptalive.bounded import MIB, text_of
 from keptalive.errors import UsageError
 
@@ -34,10 +38,16 @@ class Plan:
 
     ``rounds`` and ``budget_s`` are None where not set: without both, the run goes on until its
     intervals are narrow or `DEFAULT_BUDGET_S` is used up; ``rounds`` alone is exact.
+
+    Attributes:
+        requests: a path alone stands for a GET.
+        headers: sent with every request.
+        token: ``env:NAME``, or None for where `keptalive.bench.github.token` looks.
+        retry, pool: settings of the tuned Session.
     """
 
     target: str = LOOKALIKE
-    requests: tuple[str, ...] = (
+    requests: tuple[str | PlannedRequest, ...] = (
         "/user",
         "/user/repos?per_page=30",
         "/user/repos?per_page=30&page=2",
@@ -48,18 +58,35 @@ class Plan:
     budget_s: float | None = None
     scenarios: tuple[str, ...] = ("keep-alive", "idle-timeout=60")
     rtt_ms: float = 20.0
+    headers: Headers = ()
+    token: str | None = None
     auth: str = "bearer"
     compare: str = "body"
+    retry: Settings = ()
+    pool: Settings = ()
     gate: tuple[Limit, ...] = ()
 
     @property
-    def targets(self) -> tuple[str, ...]:
-        """The request targets of one trial, in order."""
-        return self.requests * self.repeats
+    def targets(self) -> tuple[PlannedRequest, ...]:
+        """The requests of one trial, in order."""
+        return self.distinct * self.repeats
+
+    @property
+    def distinct(self) -> tuple[PlannedRequest, ...]:
+        """The requests as listed."""
+        return tuple(
+            PlannedRequest(path=one) if isinstance(one, str) else one for one in self.requests
+        )
 
     def as_dict(self) -> dict[str, Any]:
-        """For the result file."""
-        return asdict(self)
+        """For the result file: without secrets that stand in the plan, and without bodies."""
+        return {
+            **asdict(self),
+            "requests": tuple(request.for_a_file for request in self.distinct),
+            "headers": {header.name: header.for_a_file for header in self.headers},
+            "retry": dict(self.retry),
+            "pool": dict(self.pool),
+        }
 
 
 # -- Reading -------------------------------------------------------------------------------------
@@ -120,28 +147,14 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
         UsageError: a key or a value that no plan has; the sentence begins with ``source``.
     """
     changed = replace(plan, **checked(CHECKS, values, source))
+    if (fault := idle_key(values, changed)) is not None:
+        raise UsageError(f"{source or 'The command'}: {fault}")
     if (many := len(changed.requests) * changed.repeats) > MOST:
         raise UsageError(
             f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be "
             "made. Next: fewer repeats."
         )
     for limit in changed.gate:
-        if (fault := _idle(limit, changed)) is not None:
+        if (fault := idle_limit(limit, changed)) is not None:
             raise UsageError(f"{source or 'The command'}: gate: {fault}.")
     return changed
-
-
-def _idle(limit: Limit, plan: Plan) -> str | None:
-    """Why this limit would never be looked at; None if it will be."""
-    if limit.strategy is not None and limit.strategy not in plan.strategies:
-        return f"the plan has no strategy {limit.strategy}"
-    if limit.min_speedup is not None and limit.strategy == reference_strategy(plan.strategies):
-        return f"min_speedup is against {limit.strategy}, so not for it"
-    if limit.strategy is None and len(plan.strategies) == 1:
-        only = plan.strategies[0]
-        return f'only a limit with strategy = "{only}" is for {only}, the reference'
-    if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
-        return f"the plan has no scenario {limit.scenario}"
-    if plan.target != LOOKALIKE and limit.scenario not in (None, AS_IS):
-        return f"{plan.target} has no scenario {limit.scenario}, only {AS_IS}"
-    return None

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from keptalive import interruption
 from keptalive.bench.machine import environment
+from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import DEFAULT_BUDGET_S, Plan
 from keptalive.bench.stopping import Limits, seconds_left, why_stop
-from keptalive.bench.strategies import strategies_named
 from keptalive.bench.strategy import Strategy
 from keptalive.bench.summary import reference_strategy, summarise
 from keptalive.bench.targets import Target
@@ -67,7 +67,9 @@ class Bench:
     _began: float = 0.0
 
     def __post_init__(self) -> None:
-        self.strategies = self.strategies or strategies_named(self.plan.strategies)
+        self.strategies = self.strategies or strategies_named(
+            self.plan.strategies, retry=self.plan.retry, pool=self.plan.pool
+        )
 
     def run(self) -> Run:
         """Run it to its end, or until a signal or the target stops it; keep what was measured."""

@@ -1,21 +1,15 @@
-"""The three strategies of requests, and those that a plan names as ``package.module:Class``."""
+"""The three strategies of requests."""
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import re
-import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import requests
 from urllib3.exceptions import HTTPError
 
 from keptalive.bench.access import Access
 from keptalive.bench.strategy import Answer, Request, Strategy
-from keptalive.errors import UsageError
-from keptalive.redaction import shown
 from keptalive.tuned import SafeRetry, TunedSession, tuned_session
 
 
@@ -47,6 +41,7 @@ class Fresh(Strategy):
                 data=request.body,
                 verify=self.access.verify,
                 timeout=self.access.timeout_s,
+                hooks=self.access.hooks,
             )
         )
 
@@ -66,8 +61,8 @@ class OneSession(Strategy):
         super().__init__(access)
         self.session = access.applied_to(self.make_session())
 
-    @staticmethod
-    def make_session() -> requests.Session:
+    @classmethod
+    def make_session(cls) -> requests.Session:
         """The Session to share."""
         return requests.Session()
 
@@ -90,16 +85,23 @@ class OneSession(Strategy):
         return "requests' defaults"
 
 
+# A benchmark that a server asks to slow down ends at once, rather than wait here unseen
+_IMPATIENT: dict[str, Any] = {
+    "status_forcelist": (502, 503, 504),
+    "respect_retry_after_header": False,
+}
+
+
 class Tuned(OneSession):
     """The same with the tuned adapter: CA bundle loaded once, retries, fitted pools."""
 
     label = "tuned Session"
+    retry: ClassVar[Mapping[str, Any]] = {}  # the plan's settings
+    pool: ClassVar[Mapping[str, Any]] = {}
 
-    @staticmethod
-    def make_session() -> TunedSession:
-        # A benchmark that a server asks to slow down ends at once, rather than wait here unseen
-        patience = SafeRetry(status_forcelist=(502, 503, 504), respect_retry_after_header=False)
-        return tuned_session(max_retries=patience)
+    @classmethod
+    def make_session(cls) -> TunedSession:
+        return tuned_session(max_retries=SafeRetry(**{**_IMPATIENT, **cls.retry}), **cls.pool)
 
     @classmethod
     def settings(cls) -> str:
@@ -107,50 +109,3 @@ class Tuned(OneSession):
 
 
 STRATEGIES: dict[str, type[Strategy]] = {"fresh": Fresh, "session": OneSession, "tuned": Tuned}
-
-# -- Strategies of one's own ---------------------------------------------------------------------
-
-NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # package.module:Class
-
-
-def strategies_named(names: Iterable[str]) -> dict[str, type[Strategy]]:
-    """The strategies of these names, by them; modules are looked for in the current folder first.
-
-    Raises:
-        UsageError: one cannot be imported, or is no strategy.
-    """
-    return {name: STRATEGIES[name] if name in STRATEGIES else _imported(name) for name in names}
-
-
-def _imported(name: str) -> type[Strategy]:
-    module_name, _, class_name = name.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)  # as pytest and `python -m` do
-    try:
-        found = getattr(importlib.import_module(module_name), class_name, None)
-    except Exception as error:  # whatever somebody's module raises
-        why = f"{type(error).__name__}: {shown(str(error))[:200]}"
-        raise UsageError(f"The strategy {name} cannot be imported: {why}. {_NEXT}") from error
-    if found is None:
-        raise UsageError(
-            f"The strategy {name} cannot be imported: {module_name} has no {class_name}. {_NEXT}"
-        )
-    if (fault := _fault_of(found)) is not None:
-        raise UsageError(
-            f"{name} is not a strategy: {fault}.\n"
-            "Next: make it a subclass of keptalive.bench.strategy.Strategy with a label and send()."
-        )
-    strategy: type[Strategy] = found
-    return strategy
-
-
-_NEXT = "Next: check its name, and run keptalive where it can be imported."
-
-
-def _fault_of(found: object) -> str | None:
-    if not (inspect.isclass(found) and issubclass(found, Strategy)):
-        return "it is no subclass of keptalive.bench.strategy.Strategy"
-    if inspect.isabstract(found):
-        return "it has no send()"
-    return None if isinstance(getattr(found, "label", None), str) else "it has no label"

@@ -18,9 +18,15 @@ from keptalive.bench.access import Access
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be sent; ``headers`` are added to those of the `Access`."""
+    """What is to be sent; ``headers`` are added to those of the `Access`.
+
+    Attributes:
+        url: the `Access`'s ``base_url`` and the path.
+        path: with the query, as the plan names it: for a client that adds its own base URL.
+    """
 
     url: str
+    path: str = ""
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None

@@ -120,12 +120,19 @@ def _warnings(trials: Sequence[Trial], errors: Mapping[str, int]) -> tuple[str, 
         warnings.append(
             f"{failures_in_words(errors, requests)}: its times are those of failures too"
         )
-    if len(trials) < MINIMUM_ROUNDS:
-        warnings.append(
-            f"only {rounds_in_words(len(trials))}; at least {MINIMUM_ROUNDS} are needed for an "
-            f"interval (--rounds {MINIMUM_ROUNDS}, or a larger --budget)"
-        )
+    if (few := too_few(len(trials))) is not None:
+        warnings.append(few)
     return tuple(warnings)
+
+
+def too_few(rounds: int) -> str | None:
+    """That so many rounds have no interval; None if they have one."""
+    if rounds >= MINIMUM_ROUNDS:
+        return None
+    return (
+        f"only {rounds_in_words(rounds)}; at least {MINIMUM_ROUNDS} are needed for an "
+        f"interval (--rounds {MINIMUM_ROUNDS}, or a larger --budget)"
+    )
 
 
 def failures_in_words(errors: Mapping[str, int], requests: int) -> str:

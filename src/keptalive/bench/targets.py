@@ -12,33 +12,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
-from requests.utils import get_netrc_auth
 
 from keptalive import interruption
 from keptalive.bench.access import Access, auth_for
-from keptalive.bench.github.preflight import Allowance, ask_once, asks_to_stop, same_origin
-from keptalive.bench.github.token import MAKE_ONE, Token, find_token
+from keptalive.bench.credentials import access_for, headers_for
+from keptalive.bench.github.preflight import Allowance, ask_once, same_origin
 from keptalive.bench.influences import BUNDLES, influences, neutral, notes
 from keptalive.bench.plan import Plan
 from keptalive.bench.plan_checks import AS_IS, GITHUB, LOOKALIKE
+from keptalive.bench.plan_requests import PlannedRequest, request_of
+from keptalive.bench.refusals import asks_to_stop, refusal
 from keptalive.bench.strategy import Answer
 from keptalive.bench.summary import MINIMUM_ROUNDS
-from keptalive.errors import TargetError, UsageError
+from keptalive.errors import TargetError
 from keptalive.lookalike.behaviour import parse_scenario, when_idle
 from keptalive.lookalike.process import Lookalike
-from keptalive.redaction import IN_USE, shown
 
 GITHUB_URL = "https://api.github.com"
-GITHUB_HEADERS = (
-    ("Accept", "application/vnd.github+json"),
-    ("X-GitHub-Api-Version", "2022-11-28"),
-)
 _LARGEST_BUNDLE = 16 * 1024 * 1024  # bytes that are looked through; certifi's has 0.3 million
 PAUSE_FACTOR = 1.2  # a program that waits a little longer than the server's idle timeout
 
@@ -50,6 +45,7 @@ class Target(ABC):
     scenarios: tuple[str, ...]
     access: Access
     notes: tuple[str, ...] = ()
+    authenticated: bool = False
 
     @abstractmethod
     def url(self, scenario: str) -> str:
@@ -70,12 +66,14 @@ class Target(ABC):
         """Seconds, as they pass for the server: with every pause that nobody waited for."""
         return time.monotonic()
 
-    def check(self, answer: Answer) -> None:  # noqa: B027
+    def check(self, request: PlannedRequest, answer: Answer) -> None:
         """Whether to go on after this answer.
 
         Raises:
-            TargetError: the server wants fewer requests, or redirects to another host.
+            TargetError: the server refuses the request, wants fewer, or redirects to another host.
         """
+        if (sentence := refusal(str(request), answer)) is not None:
+            raise TargetError(sentence)
 
 
 class LookalikeTarget(Target):
@@ -87,9 +85,10 @@ class LookalikeTarget(Target):
         self._skipped_s = 0.0
         self.label = "test server that imitates api.github.com"
         self.scenarios = plan.scenarios
+        self.authenticated = plan.auth != "none"
         self.access = Access(
             auth=auth_for(plan.auth, lookalike.token),
-            headers=GITHUB_HEADERS,
+            headers=headers_for(plan, os.environ, github=True),
             verify=str(lookalike.ca_bundle),
         )
 
@@ -144,8 +143,11 @@ class LiveTarget(Target):
             certificates = _certificates_in(next(named, certifi.where()))
         return {"tls": None, "rtt_ms": None, "ca_certificates": certificates}
 
-    def check(self, answer: Answer) -> None:
+    def check(self, request: PlannedRequest, answer: Answer) -> None:
         if (sentence := asks_to_stop(answer)) is not None:
+            raise TargetError(sentence)
+        asked = f"{request.method} {self._url}{request.path}"
+        if (sentence := refusal(asked, answer)) is not None:
             raise TargetError(sentence)
         if answer.redirected_to is not None:
             same_origin(self._url, answer.redirected_to)
@@ -185,43 +187,13 @@ def prepared(plan: Plan) -> Iterator[tuple[Target, Plan]]:
 
 def _live_target(plan: Plan) -> LiveTarget:
     url = GITHUB_URL if plan.target == GITHUB else plan.target
-    token = _token_for(plan, url)
-    access = Access(
-        auth=auth_for(plan.auth, token.value if token else None),
-        headers=GITHUB_HEADERS,
-    )
-    if token is None and (login := get_netrc_auth(url)):
-        IN_USE.add(login[1])  # requests sends it by itself
-    source = token.source if token else None
-    allowance = ask_once(url + plan.requests[0], access, token_source=source)
-    live = LiveTarget(url, access, allowance)
-    live.notes = (
-        f"The token from {source} is sent to {live.label}." if source else "Without a token.",
-        *notes(os.environ, url, authenticated=token is not None),
-    )
+    access, credentials, said = access_for(plan, url, os.environ)
+    first = request_of(plan.distinct[0], url, os.environ)
+    live = LiveTarget(url, access, ask_once(first, access, credentials))
+    authenticated = credentials.token_source is not None
+    live.authenticated = authenticated or bool(credentials.headers)
+    live.notes = (*said, *notes(os.environ, url, authenticated=authenticated))
     return live
-
-
-def _token_for(plan: Plan, url: str) -> Token | None:
-    if plan.auth == "none":
-        return None
-    host = "github.com" if plan.target == GITHUB else str(urlsplit(url).hostname)
-    token = find_token(host, os.environ, ask=True)
-    if token is None and plan.target == GITHUB:
-        raise UsageError(f"GitHub wants a token, and GITHUB_TOKEN is not set. Next: {MAKE_ONE}.")
-    if token is not None and urlsplit(url).scheme == "http" and not _is_loopback(host):
-        raise UsageError(
-            f"The token from {token.source} would go to {shown(url)} in the clear. "
-            'Next: use https, or auth = "none" in the plan.'
-        )
-    return token
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _within_allowance(plan: Plan, allowance: Allowance) -> Plan:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from keptalive.bench import pool_log, sockets, witnesses
 from keptalive.bench.plan import Plan
+from keptalive.bench.plan_requests import request_of
 from keptalive.bench.strategy import Answer, Request, Strategy
 from keptalive.bench.targets import Target
 from keptalive.counting import count
-from keptalive.errors import UsageError
+from keptalive.errors import TargetError, UsageError
 from keptalive.records.counts import HostCounts
 from keptalive.records.pool_events import CallBegan, CallEnded, Event
 from keptalive.records.run import Trial, Witnesses
@@ -127,6 +129,7 @@ class TrialRecorder:
 
         Raises:
             StrategyError: the strategy made a mistake.
+            TargetError: the response leads to another host.
         """
         thread = threading.get_ident()
         self.events.append(CallBegan(thread=thread))
@@ -134,6 +137,8 @@ class TrialRecorder:
         try:
             with timed_call() as seconds, self.stopwatch:
                 answer = client.send(request)
+        except TargetError:  # of the target's check before a redirect is followed
+            raise
         except self.step.strategy.errors as error:
             failure = type(error).__name__
         except Exception as error:
@@ -221,16 +226,18 @@ def run_trial(step: Step, round_number: int, plan: Plan, target: Target, answers
 
 def _make_all_calls(recorder: TrialRecorder, plan: Plan, target: Target, answers: Answers) -> None:
     step = recorder.step
+    base_url = target.url(step.scenario)
+    requests = [request_of(planned, base_url, os.environ) for planned in plan.targets]
     with recorder.outside_calls("making it"):
-        client = step.strategy(target.access)
+        client = step.strategy(replace(target.access, base_url=base_url))
     try:
-        for place, path in enumerate(plan.targets):
+        for place, (planned, request) in enumerate(zip(plan.targets, requests, strict=True)):
             if place:
                 target.pause(step.scenario)
-            answer = recorder.call(client, Request(url=target.url(step.scenario) + path))
+            answer = recorder.call(client, request)
             if answer is not None:
-                target.check(answer)
-                answers.compare(step.scenario, place, path, step.strategy.label, answer)
+                target.check(planned, answer)
+                answers.compare(step.scenario, place, str(planned), step.strategy.label, answer)
     finally:
         with recorder.outside_calls("close()"):
             client.close()

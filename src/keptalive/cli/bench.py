@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn
 
 from keptalive import interruption, results
 from keptalive.bench import runner as benching
 from keptalive.bench.gate import Gate, judge
 from keptalive.bench.influences import refuse_overwritten_urllib3
+from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import Plan, gate_of, read_plan, with_values
-from keptalive.bench.strategies import strategies_named
-from keptalive.bench.strategy import Strategy
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.bench.targets import Target, prepared
+from keptalive.cli.bench_progress import shown_progress
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.cli.output import Screen, print_json
 from keptalive.errors import KeptaliveError, TargetError
+from keptalive.quantities import many
 from keptalive.records.run import Run
 from keptalive.redaction import redact
 from keptalive.render import sentences
 from keptalive.render.terminal import bench as terminal
+from keptalive.render.terminal.bench_verdict import next_step
 
 _BUDGET_HELP = (
     "Seconds it may take. A warm-up, one counted round and one traced round are always made, "
@@ -35,7 +36,8 @@ _BUDGET_HELP = (
 PlanFile = Annotated[
     Path | None,
     typer.Argument(
-        help="A TOML file; without one: a test server that imitates api.github.com, 20 ms away."
+        help="A TOML file (docs/plans.md); without one: a test server that imitates "
+        "api.github.com, 20 ms away."
     ),
 ]
 TargetOption = Annotated[
@@ -49,6 +51,9 @@ FolderOption = Annotated[Path, typer.Option("--results", help="Where the result 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result file instead of tables.")
 ]
+ProgressOption = Annotated[
+    bool, typer.Option("--progress", help="Report each round, also where there is no terminal.")
+]
 
 
 def bench(
@@ -57,13 +62,15 @@ def bench(
     rounds: RoundsOption = None,
     budget: BudgetOption = None,
     folder: FolderOption = results.RESULTS,
+    progress: ProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Send the same authenticated requests with requests.get, a Session and a tuned Session.
 
     Prints what each costs, how many connections it opened (counted in three ways) and why, and
-    saves the result. A plan may name a method of your own, as package.module:Class. The token comes
-    from GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
+    saves the result. A plan may name a method of your own, as package.module:Class, and what your
+    API needs: headers, methods, bodies. The token comes from KEPTALIVE_TOKEN; for GitHub also from
+    GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
 
     Exit codes: 0 fine; 1 the counts disagree, or a limit of the plan's [gate] is broken; 2 wrong
     usage, or a limit that could not be judged; 3 the target failed; 128 + N after signal N: 130
@@ -77,31 +84,41 @@ def bench(
     narrator = Screen(stderr=as_json)
     # a signal ends the measuring, and nothing else until the result is saved
     with interruption.held():
-        run = _measured(chosen, folder, narrator)
+        run = _measured(chosen, folder, narrator, progress=progress)
         contents = results.document(run)
         saved, problem = _saved(run, contents, folder)
     if as_json:
         print_json(contents)
-    else:
+    elif run.summary or run.stopped_by is None:
         narrator.print()
         narrator.print(terminal.report(run, width=narrator.width))
     if not run.valid:
         raise typer.Exit(INVALID)
     if problem is not None:
         raise problem
-    narrator.print(saved, style="dim", soft_wrap=True)
-    narrator.print("Your own program: keptalive run SCRIPT", style="dim")
-    _leave(run, _print_gate(run, narrator))
+    narrator.print(
+        "Nothing was measured yet." if saved is None else f"Saved {saved}",
+        style="dim",
+        soft_wrap=True,
+    )
+    gate = _print_gate(run, narrator)
+    if run.complete:
+        narrator.print(next_step(run, saved), style="dim", soft_wrap=True)
+    _leave(run, gate)
 
 
-def _measured(plan: Plan, folder: Path, narrator: Screen) -> Run:
-    strategies = strategies_named(plan.strategies)
+def _measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> Run:
+    strategies = strategies_named(plan.strategies, retry=plan.retry, pool=plan.pool)
     results.check_writable(folder)
     with prepared(plan) as (target, followed):
         narrator.print(_headline(followed, target))
         for note in target.notes:
             narrator.print(redact(note), style="dim")
-        return _with_progress(followed, target, strategies)
+        with shown_progress(wanted=progress) as show:
+            bench = benching.Bench(
+                plan=followed, target=target, strategies=strategies, progress=show
+            )
+            return bench.run()
 
 
 def _headline(plan: Plan, target: Target) -> object:
@@ -112,64 +129,24 @@ def _headline(plan: Plan, target: Target) -> object:
     if known["rtt_ms"] is not None:
         facts.append(f"{known['rtt_ms']:g} ms away")
     if known["ca_certificates"]:
-        facts.append(f"{known['ca_certificates']} CA certificates")
-    kind = "" if plan.auth == "none" else "authenticated "
-    requests = f"{len(plan.targets)} {kind}requests a run, with each method in random order"
+        facts.append(many(known["ca_certificates"], "CA certificate"))
+    kind = "authenticated " if target.authenticated else ""
+    requests = (
+        many(len(plan.targets), f"{kind}request") + " a run, with each method in random order"
+    )
     return terminal.headline(requests, facts)
-
-
-def _with_progress(plan: Plan, target: Target, strategies: Mapping[str, type[Strategy]]) -> Run:
-    console = Screen(stderr=True)
-    # It moves between trials only: a thread that redraws would run on the trials' time
-    left = TextColumn("{task.fields[left]}", markup=False)
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), left)
-    with Progress(
-        *columns,
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        # rich would read the colours of what others print meanwhile, and show them
-        redirect_stdout=False,
-        redirect_stderr=False,
-        disable=not _seen(console),
-    ) as bar:
-        task = bar.add_task("warm-up", total=None, left="")
-
-        def show(progress: benching.Progress) -> None:
-            left = progress.seconds_left
-            bar.update(
-                task,
-                description=_round_in_words(progress),
-                completed=progress.elapsed_s,
-                total=None if left is None else progress.elapsed_s + left,
-                left="" if left is None else f"at most {left:.0f} s left",
-                refresh=True,
-            )
-
-        bench = benching.Bench(plan=plan, target=target, strategies=strategies, progress=show)
-        return bench.run()
-
-
-def _round_in_words(progress: benching.Progress) -> str:
-    if progress.traced:
-        return "traced round"
-    return f"round {progress.round}" if progress.round else "warm-up"
-
-
-def _seen(console: Screen) -> bool:
-    return console.is_terminal and not console.is_dumb_terminal
 
 
 def _saved(
     run: Run, contents: Mapping[str, Any], folder: Path
-) -> tuple[str, KeptaliveError | None]:
-    """Save what is a result: say where, or why it could not be."""
+) -> tuple[Path | None, KeptaliveError | None]:
+    """Save what is a result: the file, or why it could not be; neither, if there is nothing yet."""
     if not (run.valid and run.summary):
-        return "Nothing was measured yet, so nothing is saved.", None
+        return None, None
     try:
-        return f"Saved {results.save(contents, folder)}", None
+        return results.save(contents, folder), None
     except KeptaliveError as error:
-        return "", error
+        return None, error
 
 
 def _print_gate(run: Run, narrator: Screen) -> Gate:

@@ -23,7 +23,8 @@ from keptalive.errors import UsageError
 from keptalive.redaction import IN_USE
 from keptalive.text import one_line
 
-VARIABLES = ("GITHUB_TOKEN", "GH_TOKEN")
+OWN = "KEPTALIVE_TOKEN"  # for any server
+VARIABLES = ("GITHUB_TOKEN", "GH_TOKEN")  # for GitHub's servers alone
 MAKE_ONE = "make one at https://github.com/settings/tokens, or run: gh auth login"
 
 _GH_SECONDS = 10
@@ -39,20 +40,40 @@ class Token:
     source: str
 
 
-def find_token(host: str, environment: Mapping[str, str], *, ask: bool) -> Token | None:
+def is_githubs(host: str) -> bool:
+    """Whether this host is GitHub's own, and not a server somewhere else that runs its software."""
+    return host.lower() == "github.com" or host.lower().endswith((".github.com", ".ghe.com"))
+
+
+def find_token(
+    host: str, environment: Mapping[str, str], *, ask: bool, variable: str | None = None
+) -> Token | None:
     """The token for this host, from the first place that has one; None if there is none.
+
+    A token of GitHub's is found for a host of GitHub's only: another server must not get it.
 
     Args:
         host: the server's name, as gh knows it: "github.com" for api.github.com.
         environment: usually ``os.environ``.
         ask: prompt for it as a last resort, if a person sits at a terminal.
+        variable: the one that the plan names; no other place is looked at.
 
     Raises:
-        UsageError: what was found cannot be a token.
+        UsageError: what was found cannot be a token, or the plan's variable is not set.
     """
-    for variable in VARIABLES:
-        if environment.get(variable, "").strip():
-            return _checked(environment[variable], variable, host)
+    if variable is not None and not environment.get(variable, "").strip():
+        raise UsageError(
+            f"The plan takes the token from {variable}, which is not set. "
+            f"Next: export {variable}=..."
+        )
+    known = (OWN, *VARIABLES) if is_githubs(host) else (OWN,)
+    for name in known if variable is None else (variable,):
+        if environment.get(name, "").strip():
+            return _checked(environment[name], name, host)
+    return _from_gh_or_prompt(host, ask=ask) if is_githubs(host) else None
+
+
+def _from_gh_or_prompt(host: str, *, ask: bool) -> Token | None:
     if value := _from_gh(host):
         return _checked(value, "gh auth token", host)
     if ask and sys.stdin.isatty():

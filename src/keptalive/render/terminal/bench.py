@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from keptalive.bench.gate import reuse_of
-from keptalive.bench.summary import MINIMUM_ROUNDS, reference_strategy, rounds_in_words
+from keptalive.bench.summary import reference_strategy, rounds_in_words, too_few
 from keptalive.bench.titles import full_title, short_title
+from keptalive.quantities import many
 from keptalive.records.counts import HostCounts
 from keptalive.records.run import Interval, Run, StrategySummary, Trace, Trial
+from keptalive.render.terminal.bench_verdict import verdict
 from keptalive.render.terminal.columns import Column, fitting, framed
 
 NOTHING = "–"
@@ -52,40 +54,6 @@ def report(run: Run, *, width: int) -> RenderableType:
 def headline(requests: str, facts: Sequence[str]) -> Text:
     """The first lines: which requests, to what server."""
     return Text.assemble(("keptalive bench", "bold"), "   ", ", ".join(facts), "\n", requests)
-
-
-# -- The verdict ---------------------------------------------------------------------------------
-
-
-def verdict(run: Run) -> str:
-    """In a sentence for each scenario: is a Session faster, and is that shown?"""
-    sentences = [f"Speed vs {run.labels[reference_strategy(run.strategies)]}:"]
-    for scenario in dict.fromkeys(row.scenario for row in run.summary):
-        rows = [r for r in run.summary if r.scenario == scenario and r.speedup]
-        if rows:
-            said = ", ".join(_faster(run, row) for row in rows)
-            sentences.append(f"{short_title(scenario)}: {said}.")
-    return "\n".join(sentences)
-
-
-def _faster(run: Run, row: StrategySummary) -> str:
-    label = run.labels[row.strategy]
-    speedup = row.speedup
-    if row.failed:
-        return f"{label} failed {row.failed} times"
-    if speedup is None or speedup.low is None or speedup.high is None:
-        return f"{label} has only {rounds_in_words(row.rounds)}, {MINIMUM_ROUNDS} are needed"
-    if speedup.low <= 1 <= speedup.high:
-        return f"{label} no clear difference"
-    return f"{label} {as_fast(speedup.median)}"
-
-
-def as_fast(speedup: float) -> str:
-    """How many times as fast, or as slow: "3.9 times as fast", "16 times as slow"."""
-    if speedup >= 1:
-        return f"{speedup:.1f} times as fast"
-    slower = 1 / speedup
-    return f"{slower:.1f} times as slow" if slower < 10 else f"{slower:.0f} times as slow"
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -125,7 +93,8 @@ def _title(scenario: str, row: StrategySummary) -> str:
     enough = "1 connection a run is" if one_each else f"{row.perfect} connections are"
     return (
         f"{full_title(scenario)}\n"
-        f"{named}{row.rounds} runs of {row.requests // row.rounds} requests; {enough} enough"
+        f"{named}{many(row.rounds, 'run')} of {many(row.requests // row.rounds, 'request')}; "
+        f"{enough} enough"
     )
 
 
@@ -201,6 +170,8 @@ def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]
     by_sentence: dict[str, list[str]] = {}
     for row in rows:
         for sentence in row.warnings:
+            if sentence == too_few(row.rounds):
+                continue  # the verdict says it, once for all
             by_sentence.setdefault(sentence, []).append(run.labels[row.strategy])
     return [
         Text(f"{', '.join(labels)}: {sentence}.", style="yellow")

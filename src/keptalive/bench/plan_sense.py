@@ -1,0 +1,68 @@
+"""Keys and limits of a plan that would do nothing; they are refused, so as to mislead nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from keptalive.bench.gate import Limit
+from keptalive.bench.plan_checks import AS_IS, LOOKALIKE
+from keptalive.bench.plan_headers import Headers
+from keptalive.bench.summary import reference_strategy
+
+TUNED = "tuned"
+_LOOKALIKES_OWN = ("scenarios", "rtt_ms")
+
+
+class Planned(Protocol):
+    """What is looked at of a plan."""
+
+    @property
+    def target(self) -> str: ...
+    @property
+    def strategies(self) -> tuple[str, ...]: ...
+    @property
+    def scenarios(self) -> tuple[str, ...]: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+def idle_key(values: Mapping[str, Any], plan: Planned) -> str | None:
+    """Why a key among these values does nothing, in a sentence; None if each does something.
+
+    A key that another target needs is refused only where the same file names the target: with
+    ``--target`` a plan may serve both.
+    """
+    target = plan.target if "target" in values else None
+    if target is not None and target != LOOKALIKE:
+        for key in _LOOKALIKES_OWN:
+            if key in values:
+                return f'{key} is for target = "{LOOKALIKE}" alone. Next: leave it out.'
+    if target == LOOKALIKE and "token" in values:
+        return (
+            f'token is for other targets than "{LOOKALIKE}", which has its own. Next: leave it out.'
+        )
+    if "token" in values and values.get("auth") == "none":
+        return 'token is not sent with auth = "none". Next: leave one out.'
+    if "token" in values and any(one.name.lower() == "authorization" for one in plan.headers):
+        return "headers has Authorization, and token would replace it. Next: leave one out."
+    for key in ("retry", "pool"):
+        if key in values and TUNED not in plan.strategies:
+            return f'[{key}] is for the strategy "{TUNED}", which the plan does not have.'
+    return None
+
+
+def idle_limit(limit: Limit, plan: Planned) -> str | None:
+    """Why this limit would never be looked at; None if it will be."""
+    if limit.strategy is not None and limit.strategy not in plan.strategies:
+        return f"the plan has no strategy {limit.strategy}"
+    if limit.min_speedup is not None and limit.strategy == reference_strategy(plan.strategies):
+        return f"min_speedup is against {limit.strategy}, so not for it"
+    if limit.strategy is None and len(plan.strategies) == 1:
+        only = plan.strategies[0]
+        return f'only a limit with strategy = "{only}" is for {only}, the reference'
+    if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
+        return f"the plan has no scenario {limit.scenario}"
+    if plan.target != LOOKALIKE and limit.scenario not in (None, AS_IS):
+        return f"{plan.target} has no scenario {limit.scenario}, only {AS_IS}"
+    return None
