@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bench": VERDICTS | {"counting", "tuned", "lookalike", "watching", "run/inject"},
     "compare": VERDICTS | {"bench", "results"},
     "results": VERDICTS | {"bench"},
-    "render": VERDICTS | {"bench", "compare", "results"},
+    "render": VERDICTS | {"bench", "compare", "results", "version"},
     "cli": {"*"},
     "pytest_plugin": {"*"},
     "__main__": {"cli", "interruption"},

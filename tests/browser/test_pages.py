@@ -8,17 +8,24 @@ from itertools import pairwise
 
 import pytest
 from tests.hostile.words import HOSTILE
+from tests.render.test_comparison import WORSE
 from tests.reports import whole
 from tests.runs import run
 from tests.timelines import connection, exchanges, timeline
 
 from keptalive.records.plain import with_texts
 from keptalive.records.report import Report
-from keptalive.render.html import of_report, of_run
+from keptalive.render.comparison_view import of_results
+from keptalive.render.html import of_comparison, of_report, of_run
 
 pytestmark = pytest.mark.complete
 
-PAGES = {"report": of_report(timeline()), "whole": of_report(whole()), "bench": of_run(run())}
+PAGES = {
+    "report": of_report(timeline()),
+    "every field": of_report(whole()),
+    "bench": of_run(run()),
+    "comparison": of_comparison(of_results(WORSE)),
+}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,6 +11,7 @@ import typer
 from keptalive import results
 from keptalive.bench.gate import judge
 from keptalive.bench.plan import gate_of
+from keptalive.cli import pictures
 from keptalive.cli.ci import Annotation, errors_reported_to_ci, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
@@ -73,6 +74,9 @@ ExportOption = Annotated[
         help="Write the candidate for github-action-benchmark or bencher; repeatable.",
     ),
 ]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the comparison as a page too.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the comparison as JSON instead of tables.")
 ]
@@ -85,6 +89,7 @@ def compare(
     ignore: IgnoreOption = None,
     absolute: AbsoluteOption = False,
     export: ExportOption = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that connections are reused as before, and that requests are as fast: a gate for CI.
@@ -113,11 +118,12 @@ def compare(
             for name, file in exported:
                 _write(file, json_text(without_secrets(exports.EXPORTS[name](after.run))))
             view = of_results(findings)
-            _show(findings, view, exports.document(findings, view) if as_json else None)
+            document = exports.document(findings, view) if as_json else None
+            _show(findings, view, document, html)
         elif isinstance(before, results.Reports) and isinstance(after, results.Reports):
             _refuse(OF_RESULTS, {"--absolute": absolute, "--export": exported})
             guard = guard_of(fail_on or [], OF_COUNTS)
-            _compare_reports(before, after, guard, ignored, as_json=as_json)
+            _compare_reports(before, after, guard, ignored, html, as_json=as_json)
 
 
 def _compare_reports(
@@ -125,6 +131,7 @@ def _compare_reports(
     after: results.Reports,
     guard: Guard,
     ignored: Sequence[HostPattern],
+    html: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -134,15 +141,19 @@ def _compare_reports(
     ]
     findings = report_findings.found(sides[0], sides[1], guard=guard)
     view = of_reports(findings)
-    _show(findings, view, exports.document_of_reports(findings, view) if as_json else None)
+    document = exports.document_of_reports(findings, view) if as_json else None
+    _show(findings, view, document, html)
 
 
 def _show(
     findings: Findings | report_findings.ReportFindings,
     view: View,
     document: dict[str, Any] | None,
+    html: Path | None,
 ) -> None:
     """Print the screen, or the document; report to the CI; end with the code of the outcome."""
+    for _ in pictures.write(pictures.Pictures(html=html), view):
+        pass
     if document is not None:
         print_json(document)
     else:

@@ -10,12 +10,14 @@ from html.parser import HTMLParser
 
 import pytest
 from tests.hostile.words import HOSTILE
+from tests.render.test_comparison import WORSE
 from tests.reports import whole
 from tests.runs import run
 from tests.timelines import timeline
 
 from keptalive.records.plain import with_texts
-from keptalive.render.html import of_report, of_run
+from keptalive.render.comparison_view import of_results
+from keptalive.render.html import of_comparison, of_report, of_run
 
 
 class Page(HTMLParser):
@@ -77,7 +79,11 @@ def test_a_report_without_connections_has_no_picture():
     assert "canvas" not in [tag for tag, _ in page.elements]
 
 
-@pytest.mark.parametrize("page", [of_report(whole()), of_run(run())], ids=["report", "bench"])
+@pytest.mark.parametrize(
+    "page",
+    [of_report(whole()), of_run(run()), of_comparison(of_results(WORSE))],
+    ids=["report", "bench", "comparison"],
+)
 def test_nothing_is_loaded_and_only_our_scripts_run(page):
     elements = Page(page).elements
     assert not [attrs for _, attrs in elements if {"src", "style"} & attrs.keys()]

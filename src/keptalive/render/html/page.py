@@ -32,6 +32,7 @@ from keptalive.render import verdict
 from keptalive.render.comparison_view import SIDES, View
 from keptalive.render.html import bench, charts, timeline
 from keptalive.render.terminal import bench as terminal
+from keptalive.render.terminal import bench_verdict
 from keptalive.version import VERSION
 
 SCRIPTS = (
@@ -64,7 +65,7 @@ def of_run(run: Run, *, made: str = "") -> str:
     """
     run = with_texts(run, lru_cache(maxsize=4096)(_text))
     sections = bench.scenarios(run)
-    said = terminal.verdict(run).splitlines() if run.summary else []
+    said = bench_verdict.verdict(run).splitlines() if run.summary else []
     return _rendered(
         "bench.html",
         run=run,
