@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import in_text, keptalive
 
 from keptalive.lookalike.behaviour import SCENARIOS
-from tests.commands import in_text, keptalive
 
 
 def completed(line: str) -> list[str]:
