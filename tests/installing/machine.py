@@ -18,16 +18,17 @@ class Machine:
     """Somebody's machine: a home and a folder for temporary files, both empty, and a Python.
 
     Attributes:
-        folder: has all of it.
-        python: an environment of its own, where nothing is installed but pip.
+        folder: has all of it, and an environment where nothing is installed but pip.
+        downloads: where pip and uv keep what they have downloaded; machines may share it.
     """
 
     folder: Path
+    downloads: Path
 
     @classmethod
-    def made_in(cls, folder: Path) -> Machine:
+    def made_in(cls, folder: Path, downloads: Path) -> Machine:
         """A new one."""
-        machine = cls(folder)
+        machine = cls(folder, downloads)
         for name in ("home", "temporary", "work"):
             (folder / name).mkdir(parents=True)
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
@@ -51,6 +52,8 @@ class Machine:
             "PATH": f"{self.folder / 'venv' / 'bin'}{os.pathsep}{kept['PATH']}",
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "temporary"),
+            "PIP_CACHE_DIR": str(self.downloads / "pip"),
+            "UV_CACHE_DIR": str(self.downloads / "uv"),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
 

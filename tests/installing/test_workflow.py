@@ -23,9 +23,9 @@ ACTION = "OWNER/keptalive@REF"
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+def machine(new_machine: Callable[[str], Machine]) -> Machine:
     """A machine on which the action has installed keptalive, and nothing else was."""
-    machine = Machine.made_in(tmp_path_factory.mktemp("runner"))
+    machine = new_machine("runner")
     runner = Runner(
         machine.work, machine.folder / "first", actions={}, environment=machine.variables
     )
