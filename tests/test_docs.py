@@ -246,7 +246,7 @@ def test_the_list_of_commands_has_the_first_sentence_of_their_help(command: str)
     assert listed in " ".join(help_of(command, columns=300).split())
 
 
-WORKFLOW = ROOT / ".github" / "workflows" / "reuse.yml"
+WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
 
 
 def examples_of_compare() -> list[str]:

@@ -40,6 +40,7 @@ def completed(line: str) -> list[str]:
         ("keptalive compare --fail-on co", ["counts"]),
         ("keptalive compare --fail-on opened,ti", ["opened,time"]),
         ("keptalive compare --export b", ["bencher="]),
+        ("keptalive run --forbid new-session,un", ["new-session,unread-body"]),
     ],
 )
 def test_commands_options_and_values_are_offered(line: str, offered: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,12 @@ class Machine:
             for path in (self.folder / folder).rglob("*")
             if path.is_file()
         }
+
+
+def copy_of_the_repository(folder: Path) -> Path:
+    """What somebody who clones this repository has, without its history."""
+    left_out = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", ".nox", "dist")
+    return Path(shutil.copytree(ROOT, folder, ignore=left_out, symlinks=True))
 
 
 def succeeded(done: subprocess.CompletedProcess[str]) -> str:

@@ -12,8 +12,7 @@ from keptalive import results
 from keptalive.bench.gate import judge
 from keptalive.bench.plan import gate_of
 from keptalive.cli import completion
-from keptalive.cli import completion
-from keptalive.cli.ci import errors_reported_to_ci, report_to_ci
+from keptalive.cli.ci import Annotation, errors_reported_to_ci, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
 from keptalive.cli.output import Screen, print_json

@@ -56,6 +56,16 @@ def guarded_measures(typed: str) -> Values:
     return [(f"{before}{comma}{name}", "") for name in known if name.startswith(last)]
 
 
+def causes(typed: str) -> Values:
+    """The causes that `run --forbid` takes; after a comma, one more of them."""
+    from keptalive.causes.meaning import meaning_of
+    from keptalive.compare.forbidden import MAY_BE_FORBIDDEN
+
+    before, comma, last = typed.rpartition(",")
+    known = [(f"{before}{comma}{name}", meaning_of(name)) for name in MAY_BE_FORBIDDEN]
+    return _beginning_with(f"{before}{comma}{last}", known)
+
+
 def exports(typed: str) -> Values:
     """The formats that `compare --export` writes."""
     from keptalive.render.exports import EXPORTS
