@@ -4,6 +4,8 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python3.10,\
 	$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
+# uv, if it is there and new enough for dependency groups
+UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
 .PHONY: help bench test test-complete test-wheel test-all check costs side-by-side foreign soak clean
 
@@ -13,7 +15,8 @@ help:
 	@echo 'make check   formatting, lint and types'
 	@echo
 	@echo 'For those who work on keptalive, some minutes each:'
-	@echo 'make test-all      make test, and what needs servers, other Pythons or time; the built package'
+	@echo 'make test-all      make test, and what needs servers, other Pythons or time'
+	@echo 'make test-wheel    of these, what concerns installing: the built package, the action'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
@@ -33,18 +36,15 @@ test: .venv/installed-dev
 	$(PYTEST) -m 'not complete'
 
 # What `make test` leaves out: one after the other, since much of it is about time
-test-complete: .venv/installed-dev
+test-complete: .venv/installed-complete
 	$(BIN)/pytest -m complete
 
-# The package as users install it, in an environment that has nothing else
-test-wheel:
-	rm -rf .wheel
-	$(PYTHON) -m venv .wheel/venv
-	.wheel/venv/bin/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir .wheel .
-	.wheel/venv/bin/pip install --quiet --disable-pip-version-check .wheel/*.whl
-	cd .wheel && venv/bin/keptalive --version && venv/bin/keptalive bench --rounds 1
+# A wheel in an environment that has nothing else, the pages' commands for installing it, and the
+# steps of the action and of the workflows
+test-wheel: .venv/installed-dev
+	$(BIN)/pytest -m complete tests/installing
 
-test-all: test test-complete test-wheel
+test-all: test test-complete
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
@@ -71,40 +71,47 @@ soak: .venv/installed-dev .venv-urllib3-1/installed
 	KEPTALIVE_SOAK=$(SOAK_MEMORY) $(BIN)/pytest -qs bench/test_watch_overhead.py -k asks_for_long
 
 clean:
-	rm -rf .venv .venv-niquests .venv-urllib3-1 .wheel .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	rm -rf .venv .venv-niquests .venv-urllib3-1 .mypy_cache .ruff_cache .pytest_cache .benchmarks
 
 .venv/pyvenv.cfg:
 	@test -n '$(PYTHON)' || { echo 'keptalive needs Python 3.10 or newer on the PATH'; exit 2; }
-	@if command -v uv >/dev/null; then uv venv --quiet --python $(PYTHON) .venv; \
+	@if [ -n '$(UV)' ]; then uv venv --quiet --python $(PYTHON) .venv; \
 	else $(PYTHON) -m venv .venv || { rm -rf .venv; \
 	  echo 'Python cannot make virtual environments here. On Debian: apt-get install python3-venv'; \
 	  exit 2; }; fi
 
-# $(1): what is installed, editable
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+# pip knows --group since 25.1; Debian 12's python3 -m venv brings 23.0
+GROUPS_PIP := 'pip>=25.1'
+
+# $(1): the options that install more than the package itself, editable
 define install
 	@echo 'Setting up .venv (once)'
-	@if command -v uv >/dev/null; then uv pip install --quiet --python $(BIN)/python -e $(1); \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e $(1); fi
+	@if [ -n '$(UV)' ]; then uv pip install --quiet --python $(BIN)/python -e . $(1); \
+	else $(if $(1),$(BIN)/python $(PIP_INSTALL) $(GROUPS_PIP) && )$(BIN)/python $(PIP_INSTALL) -e . $(1); fi
 	@touch $@
 endef
 
 .venv/installed: .venv/pyvenv.cfg pyproject.toml
-	$(call install,.)
+	$(call install)
 
 .venv/installed-dev: .venv/pyvenv.cfg pyproject.toml
-	$(call install,'.[dev]')
+	$(call install,--group dev)
 	@touch .venv/installed
 
+.venv/installed-complete: .venv/installed-dev
+	$(call install,--group complete)
+
 .venv/installed-peers: .venv/installed-dev
-	$(call install,'.[dev,peers]')
+	$(call install,--group peers)
 
 .venv-niquests/installed:
 	$(PYTHON) -m venv .venv-niquests
-	.venv-niquests/bin/python -m pip install --quiet --disable-pip-version-check niquests
+	.venv-niquests/bin/python $(PIP_INSTALL) niquests
 	@touch $@
 
 .venv-urllib3-1/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-urllib3-1
-	.venv-urllib3-1/bin/python -m pip install --quiet --disable-pip-version-check \
-	  -e '.[dev]' 'urllib3<2'
+	.venv-urllib3-1/bin/python $(PIP_INSTALL) $(GROUPS_PIP)
+	.venv-urllib3-1/bin/python $(PIP_INSTALL) -e . --group dev 'urllib3<2'
 	@touch $@

@@ -20,6 +20,7 @@ PAIRS = [
     ("", "1.26"),
     ("", ""),
 ]
+DEVELOPMENT = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
 ENDS = (PAIRS[0], PAIRS[-1])
 # Every pair on one Python, and both ends on all of them
 ROWS = [
@@ -41,5 +42,6 @@ def wanted(package: str, version: str) -> str:
 @nox.parametrize(("python", "requests", "urllib3"), ROWS)
 def tests(session: nox.Session, requests: str, urllib3: str) -> None:
     """The tests of `make test`; `nox -- -m complete` runs the others."""
-    session.install("-e", ".[dev]", wanted("requests", requests), wanted("urllib3", urllib3))
+    pair = (wanted("requests", requests), wanted("urllib3", urllib3))
+    session.install("-e", ".", *DEVELOPMENT, *pair)
     session.run("pytest", "-q", "-n", "2", *(session.posargs or ("-m", "not complete")))

@@ -36,7 +36,12 @@ from keptalive.text import as_json
 
 ROOT = Path(__file__).parent.parent
 SOURCE = "src/keptalive"
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *(ROOT / "docs").glob("*.md"),
+    ]
+)
 
 
 def test_the_plan_of_make_bench_is_the_default_one() -> None:
@@ -246,7 +251,7 @@ def test_the_list_of_commands_has_the_first_sentence_of_their_help(command: str)
     assert listed in " ".join(help_of(command, columns=300).split())
 
 
-WORKFLOW = ROOT / ".github" / "workflows" / "reuse.yml"
+WORKFLOW = ROOT / ".github" / "workflows" / "tests.yml"
 
 
 def examples_of_compare() -> list[str]:

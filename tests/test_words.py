@@ -23,9 +23,9 @@ STRUCK = (
     "spared",
     "heeds",
 )
-FOLDERS = ("src", "tests", "bench", "docs")
-ENDINGS = {".py", ".md", ".toml", ".json", ".ini", ".cfg", ".txt", ""}
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")
+FOLDERS = ("src", "tests", "bench", "docs", ".github")
+ENDINGS = {".py", ".md", ".toml", ".json", ".ini", ".cfg", ".txt", ".yml", ""}
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", "action.yml")
 COMMANDS = ("bench", "compare", "run", "explain", "serve")
 
 # A name with an underscore, and a phrase that goes on in the next line of a comment, count as well

@@ -10,15 +10,23 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperCommand, TyperGroup
 
-from keptalive.cli import cleaning
+from keptalive.cli import cleaning, completion
+
+completion_init()  # `add_completion` would do so, and add options of its own
 
 
 class _Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with cleaning.own_colours():
             super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        if not ctx.allow_interspersed_args and ctx.params.get("program"):
+            return []  # the words that follow are the program's: the shell completes files
+        return super().shell_complete(ctx, incomplete)
 
 
 class _Later(_Command):
@@ -144,6 +152,12 @@ def _version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
+def _completion(shell: completion.Shell | None) -> None:
+    if shell is not None:
+        cleaning.print_line(completion.script(shell))
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     _: Annotated[
@@ -155,5 +169,15 @@ def _options(
             callback=lambda wanted: _version(wanted=wanted),
         ),
     ] = False,
+    _shell: Annotated[
+        completion.Shell | None,
+        typer.Option(
+            "--completion",
+            metavar="SHELL",
+            help="Print what makes Tab complete in bash, zsh or fish.",
+            is_eager=True,
+            callback=_completion,
+        ),
+    ] = None,
 ) -> None:
     pass

@@ -16,6 +16,7 @@ from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import Plan, gate_of, read_plan, with_values
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.bench.targets import Target, prepared
+from keptalive.cli import completion
 from keptalive.cli.bench_progress import shown_progress
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.cli.output import Screen, print_json
@@ -41,7 +42,11 @@ PlanFile = Annotated[
     ),
 ]
 TargetOption = Annotated[
-    str | None, typer.Option(help="lookalike, github, or the base URL of your own server.")
+    str | None,
+    typer.Option(
+        help="lookalike, github, or the base URL of your own server.",
+        autocompletion=completion.targets,
+    ),
 ]
 RoundsOption = Annotated[
     int | None, typer.Option(help="Exactly this many rounds, instead of as many as needed.")

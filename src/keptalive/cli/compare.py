@@ -11,7 +11,7 @@ import typer
 from keptalive import results
 from keptalive.bench.gate import judge
 from keptalive.bench.plan import gate_of
-from keptalive.cli import pictures
+from keptalive.cli import completion, pictures
 from keptalive.cli.ci import Annotation, errors_reported_to_ci, report_to_ci
 from keptalive.cli.exit_codes import GATE_FAILED, NOT_COMPARABLE
 from keptalive.cli.guarding import guard_of
@@ -50,6 +50,7 @@ FailOnOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WHAT",
+        autocompletion=completion.guarded_measures,
         help="What fails the build: opened, reopened, attempts, counts (those three), time, "
         "time:15%; several with commas. Or nothing: a report only, exit code 0 whatever it "
         "finds, a broken [gate] too. [default: counts,time:10%; of reports: counts]",
@@ -71,6 +72,7 @@ ExportOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FORMAT=FILE",
+        autocompletion=completion.exports,
         help="Write the candidate for github-action-benchmark or bencher; repeatable.",
     ),
 ]

@@ -59,7 +59,10 @@ def _command(words: Sequence[str]) -> object:
             return running.run(options)
     from keptalive.cli.app import app
 
-    return app(list(words), standalone_mode=False, prog_name="keptalive")
+    try:
+        return app(list(words), standalone_mode=False, prog_name="keptalive")
+    except SystemExit as ended:  # so typer ends when it has completed a line for a shell
+        return ended.code
 
 
 def _guarded(words: Sequence[str]) -> int:

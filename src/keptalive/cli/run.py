@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from keptalive.cli import running
+from keptalive.cli import completion, running
 
 EXAMPLES = """Examples:
 
@@ -42,6 +42,7 @@ ForbidOption = Annotated[
     typer.Option(
         "--forbid",
         metavar="CAUSE",
+        autocompletion=completion.causes,
         help="Fail if a connection was opened for this cause, such as new-session.",
     ),
 ]

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from keptalive.cli import completion
 from keptalive.cli.output import Screen
 from keptalive.errors import UsageError
 from keptalive.lookalike.api import TOKEN
@@ -31,7 +32,9 @@ SCENARIO_LIST = "\n\n".join(
 
 
 def serve(
-    scenario: Annotated[str, typer.Option(help=_SCENARIO_HELP)] = "keep-alive",
+    scenario: Annotated[
+        str, typer.Option(help=_SCENARIO_HELP, autocompletion=completion.scenarios)
+    ] = "keep-alive",
     port: Annotated[int, typer.Option(help="0: any free port.", min=0, max=65535)] = 0,
     rtt: Annotated[
         float, typer.Option(help="Round-trip time to simulate.", metavar="MS", min=0)
