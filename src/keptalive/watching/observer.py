@@ -30,6 +30,7 @@ from keptalive.watching.foreign import (
     socket_of,
     text_of,
 )
+from keptalive.watching.one_response import mark, marked
 from keptalive.watching.openings import Routes
 from keptalive.watching.patching import Replacements
 from keptalive.watching.response_times import takes_time
@@ -189,11 +190,16 @@ class Observer(Streams):
         attempt = state.attempt
         if attempt is None or not attempt.answered:
             self._first_response(conn, state, routes)
+            marked(response, state.attempt)
             return
         attempt.served = served = attempt.served + 1
         idle_s = state.idle_s
         if idle_s > attempt.longest_idle_s:
             attempt.longest_idle_s = idle_s
+        try:  # noqa: SIM105 - `marked`, which would cost a warm request too much
+            mark(response, NAME, (attempt, served, idle_s))
+        except (AttributeError, TypeError):
+            pass
         for route in routes[1]:
             counts = route.counts
             counts.reused += 1  # type: ignore[operator]
