@@ -40,10 +40,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compare": VERDICTS | {"bench", "results"},
     "results": VERDICTS | {"bench"},
     "render": VERDICTS | {"bench", "compare", "results"},
+    "interactive": {"quantities", "watching", "render"},
     "cli": {"*"},
     "pytest_plugin": {"*"},
     "__main__": {"cli", "interruption"},
-    "__init__": {"errors", "tuned", "watching"},
+    "__init__": {"errors", "tuned", "interactive", "version"},
 }
 PRINTING = {"print", "sys.stdout.write"}
 # By these, what is printed would bypass the checks of cli/output.py

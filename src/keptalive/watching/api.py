@@ -85,6 +85,11 @@ class Watch:
         self.stop()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether it has been started."""
+        return self._observer is not None
+
+    @property
     def is_running(self) -> bool:
         """Whether it has been started and not been stopped."""
         return self._observer is not None and self._ended is None
