@@ -20,7 +20,7 @@ EXAMPLES = """Examples:
 - `keptalive run --max-opened 1 --forbid new-session sync.py`
 """
 # What follows the program's name is the program's
-PASSES_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+PASSES_ON = {"allow_interspersed_args": False}
 
 MaxOpenedOption = Annotated[
     list[str] | None,

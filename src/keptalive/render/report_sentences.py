@@ -52,7 +52,7 @@ def title(report: Report, about: About) -> str:
     name = " ".join(report.command) or about.name
     name = name if len(name) <= COMMAND else f"{name[: COMMAND - 1]}…"
     lasted = "" if report.seconds is None else duration(report.seconds)
-    if report.source == "watch":
+    if report.source == "watch" and lasted:
         return f"keptalive: {'watching for' if about.goes_on else 'watched for'} {lasted}"
     parts = [name, lasted and f"{lasted} so far" if about.goes_on else lasted, about.python]
     return f"keptalive: {', '.join(part for part in parts if part)}" if name else ""

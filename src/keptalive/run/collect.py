@@ -35,6 +35,7 @@ class Ran:
         doubts: those of them, and of the records' own, after which connections may be missing. A
             process that was killed is none if it has noted each connection that answered. But one
             that ended well without a report could perhaps not write its notes either.
+        python: which Python ran the program, and why, where it was another one than keptalive's.
     """
 
     exit_code: int
@@ -44,6 +45,7 @@ class Ran:
     lost: tuple[LostProcess, ...]
     warnings: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+    python: str = ""
 
     @property
     def records(self) -> tuple[ProcessRecord, ...]:

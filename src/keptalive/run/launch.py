@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 
 from keptalive.errors import UsageError
 from keptalive.run.command import command_words, module_words
@@ -48,7 +49,7 @@ def run(
         UsageError: nothing like that can be run.
     """
     try:
-        words = module_words(command) if module else command_words(command)
+        words, python = module_words(command) if module else command_words(command)
     except OSError as error:  # a name that is too long, a working directory that is gone
         raise UsageError(
             f"{command[0]:.80} cannot be looked for: {error.strerror}. "
@@ -62,6 +63,6 @@ def run(
         running = await_late_ones(folder)
         from keptalive.run.collect import collected  # what it imports would delay the program
 
-        return collected(folder, ended, running)
+        return replace(collected(folder, ended, running), python=python)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
