@@ -51,7 +51,8 @@ def title(report: Report, about: About) -> str:
     """What was run or read, and for how long; empty where neither is known."""
     name = " ".join(report.command) or about.name
     name = name if len(name) <= COMMAND else f"{name[: COMMAND - 1]}…"
-    lasted = "" if report.seconds is None else duration(report.seconds)
+    seconds = report.seconds or 0.0
+    lasted = duration(seconds) if seconds >= SHORTEST_S else ""
     if report.source == "watch" and lasted:
         return f"keptalive: {'watching for' if about.goes_on else 'watched for'} {lasted}"
     parts = [name, lasted and f"{lasted} so far" if about.goes_on else lasted, about.python]
