@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from keptalive.cli.settings import Settings
     from keptalive.compare.program_limits import ProgramLimits
     from keptalive.records.report import Report
+    from keptalive.run.collect import Ran
 
 _WATCHER = "keptalive.run.process_watcher.begin"
 ON_GITHUB = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}  # variables of a CI that reads what we say
@@ -134,7 +135,20 @@ def _limits(options: Options, found: Settings) -> ProgramLimits | None:
 
 def _watched(options: Options, limits: ProgramLimits | None) -> int:
     program, module = options.program, options.module
-    ran = launch.run(program, module=module, watcher=_WATCHER, timeline=options.timeline)
+
+    def show_so_far(ran: Ran) -> None:
+        from keptalive.run.final_report import report_of
+
+        with suppress(Exception):  # the program goes on, and the last report comes in any case
+            _show(report_of(ran, program, module=module), python=ran.python, goes_on=True)
+
+    ran = launch.run(
+        program,
+        module=module,
+        watcher=_WATCHER,
+        timeline=options.timeline,
+        on_usr1=show_so_far,
+    )
     from keptalive.run.final_report import report_of
 
     report = report_of(ran, program, module=module)

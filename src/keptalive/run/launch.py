@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from keptalive.errors import UsageError
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    command: Sequence[str], *, module: bool = False, watcher: str, timeline: bool = False
+    command: Sequence[str],
+    *,
+    module: bool = False,
+    watcher: str,
+    timeline: bool = False,
+    on_usr1: Callable[[Ran], None] | None = None,
 ) -> Ran:
     """Run a script, a module or a command to its end.
 
@@ -44,6 +49,8 @@ def run(
             change, holding no lock of its own: then a process that gets killed leaves an interim
             report.
         timeline: each process is to record its requests too.
+        on_usr1: called with what was recorded so far when this process gets SIGUSR1; without it,
+            that signal goes to the program. It must not raise.
 
     Raises:
         UsageError: nothing like that can be run.
@@ -57,9 +64,16 @@ def run(
         ) from None
     source = folder_of(watcher.partition(".")[0])
     folder = make_folder()
+
+    def report_so_far(seconds: float) -> None:
+        from keptalive.run.so_far import so_far
+
+        if on_usr1 is not None:
+            on_usr1(so_far(folder, seconds=seconds, python=python))
+
     try:
         variables = environment(os.environ, folder, watcher, source, timeline=timeline)
-        ended = run_to_end(words, variables)
+        ended = run_to_end(words, variables, on_usr1=report_so_far if on_usr1 else None)
         running = await_late_ones(folder)
         from keptalive.run.collect import collected  # what it imports would delay the program
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,14 +68,25 @@ def environment(
     }
 
 
-def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
+def run_to_end(
+    words: list[str],
+    variables: Mapping[str, str],
+    *,
+    on_usr1: Callable[[float], None] | None = None,
+) -> Ended:
     """Run this command; its end, which may be another program's that it has executed.
+
+    Args:
+        words: the command.
+        variables: its environment.
+        on_usr1: called at SIGUSR1, with the seconds since the start; without it that signal goes to
+            the program, as others do.
 
     Raises:
         UsageError: it cannot be started.
         Interrupted: a signal came before it was started.
     """
-    with _forwarding() as started:
+    with _forwarding(on_usr1) as started:
         with interruption.allowed():
             pass  # a signal that came before these handlers ends us: nothing is started
         began = time.perf_counter()
@@ -119,17 +130,22 @@ def _not_started(name: str, error: OSError) -> UsageError:
 class _Forwarding:
     """Hands signals on to the program; those that come before it starts are kept for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_usr1: Callable[[float], None] | None) -> None:
         self._program: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+        self._on_usr1 = on_usr1
+        self._began = 0.0
+        self._is_reporting = False
 
     def __call__(self, program: subprocess.Popen[bytes]) -> None:
-        self._program = program
+        self._program, self._began = program, time.perf_counter()
         for number in self._early:
             program.send_signal(number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._program is None:
+        if number == signal.SIGUSR1 and self._on_usr1 is not None:
+            self._reports(self._on_usr1)
+        elif self._program is None:
             self._early.append(number)
         elif number in _FROM_TERMINAL and _in_foreground():
             return  # the program had it from the terminal; we have to be there when it ends
@@ -137,10 +153,20 @@ class _Forwarding:
             with suppress(ProcessLookupError):
                 os.kill(self._program.pid, number)
 
+    def _reports(self, on_usr1: Callable[[float], None]) -> None:
+        """Here and now, while the program is waited for; once at a time."""
+        if self._program is None or self._program.returncode is not None or self._is_reporting:
+            return
+        self._is_reporting = True
+        try:
+            on_usr1(time.perf_counter() - self._began)
+        finally:
+            self._is_reporting = False
+
 
 @contextmanager
-def _forwarding() -> Iterator[_Forwarding]:
-    forwarding = _Forwarding()
+def _forwarding(on_usr1: Callable[[float], None] | None) -> Iterator[_Forwarding]:
+    forwarding = _Forwarding(on_usr1)
     before = {}
     with suppress(ValueError):  # not on the main thread: then signals are not ours to handle
         for number in _FORWARDED:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from keptalive.run.inject._keptalive_calls import like
 from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.run.inject._keptalive_names import TIMELINE
 from keptalive.run.inject.importing import when_imported, when_imported_within
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _COPY, _CLIENT = "unwatched-urllib3", "unwatched-client"
 _COPY_ENDING = ".urllib3.connection"
+_SIGNALS_IN_C = ("gevent", "gi", "uwsgi")
 _CLIENTS = ("httpx", "aiohttp", "niquests", "pycurl", "curl_cffi")  # are not watched
 
 # What a watch imports. If that fails, the program must not see it: it may not even use requests.
@@ -49,6 +51,12 @@ class ProcessWatcher:
         """Have notes taken at new connections: never on the path of a request on a kept one."""
         self._note = note
 
+    def on_signals_in_c(self, withdraw: Callable[[], None]) -> None:
+        """Have this called where the program may handle signals past the module `signal`."""
+        for name in _SIGNALS_IN_C:
+            when_imported(name, lambda _: withdraw())
+        when_imported("faulthandler", lambda module: _before(module, "register", withdraw))
+
     def after_fork(self) -> None:
         """What the parent did is the parent's."""
         self._began = time.time_ns(), time.perf_counter()
@@ -67,6 +75,17 @@ class ProcessWatcher:
             self._note()
         finally:
             self._noting.discard(here)
+
+    def report_so_far(self) -> dict[str, Any]:
+        """`report`, where the process goes on: what is in use is not left open."""
+        here = _thread.get_ident()
+        is_noting = here in self._noting
+        self._noting.add(here)
+        try:
+            return self.report()
+        finally:
+            if not is_noting:
+                self._noting.discard(here)
 
     def report(self) -> dict[str, Any]:
         """This process's `ProcessRecord` as plain data; no traffic if nothing was to be seen."""
@@ -145,6 +164,17 @@ class ProcessWatcher:
         timeline = os.environ.get(TIMELINE) == "1"
         self._watch = self._stack.enter_context(watch(timeline=timeline))
         self._watch.on_opening(self._take_note)
+
+
+def _before(module: ModuleType, name: str, call: Callable[[], None]) -> None:
+    """Call this before each call of a function of this module."""
+    theirs = getattr(module, name)
+
+    def ours(*args: Any, **named: Any) -> Any:
+        call()
+        return theirs(*args, **named)
+
+    setattr(module, name, like(theirs, ours))
 
 
 def begin() -> ProcessWatcher:

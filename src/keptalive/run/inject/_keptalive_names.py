@@ -10,3 +10,6 @@ TIMELINE = "KEPTALIVE_TIMELINE"  # "1" if each request is to be recorded, else n
 # dash follows
 STARTED, INTERIM, REPORT, UNWATCHED = ".started", ".interim", ".json", ".unwatched"
 SKIPPED = ".skipped"  # a byte for each change since the interim report
+# While this is there, SIGUSR1 is answered by an interim report; ASKED says that we have sent it
+ASKABLE, ASKED = ".askable", ".asked"
+SIGNAL = "SIGUSR1"  # Windows has none
