@@ -59,8 +59,7 @@ def report_of(response: Any, watch: Watch, recorder: object) -> ResponseReport:
     """
     from keptalive.causes import one_response
 
-    raw = own(response, "raw") if isinstance(response, requests.Response) else response
-    if raw is not None and not hasattr(raw, "headers"):
+    if not isinstance(response, requests.Response) and not hasattr(response, "headers"):
         name = type(response).__name__
         raise TypeError(f"of() takes a response of requests or urllib3, not {name}")
     found = mark_of(response)
