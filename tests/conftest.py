@@ -28,7 +28,8 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _neutral_environment() -> Iterator[None]:
-    with neutral():
+    with neutral(), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("VIRTUAL_ENV", raising=False)  # keptalive run would take its Python
         yield
 
 
