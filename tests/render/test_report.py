@@ -620,6 +620,12 @@ def test_the_next_step_of_a_program_that_is_not_names_it_as_a_shell_runs_it(comm
     )
 
 
+def test_where_limits_are_judged_next_no_limit_is_proposed():
+    limited = About(is_limited=True)
+    assert next_step(Report(source="run", command=("sync.py",), hosts=(FINE,)), limited) == ""
+    assert next_step(Report(source="run", command=("sync.py",), hosts=(BAD,)), limited) != ""
+
+
 def test_there_is_no_next_step_where_nothing_was_seen_or_a_warning_says_it():
     assert next_step(Report(source="run", command=("sync.py",))) == ""
     said = "A log does not show which of several causes it was: keptalive run PROGRAM does."

@@ -78,7 +78,8 @@ def run(
     """Run a program, then explain why each connection was opened, its cost and the fix.
 
     Your program runs unchanged: same arguments, streams and exit code. Child processes that are
-    Python are watched too. The report goes to standard error when the program has ended.
+    Python are watched too. The report goes to standard error when the program has ended; SIGUSR1 to
+    keptalive's own process prints it as it is so far.
 
     The limits may stand in [tool.keptalive] of pyproject.toml, too: max_opened, ignore, forbid.
 

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 from keptalive.records.report import Report
 from keptalive.render import verdict
+from keptalive.render.report_sentences import NOTHING_ELSE, About
 
 LONGEST = 60  # characters of a program that is repeated
 
 
-def next_step(report: Report) -> str:
+def next_step(report: Report, about: About = NOTHING_ELSE) -> str:
     """The next command, for a report of `run` or of a log; empty where none would help."""
-    if not report.hosts or any("keptalive run " in warning for warning in report.warnings):
+    if (
+        about.goes_on
+        or not report.hosts
+        or any("keptalive run " in warning for warning in report.warnings)
+    ):
         return ""  # the verdict, or that warning, says it
     is_fine = all(verdict.is_fine(host, report) for host in report.hosts)
     if report.source == "log" and not is_fine:
         return "Next: keptalive run PROGRAM shows each cause for certain, and its cost."
     if report.source != "run" or not report.command:
+        return ""
+    if is_fine and about.is_limited:
         return ""
     if is_fine:
         most = max(host.opened or 0 for host in report.hosts)

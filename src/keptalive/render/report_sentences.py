@@ -40,14 +40,19 @@ class About:
         name: of the log.
         python: which Python ran the program, where it is another one than keptalive's.
         goes_on: it has not ended.
+        is_limited: limits on it are judged next.
     """
 
     name: str = ""
     python: str = ""
     goes_on: bool = False
+    is_limited: bool = False
 
 
-def title(report: Report, about: About) -> str:
+NOTHING_ELSE = About()
+
+
+def title(report: Report, about: About = NOTHING_ELSE) -> str:
     """What was run or read, and for how long; empty where neither is known."""
     name = " ".join(report.command) or about.name
     name = name if len(name) <= COMMAND else f"{name[: COMMAND - 1]}…"

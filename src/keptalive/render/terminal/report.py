@@ -20,15 +20,14 @@ from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Re
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
 from keptalive.render.next_step import next_step
-from keptalive.render.report_sentences import About
+from keptalive.render.report_sentences import NOTHING_ELSE, About
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
-_NOTHING = About()
 MOST_FINE = 5  # routes that nothing is to be changed for, by name
 
 
 def screen(
-    report: Report, *, hosts_shown: int | None = None, about: About = _NOTHING
+    report: Report, *, hosts_shown: int | None = None, about: About = NOTHING_ELSE
 ) -> RenderableType:
     """Everything that a person sees of a report.
 
@@ -54,7 +53,7 @@ def screen(
         why = sentences.RANGE if of_log else sentences.RANGE_OF_LOST
         parts += [Text(why, style="dim"), ""]
     parts += [*_findings(report.findings, several=not only)]
-    parts += [*_end(report, goes_on=about.goes_on)]
+    parts += [*_end(report, about)]
     return Group(*parts)
 
 
@@ -185,13 +184,13 @@ def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[Rendera
         yield ""
 
 
-def _end(report: Report, *, goes_on: bool) -> Iterator[RenderableType]:
-    left = "" if goes_on else sentences.left_open(report)
+def _end(report: Report, about: About) -> Iterator[RenderableType]:
+    left = "" if about.goes_on else sentences.left_open(report)
     if left:
         yield Hanging(Text(left))
     for warning in report.warnings:
         yield Hanging(Text(f"! {warning}", style="yellow"))
-    if step := "" if goes_on else next_step(report):
+    if step := next_step(report, about):
         if left or report.warnings:
             yield ""
         yield Hanging(Text(step, style="dim"))
