@@ -293,6 +293,26 @@ def test_a_terminal_shows_how_much_has_come_and_ctrl_c_prints_the_report():
     assert report["hosts"][0]["requests"] == 2
 
 
+@pytest.mark.complete
+def test_a_file_that_is_followed_is_counted_on_a_terminal_until_ctrl_c(tmp_path):
+    ours, theirs = os.openpty()
+    path = tmp_path / "app.log"
+    first, _, rest = LOG.partition("\n")
+    path.write_text(f"{first}\n")
+    command = [sys.executable, "-m", "keptalive", "explain", "--follow", "--json", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            until(terminal, "1 line, 0 requests, 0 connections opened. Ctrl-C prints the report.")
+            with path.open("a") as log:
+                log.write(rest)
+            until(terminal, "5 lines, 2 requests, 2 connections opened. Ctrl-C prints the report.")
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.stdout.read())
+            process.wait(60)
+    assert (process.returncode, report["hosts"][0]["requests"]) == (0, 2)
+
+
 def test_where_no_terminal_is_the_report_of_a_pipe_comes_alone():
     with explaining() as process:
         process.stdin.write(LOG.encode())
