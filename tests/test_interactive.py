@@ -227,6 +227,19 @@ def test_it_does_not_keep_a_session_or_a_response_alive(server):
         assert collected() == before
 
 
+def test_a_place_in_a_notebook_is_named_by_its_cell(server, monkeypatch):
+    """A stand-in for what IPython keeps; its real one was tried by hand, 9.18 with ipykernel."""
+    made_up = "/tmp/ipykernel_1/2.py"
+    numbers = {made_up: 7}
+    shell = SimpleNamespace(compile=SimpleNamespace(_filename_map=numbers))
+    module = SimpleNamespace(InteractiveShell=SimpleNamespace(_instance=shell))
+    monkeypatch.setitem(sys.modules, "IPython.core.interactiveshell", module)
+    cell = compile("response = requests.get(url)", made_up, "exec")
+    with watch() as seen:
+        exec(cell, names := {"requests": requests, "url": server.url, "__name__": "__main__"})
+        assert seen.of(names["response"]).where == "In [7]:1"
+
+
 # -- names ---------------------------------------------------------------------------------------
 
 

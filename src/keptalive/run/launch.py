@@ -17,6 +17,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from keptalive.errors import UsageError
 from keptalive.run.command import command_words, module_words
@@ -64,19 +65,27 @@ def run(
         ) from None
     source = folder_of(watcher.partition(".")[0])
     folder = make_folder()
-
-    def report_so_far(seconds: float) -> None:
-        from keptalive.run.so_far import so_far
-
-        if on_usr1 is not None:
-            on_usr1(so_far(folder, seconds=seconds, python=python))
-
     try:
         variables = environment(os.environ, folder, watcher, source, timeline=timeline)
-        ended = run_to_end(words, variables, on_usr1=report_so_far if on_usr1 else None)
+        ended = run_to_end(words, variables, on_usr1=_reporting(folder, python, on_usr1))
         running = await_late_ones(folder)
         from keptalive.run.collect import collected  # what it imports would delay the program
 
         return replace(collected(folder, ended, running), python=python)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reporting(
+    folder: Path, python: str, on_usr1: Callable[[Ran], None] | None
+) -> Callable[[float], None] | None:
+    """What to do at SIGUSR1, so many seconds after the start: ask the processes, and report."""
+    if on_usr1 is None:
+        return None
+
+    def report(seconds: float) -> None:
+        from keptalive.run.so_far import so_far
+
+        on_usr1(so_far(folder, seconds=seconds, python=python))
+
+    return report

@@ -189,8 +189,7 @@ class Observer(Streams):
                 route.repeated += 1
         attempt = state.attempt
         if attempt is None or not attempt.answered:
-            self._first_response(conn, state, routes)
-            marked(response, state.attempt)
+            self._first_response(conn, state, routes, response)
             return
         attempt.served = served = attempt.served + 1
         idle_s = state.idle_s
@@ -208,7 +207,9 @@ class Observer(Streams):
             if idle_s > counts.longest_survived_s:
                 counts.longest_survived_s = idle_s
 
-    def _first_response(self, conn: Any, state: ConnectionState, routes: Routes) -> None:
+    def _first_response(
+        self, conn: Any, state: ConnectionState, routes: Routes, response: Any
+    ) -> None:
         """What was opened has come to something, unless it came from a recording."""
         attempt = state.attempt
         if attempt is None or not state.connected:
@@ -218,6 +219,7 @@ class Observer(Streams):
                 route.unseen += not is_mocked
             return
         attempt.answered, attempt.served = True, 1
+        marked(response, attempt)
         if state.pool is not None:
             state.pool.has_answered = True
         listeners = []

@@ -33,10 +33,8 @@ class Mark(NamedTuple):
     idle_s: float
 
 
-def marked(response: Any, attempt: ConnectionAttempt | None) -> None:
+def marked(response: Any, attempt: ConnectionAttempt) -> None:
     """Mark the first response on this connection; one that has no room for it has none."""
-    if attempt is None or not attempt.answered:
-        return
     with suppress(AttributeError, TypeError):
         mark(response, NAME, (attempt, attempt.served, 0.0))
 
