@@ -6,6 +6,7 @@ import gc
 import pydoc
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -215,16 +216,14 @@ def test_what_is_no_response_is_refused():
                 seen.of(wrong)
 
 
-def test_it_does_not_keep_a_session_or_a_response_alive(server):
-    def collected() -> int:
-        gc.collect()
-        kinds = (requests.Session, requests.Response)
-        return sum(isinstance(one, kinds) for one in gc.get_objects())
-
-    before = collected()
+def test_it_keeps_no_response_alive(server, session):
     with watch() as seen:
-        seen.of(requests.get(server.url))
-        assert collected() == before
+        response = session.get(server.url)
+        assert not seen.of(response).reused
+        gone = [weakref.ref(response), weakref.ref(response.raw)]
+        del response
+        gc.collect()
+        assert [one() for one in gone] == [None, None]
 
 
 def test_a_place_in_a_notebook_is_named_by_its_cell(server, monkeypatch):
