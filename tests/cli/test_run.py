@@ -335,7 +335,7 @@ def test_sigusr1_prints_the_report_so_far_and_the_program_goes_on(tmp_path, look
             "No such command: sync.py. Next: keptalive run sync.py, or keptalive --help.",
         ),
         (["benhc"], "No such command: benhc. Next: keptalive bench, or keptalive --help."),
-        (["explain"], "Missing argument 'log'. Next: keptalive explain --help."),
+        (["explain"], "Missing argument 'LOG...'. Next: keptalive explain --help."),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_nearest_name(capfd, words, said):

@@ -86,6 +86,23 @@ def test_a_log_that_is_followed_becomes_a_report_of_all_of_it(tmp_path):
     assert host.requests == counted[-1] == 3
 
 
+def test_of_a_rotated_log_the_newest_part_is_followed(tmp_path):
+    log, old = tmp_path / "app.log", tmp_path / "app.log.1"
+    old.write_text(f"2026-03-04 09:21:58,000 {LINE}")
+    log.write_text(f"2026-03-04 09:21:59,000 {LINE}")
+    shown = []
+
+    def show(so_far: SoFar) -> None:
+        shown.append(so_far.requests)
+        if len(shown) < 2:
+            append(log, f"2026-03-04 09:22:00,000 {LINE}")
+        else:
+            press_ctrl_c()
+
+    (host,) = explained(str(log), str(old), show=show, follows=True).hosts
+    assert host.requests == shown[-1] == 3
+
+
 def test_a_pipe_is_followed_to_its_end() -> None:
     def pieces() -> Iterator[bytes]:
         reader, writer = os.pipe()

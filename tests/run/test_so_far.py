@@ -44,7 +44,7 @@ class SoFar:
 def test_a_running_program_is_asked_and_what_it_does_later_is_in_the_last_report():
     seen = SoFar(USES + ASKS + "calls.connect(3)")
     assert (connects(seen.first), seen.first.warnings) == ([2], ())
-    assert [one.ended for one in seen.first.processes] == [None]
+    assert [record.is_whole for record in seen.first.records] == [True]
     assert (connects(seen.ran), seen.ran.exit_code, seen.ran.warnings) == ([5], 0, ())
 
 

@@ -74,8 +74,15 @@ def explained(
     if not of_urllib3 and not reading.httpcore.lines:
         raise UsageError(nothing_in(reading))
     warnings = (*_of_parts(reading, turns), *_warnings(reading, ledger))
+    return _report(reading, ledger if of_urllib3 else None, httpcore, warnings)
+
+
+def _report(
+    reading: Reading, ledger: LogLedger | None, httpcore: HttpcoreLedger, warnings: tuple[str, ...]
+) -> Report:
+    """The report of what was read, of urllib3's lines (if there are any) and of httpcore's."""
     explained = Report(source="log", warnings=warnings)
-    if of_urllib3:
+    if ledger is not None:
         explained = report(
             ledger,
             knows_threads=reading.knows_threads,

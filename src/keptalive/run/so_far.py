@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from keptalive.run.collect import Ran
@@ -20,6 +21,7 @@ from keptalive.run.inject import _keptalive_names as names
 from keptalive.run.process_reports import left_in
 
 _PATIENCE_S = 1.0  # for a process whose main thread is within code written in C
+_GOES_ON = "not yet"  # how a process ended that has answered: its record is whole until now
 _STALE = "what came after the last new connection is not counted"
 
 
@@ -35,12 +37,17 @@ def so_far(folder: Path, *, seconds: float, python: str = "") -> Ran:
     asked = {stem for stem in running if _ask(folder, stem)}
     silent = _await_answers(folder, asked)
     left = left_in(folder)
-    reports = tuple(one for one in left.latest.values() if one.report is not None)
+    reports = tuple(
+        replace(one, ended=_GOES_ON) if stem in asked - silent else one
+        for stem, one in left.latest.items()
+        if one.report is not None
+    )
     return Ran(
         exit_code=0,
         seconds=seconds,
         processes=reports,
         processes_without_report=len(left.processes) - len(reports) + len(left.unwatched),
+        lost=(),
         warnings=tuple(_warnings(len(running) - len(asked), len(silent))),
         python=python,
     )

@@ -3,8 +3,6 @@
 Importing pathlib takes longer than all of this.
 """
 
-# ruff: noqa: PTH105, PTH123
-
 from __future__ import annotations
 
 import os

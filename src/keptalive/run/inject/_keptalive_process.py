@@ -24,30 +24,22 @@ TYPE_CHECKING = False  # importing typing takes longer too
 if TYPE_CHECKING:
     from typing import Any
 
+    from keptalive.run.inject import _keptalive_names as names
     from keptalive.run.inject._keptalive_asked import Asked
     from keptalive.run.inject._keptalive_calls import MARK, PATH, in_popen, led_by, like
     from keptalive.run.inject._keptalive_faults import is_ours
     from keptalive.run.inject._keptalive_files import add_byte, create, write
     from keptalive.run.inject._keptalive_finding import factory_of
     from keptalive.run.inject._keptalive_json import as_json
-    from keptalive.run.inject._keptalive_names import (
-        INTERIM,
-        REPORT,
-        REPORTS,
-        SKIPPED,
-        SOURCE,
-        STARTED,
-        WATCHER,
-    )
     from keptalive.run.inject._keptalive_self import about, libraries
 else:  # in a watched process keptalive may not be importable; this folder was on sys.path
+    import _keptalive_names as names
     from _keptalive_asked import Asked
     from _keptalive_calls import MARK, PATH, in_popen, led_by, like
     from _keptalive_faults import is_ours
     from _keptalive_files import add_byte, create, write
     from _keptalive_finding import factory_of
     from _keptalive_json import as_json
-    from _keptalive_names import INTERIM, REPORT, REPORTS, SKIPPED, SOURCE, STARTED, WATCHER
     from _keptalive_self import about, libraries
 
 # Interim reports may take this many seconds, and in addition this share of the time
@@ -60,11 +52,11 @@ _exit, _execv, _execve = os._exit, os.execv, os.execve
 def start() -> None:
     """Watch this process, if `keptalive run` started it, and if it is not watched yet."""
     try:
-        folder = os.environ.get(REPORTS)
-        watcher = os.environ.get(WATCHER)
+        folder = os.environ.get(names.REPORTS)
+        watcher = os.environ.get(names.WATCHER)
         if hasattr(os._exit, MARK) or not (folder and watcher and os.path.isdir(folder)):
             return
-        Share(folder, watcher, os.environ.get(SOURCE, "")).attach()
+        Share(folder, watcher, os.environ.get(names.SOURCE, "")).attach()
     except Exception as error:
         if not is_ours(error):
             raise
@@ -111,9 +103,9 @@ class Share:
         turn = self.turn = self.turn + 1  # a later one may overtake this one, and then counts
         try:
             if self.ready:
-                self._write(how, REPORT, self._reported_or_null(), turn)
+                self._write(how, names.REPORT, self._reported_or_null(), turn)
             else:  # it ended before the program's code ran
-                os.unlink(self.path + STARTED)
+                os.unlink(self.path + names.STARTED)
         except Exception as error:  # ours: counted as a process without a report
             if not self._is_ours(error):
                 raise
@@ -127,7 +119,7 @@ class Share:
         try:
             if self._noting_s > allowed:
                 self._skipped = True
-                add_byte(self.path + SKIPPED)
+                add_byte(self.path + names.SKIPPED)
             else:
                 self._write_interim(self._reported())
         except Exception as error:  # ours: the last interim report stays
@@ -137,10 +129,10 @@ class Share:
             self._noting_s += time.perf_counter() - began
 
     def _write_interim(self, report: str, half: str = "") -> None:
-        self._write(None, INTERIM, report, half=half)
+        self._write(None, names.INTERIM, report, half=half)
         if self._skipped:
             self._skipped = False
-            os.unlink(self.path + SKIPPED)
+            os.unlink(self.path + names.SKIPPED)
 
     def _answer(self) -> None:
         """Write an interim report since `keptalive run` has asked for one."""
@@ -164,7 +156,7 @@ class Share:
         self.pid = os.getpid()
         self.warnings: list[str] = []
         self.path = os.path.join(self.folder, f"{self.pid}-{time.time_ns():x}")
-        error = create(self.path + STARTED, as_json(about()))
+        error = create(self.path + names.STARTED, as_json(about()))
         if error is not None and not self._is_ours(error):
             raise error  # else it is counted without its name
         self.asked.begins(self.path, self.pid)
