@@ -38,6 +38,7 @@ class Options(NamedTuple):
         max_opened, ignore, forbid: the values of these options.
         save: the report is saved in ``results/``; the project may have settled that too.
         anonymize: hosts, files and paths have other names in it.
+        tuned: the adapters of requests are tuned.
     """
 
     program: tuple[str, ...]
@@ -49,6 +50,7 @@ class Options(NamedTuple):
     forbid: tuple[str, ...] = ()
     save: bool = False
     anonymize: bool = False
+    tuned: bool = False
 
 
 def plain_options(words: Sequence[str]) -> Options | None:
@@ -71,6 +73,8 @@ def plain_options(words: Sequence[str]) -> Options | None:
             options = options._replace(save=True)
         elif word == "--anonymize":
             options = options._replace(anonymize=True)
+        elif word == "--tuned":
+            options = options._replace(tuned=True)
         elif name == "--json" and (has_value or rest):
             value = value if has_value else rest.pop(0)
             if not value or value.startswith("-"):
@@ -134,7 +138,13 @@ def _limits(options: Options, found: Settings) -> ProgramLimits | None:
 
 def _watched(options: Options, limits: ProgramLimits | None) -> int:
     program, module = options.program, options.module
-    ran = launch.run(program, module=module, watcher=_WATCHER, timeline=options.timeline)
+    ran = launch.run(
+        program,
+        module=module,
+        watcher=_WATCHER,
+        timeline=options.timeline,
+        tuned=options.tuned,
+    )
     from keptalive.run.final_report import report_of
 
     report = report_of(ran, program, module=module)

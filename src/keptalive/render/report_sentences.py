@@ -38,7 +38,8 @@ def title(report: Report) -> str:
     command = " ".join(report.command)
     command = command if len(command) <= COMMAND else f"{command[: COMMAND - 1]}…"
     lasted = "" if report.seconds is None else f", {duration(report.seconds)}"
-    return f"keptalive: {command}{lasted}"
+    is_tuned = any(finding.finding == "tuned-run" for finding in report.findings)
+    return f"keptalive: {command}{lasted}{', with tuned Sessions' if is_tuned else ''}"
 
 
 def route(host: HostReport) -> str:
