@@ -46,6 +46,17 @@ ForbidOption = Annotated[
         help="Fail if a connection was opened for this cause, such as new-session.",
     ),
 ]
+TimelineOption = Annotated[
+    bool,
+    typer.Option("--timeline", help="Record the time of each request too, for the JSON file."),
+]
+TunedOption = Annotated[
+    bool,
+    typer.Option(
+        "--tuned",
+        help="Replace the plain adapters of requests by tuned ones; all else is unchanged.",
+    ),
+]
 
 
 def run(
@@ -59,10 +70,7 @@ def run(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the report to this file too.")
     ] = None,
-    timeline: Annotated[
-        bool,
-        typer.Option("--timeline", help="Record the time of each request too, for the JSON file."),
-    ] = False,
+    timeline: TimelineOption = False,
     max_opened: MaxOpenedOption = None,
     ignore: IgnoreOption = None,
     forbid: ForbidOption = None,
@@ -74,6 +82,7 @@ def run(
         bool,
         typer.Option("--anonymize", help="Rename hosts, files and paths in the report."),
     ] = False,
+    tuned: TunedOption = False,
 ) -> None:
     """Run a program, then explain why each connection was opened, its cost and the fix.
 
@@ -96,5 +105,6 @@ def run(
         forbid=tuple(forbid or ()),
         save=save,
         anonymize=anonymize,
+        tuned=tuned,
     )
     raise typer.Exit(running.run(options))

@@ -41,6 +41,7 @@ class Options(NamedTuple):
         max_opened, ignore, forbid: the values of these options.
         save: the report is saved in ``results/``; the project may have settled that too.
         anonymize: hosts, files and paths have other names in it.
+        tuned: the adapters of requests are tuned.
     """
 
     program: tuple[str, ...]
@@ -52,6 +53,7 @@ class Options(NamedTuple):
     forbid: tuple[str, ...] = ()
     save: bool = False
     anonymize: bool = False
+    tuned: bool = False
 
 
 def plain_options(words: Sequence[str]) -> Options | None:
@@ -74,6 +76,8 @@ def plain_options(words: Sequence[str]) -> Options | None:
             options = options._replace(save=True)
         elif word == "--anonymize":
             options = options._replace(anonymize=True)
+        elif word == "--tuned":
+            options = options._replace(tuned=True)
         elif name == "--json" and (has_value or rest):
             value = value if has_value else rest.pop(0)
             if not value or value.startswith("-"):
@@ -146,6 +150,7 @@ def _watched(options: Options, limits: ProgramLimits | None) -> int:
         module=options.module,
         watcher=_WATCHER,
         timeline=options.timeline,
+        tuned=options.tuned,
         on_usr1=show_so_far,
     )
     report, names = _reported(ran, options)

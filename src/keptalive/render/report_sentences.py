@@ -60,7 +60,13 @@ def title(report: Report, about: About = NOTHING_ELSE) -> str:
     lasted = duration(seconds) if seconds >= SHORTEST_S else ""
     if report.source == "watch" and lasted:
         return f"keptalive: {'watching for' if about.goes_on else 'watched for'} {lasted}"
-    parts = [name, lasted and f"{lasted} so far" if about.goes_on else lasted, about.python]
+    is_tuned = any(finding.finding == "tuned-run" for finding in report.findings)
+    parts = [
+        name,
+        lasted and f"{lasted} so far" if about.goes_on else lasted,
+        "with tuned Sessions" if is_tuned else "",
+        about.python,
+    ]
     return f"keptalive: {', '.join(part for part in parts if part)}" if name else ""
 
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from keptalive.errors import UsageError
 from keptalive.run.command import command_words, module_words
 from keptalive.run.folder import await_late_ones, make_folder
-from keptalive.run.process import environment, folder_of, run_to_end
+from keptalive.run.process import OURS, Streams, environment, folder_of, run_to_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def run(
     watcher: str,
     timeline: bool = False,
     on_usr1: Callable[[Ran], None] | None = None,
+    tuned: bool = False,
+    variables: Mapping[str, str] | None = None,
+    streams: Streams = OURS,
 ) -> Ran:
     """Run a script, a module or a command to its end.
 
@@ -52,22 +55,26 @@ def run(
         timeline: each process is to record its requests too.
         on_usr1: called with what was recorded so far when this process gets SIGUSR1; without it,
             that signal goes to the program. It must not raise.
+        tuned: each process is to tune the adapters of requests (`tuned_adapters`).
+        variables: of its environment, beside our own.
+        streams: for its standard streams.
 
     Raises:
         UsageError: nothing like that can be run.
     """
-    try:
-        words, python = module_words(command) if module else command_words(command)
-    except OSError as error:  # a name that is too long, a working directory that is gone
-        raise UsageError(
-            f"{command[0]:.80} cannot be looked for: {error.strerror}. "
-            "Next: check the path, and the working directory."
-        ) from None
+    words, python = _words(command, module=module)
     source = folder_of(watcher.partition(".")[0])
     folder = make_folder()
     try:
-        variables = environment(os.environ, folder, watcher, source, timeline=timeline)
-        ended = run_to_end(words, variables, on_usr1=_reporting(folder, python, on_usr1))
+        whole = environment(
+            {**os.environ, **(variables or {})},
+            folder,
+            watcher,
+            source,
+            timeline=timeline,
+            tuned=tuned,
+        )
+        ended = run_to_end(words, whole, streams, on_usr1=_reporting(folder, python, on_usr1))
         running = await_late_ones(folder)
         from keptalive.run.collect import collected  # what it imports would delay the program
 
@@ -89,3 +96,13 @@ def _reporting(
         on_usr1(so_far(folder, seconds=seconds, python=python))
 
     return report
+
+
+def _words(command: Sequence[str], *, module: bool) -> tuple[list[str], str]:
+    try:
+        return module_words(command) if module else command_words(command)
+    except OSError as error:  # a name that is too long, a working directory that is gone
+        raise UsageError(
+            f"{command[0]:.80} cannot be looked for: {error.strerror}. "
+            "Next: check the path, and the working directory."
+        ) from None

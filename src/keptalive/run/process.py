@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -30,17 +31,33 @@ class Ended:
     Attributes:
         exit_code: 128 + N where signal N ended it.
         seconds: how long it ran.
+        cpu_seconds: what it and those of its children for which it waited took of the processors.
         pid: its process id, which it kept if it executed another program.
         python: the name of the Python that it was at its end; None if it was another program, or
             if that is not known.
         ignores_path: it was started with an option that makes Python ignore PYTHONPATH.
+        signals: that came for us meanwhile, and were handed on.
     """
 
     exit_code: int
     seconds: float
+    cpu_seconds: float
     pid: int
     python: str | None
     ignores_path: bool
+    signals: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Descriptors for a program's standard streams; None: our own."""
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+OURS = Streams()
 
 
 def folder_of(top: str) -> str:
@@ -53,24 +70,36 @@ def folder_of(top: str) -> str:
 
 
 def environment(
-    ours: Mapping[str, str], folder: Path, watcher: str, source: str, *, timeline: bool = False
+    ours: Mapping[str, str],
+    folder: Path,
+    watcher: str,
+    source: str,
+    *,
+    timeline: bool = False,
+    tuned: bool = False,
 ) -> dict[str, str]:
     """Our own environment, and in it where a watched process finds its watcher."""
     # an empty PYTHONPATH is none, while an empty entry in it would be the working directory
     path = [str(_INJECTED), *filter(None, [ours.get("PYTHONPATH")])]
     return {
-        **{name: value for name, value in ours.items() if name != inside.TIMELINE},
+        **{
+            name: value
+            for name, value in ours.items()
+            if name not in (inside.TIMELINE, inside.TUNED)
+        },
         "PYTHONPATH": os.pathsep.join(path),
         inside.REPORTS: str(folder),
         inside.WATCHER: watcher,
         inside.SOURCE: source,
         **({inside.TIMELINE: "1"} if timeline else {}),
+        **({inside.TUNED: "1"} if tuned else {}),
     }
 
 
 def run_to_end(
     words: list[str],
     variables: Mapping[str, str],
+    streams: Streams = OURS,
     *,
     on_usr1: Callable[[float], None] | None = None,
 ) -> Ended:
@@ -79,6 +108,7 @@ def run_to_end(
     Args:
         words: the command.
         variables: its environment.
+        streams: its standard streams.
         on_usr1: called at SIGUSR1, with the seconds since the start; without it that signal goes to
             the program, as others do.
 
@@ -89,10 +119,17 @@ def run_to_end(
     with _forwarding(on_usr1) as started:
         with interruption.allowed():
             pass  # a signal that came before these handlers ends us: nothing is started
-        began = time.perf_counter()
+        began, cpu_before = time.perf_counter(), _cpu_of_children()
         try:
             # close_fds: what a shell has opened for the program is for the program
-            program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
+            program = subprocess.Popen(  # noqa: S603
+                words,
+                env=variables,
+                close_fds=False,
+                stdin=streams.stdin,
+                stdout=streams.stdout,
+                stderr=streams.stderr,
+            )
         except OSError as error:
             raise _not_started(words[0], error) from None
         started(program)
@@ -101,10 +138,17 @@ def run_to_end(
     return Ended(
         exit_code=128 - code if code < 0 else code,
         seconds=time.perf_counter() - began,
+        cpu_seconds=_cpu_of_children() - cpu_before,
         pid=program.pid,
         python=python_of(words, name),
         ignores_path=ignores_path(words),
+        signals=tuple(started.signals),
     )
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _name_at_end(pid: int) -> str | None:
@@ -136,6 +180,7 @@ class _Forwarding:
         self._on_usr1 = on_usr1
         self._began = 0.0
         self._is_reporting = False
+        self.signals: list[int] = []
 
     def __call__(self, program: subprocess.Popen[bytes]) -> None:
         self._program, self._began = program, time.perf_counter()
@@ -143,6 +188,7 @@ class _Forwarding:
             program.send_signal(number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
+        self.signals.append(number)
         if number == signal.SIGUSR1 and self._on_usr1 is not None:
             self._reports(self._on_usr1)
         elif self._program is None:

@@ -45,6 +45,7 @@ def so_far(folder: Path, *, seconds: float, python: str = "") -> Ran:
     return Ran(
         exit_code=0,
         seconds=seconds,
+        cpu_seconds=0.0,
         processes=reports,
         processes_without_report=len(left.processes) - len(reports) + len(left.unwatched),
         lost=(),
