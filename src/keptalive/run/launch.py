@@ -66,14 +66,8 @@ def run(
     source = folder_of(watcher.partition(".")[0])
     folder = make_folder()
     try:
-        whole = environment(
-            {**os.environ, **(variables or {})},
-            folder,
-            watcher,
-            source,
-            timeline=timeline,
-            tuned=tuned,
-        )
+        base = {**os.environ, **(variables or {})}
+        whole = environment(base, folder, watcher, source, timeline=timeline, tuned=tuned)
         ended = run_to_end(words, whole, streams, on_usr1=_reporting(folder, python, on_usr1))
         running = await_late_ones(folder)
         from keptalive.run.collect import collected  # what it imports would delay the program
