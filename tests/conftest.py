@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 from tests import invariants, schema
 
+from keptalive import redaction
 from keptalive.bench.influences import neutral
 from keptalive.records.plain import as_plain
 
@@ -28,7 +30,15 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _neutral_environment() -> Iterator[None]:
-    with neutral():
+    with neutral(), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("VIRTUAL_ENV", raising=False)  # keptalive run would take its Python
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets() -> Iterator[None]:
+    """What one test makes known as a secret is none in the next one."""
+    with mock.patch.object(redaction.IN_USE, "_patterns", {}):
         yield
 
 

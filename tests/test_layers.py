@@ -34,16 +34,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lookalike": {"errors", "interruption"},
     "run/inject": set(),
     "watching": FLOOR | {"causes", "run/inject"},
-    "run": FLOOR | {"causes", "run/inject", "version", "watching"},
+    "run": FLOOR | {"causes", "run/inject", "version", "watching", "tuned"},
     "logs": FLOOR | {"causes", "counting"},
-    "bench": VERDICTS | {"counting", "tuned", "lookalike", "watching", "run/inject"},
+    "bench": VERDICTS | {"counting", "tuned", "lookalike", "watching", "run", "run/inject"},
     "compare": VERDICTS | {"bench", "results"},
     "results": VERDICTS | {"bench"},
     "render": VERDICTS | {"bench", "compare", "results", "version"},
+    "interactive": {"quantities", "watching", "render"},
     "cli": {"*"},
     "pytest_plugin": {"*"},
     "__main__": {"cli", "interruption"},
-    "__init__": {"errors", "tuned", "watching"},
+    "__init__": {"errors", "tuned", "interactive", "version"},
 }
 PRINTING = {"print", "sys.stdout.write"}
 # By these, what is printed would bypass the checks of cli/output.py

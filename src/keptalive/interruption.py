@@ -139,6 +139,12 @@ def received() -> int | None:
     return None if handler is None else handler.received
 
 
+def note(number: int) -> None:
+    """A signal came while another handler was installed: raise it at the next `allowed`."""
+    if _installed is not None and _installed.received is None:
+        _installed.received = number
+
+
 def _exit(number: int) -> None:
     with suppress(OSError):
         os.write(2, f"keptalive: {sentence(number)}\n".encode())

@@ -228,7 +228,7 @@ def test_urllib3_without_requests_is_seen_as_well(serve, watched):
 )
 def test_a_line_of_the_log_is_its_event_and_any_other_is_none(line, args, expected):
     record = logging.LogRecord(pool_log.LOGGER, logging.DEBUG, __file__, 1, line, args, None)
-    assert expected == pool_log.event_of(record)
+    assert expected == pool_log.event_of(record.msg, record.args, record.thread or 0)
 
 
 # -- Leaving no trace ----------------------------------------------------------------------------

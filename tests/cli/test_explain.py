@@ -195,7 +195,9 @@ def test_of_many_hosts_the_screen_shows_the_first_sums_all_and_json_has_all(tmp_
         )
     )
     shown = explain(path).stdout.decode()
-    assert shown.startswith("50 of 100 connections to 50 hosts were not necessary.\n\n")
+    assert shown.partition("\n")[2].startswith(
+        "50 of 100 connections to 50 hosts were not necessary.\n\n"
+    )
     assert shown.count("   2 requests, 2 connections") == 20
     assert "30 more hosts with 60 connections: --json has them." in shown
     assert len(json.loads(explain(path, "--json").stdout)["hosts"]) == 50
@@ -215,7 +217,9 @@ def test_the_first_line_is_of_all_hosts_and_says_what_the_log_leaves_open(tmp_pa
             ]
     path.write_text("".join(lines))
     shown = explain(path).stdout.decode()
-    assert shown.startswith("Up to 4 of 6 connections to 2 hosts were not necessary.\n")
+    assert shown.partition("\n")[2].startswith(
+        "Up to 4 of 6 connections to 2 hosts were not necessary.\n"
+    )
 
 
 def test_connections_that_threads_may_have_needed_are_not_held_against_the_program(tmp_path):
@@ -245,7 +249,7 @@ def test_a_log_of_warnings_is_explained_as_far_as_it_goes(tmp_path):
     answer = explain(path)
     shown = answer.stdout.decode()
     assert (answer.returncode, answer.stderr) == (0, b"")
-    assert shown.startswith("A pool is too small: 12 connections discarded.\n")
+    assert shown.partition("\n")[2].startswith("A pool is too small: 12 connections discarded.\n")
     assert "t.example   12 connections discarded by a full pool of 10\n" in shown
     assert "threads that share the Session: at least 12." in shown
     assert "This log has warnings of urllib3's only" in shown
@@ -287,6 +291,26 @@ def test_a_terminal_shows_how_much_has_come_and_ctrl_c_prints_the_report():
             assert b"\x1b[2K" in until(terminal, "")  # the line is taken away
     assert process.returncode == 0
     assert report["hosts"][0]["requests"] == 2
+
+
+@pytest.mark.complete
+def test_a_file_that_is_followed_is_counted_on_a_terminal_until_ctrl_c(tmp_path):
+    ours, theirs = os.openpty()
+    path = tmp_path / "app.log"
+    first, _, rest = LOG.partition("\n")
+    path.write_text(f"{first}\n")
+    command = [sys.executable, "-m", "keptalive", "explain", "--follow", "--json", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        with os.fdopen(ours, "rb", buffering=0) as terminal:
+            until(terminal, "1 line, 0 requests, 0 connections opened. Ctrl-C prints the report.")
+            with path.open("a") as log:
+                log.write(rest)
+            until(terminal, "5 lines, 2 requests, 2 connections opened. Ctrl-C prints the report.")
+            process.send_signal(signal.SIGINT)
+            report = json.loads(process.stdout.read())
+            process.wait(60)
+    assert (process.returncode, report["hosts"][0]["requests"]) == (0, 2)
 
 
 def test_where_no_terminal_is_the_report_of_a_pipe_comes_alone():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -184,7 +185,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
 @given(st.lists(WORDS, max_size=6))
 def test_options_mean_without_typer_what_they_mean_with_it(words):
     options = running.plain_options(words)
@@ -289,3 +290,56 @@ def test_ctrl_c_on_a_terminal_ends_the_program_and_the_report_comes(
     assert shown.count("Traceback") == (0 if handles else 1)  # the program's own
     assert "keptalive: interrupted" not in shown
     assert "1 request, 1 connection" in shown
+
+
+@pytest.mark.complete
+def test_sigusr1_prints_the_report_so_far_and_the_program_goes_on(tmp_path, lookalike):
+    (tmp_path / "waits.py").write_text(
+        WAITS.replace("time.sleep(60)", "sys.stdin.readline()").replace(
+            'print("ready"', "print(os.getppid()"
+        )
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "keptalive", "run", "waits.py", lookalike.url(SCENARIO)],
+        cwd=tmp_path,
+        env={**os.environ, "REQUESTS_CA_BUNDLE": str(lookalike.ca_bundle), "COLUMNS": "80"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        os.kill(int(running.stdout.readline()), signal.SIGUSR1)
+        so_far = [running.stderr.readline() for _ in range(5)]
+        running.stdin.write("go on\n")
+        running.stdin.close()
+        at_the_end = running.stderr.read()
+    assert running.returncode == 0
+    assert so_far[1].startswith("keptalive: waits.py, ")
+    assert so_far[1].endswith(" so far\n")
+    assert "1 request, 1 connection" in so_far[4]
+    assert "Next: in CI, keptalive run --max-opened 1 waits.py" in at_the_end
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "--jsn", "r.json", "sync.py"], "No such option: --jsn. Next: --json, or "),
+        (["run", "-j", "sync.py"], "No such option: -j. Next: --json, or keptalive run --help."),
+        (["run", "--json"], "Option '--json' requires an argument. Next: keptalive run --help."),
+        (["run", "--xyzzy", "sync.py"], "No such option: --xyzzy. Next: keptalive run --help."),
+        (
+            ["sync.py"],
+            "No such command: sync.py. Next: keptalive run sync.py, or keptalive --help.",
+        ),
+        (["benhc"], "No such command: benhc. Next: keptalive bench, or keptalive --help."),
+        (["explain"], "Missing argument 'LOG...'. Next: keptalive explain --help."),
+    ],
+)
+def test_wrong_usage_is_one_line_with_the_nearest_name(capfd, words, said):
+    assert run_guarded(words) == 2
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err.count("\n")) == ("", 1)
+    assert shown.err.startswith(f"keptalive: {said}")

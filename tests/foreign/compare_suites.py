@@ -6,9 +6,10 @@ none is given), makes a virtual environment for its tests and runs them, with no
 loopback:
 
 plain, tuned (each Session of requests sends through `TunedAdapter`), watched (under ``keptalive run
--m pytest``), and plain again. The tests are then compared one by one. A test whose two plain runs
-differ is flaky, and shows nothing either way; one that differs in a treated run alone gets a second
-chance there, since a busy machine is no treatment, and is told in any case.
+-m pytest``), run-tuned (the same with ``--tuned``, requests' suite only), and plain again. The
+tests are then compared one by one. A test whose two plain runs differ is flaky, and shows nothing
+either way; one that differs in a treated run alone gets a second chance there, since a busy machine
+is no treatment, and is told in any case.
 
 REQUIREMENTs go to pip as they are ("urllib3==1.26.20"). DIR keeps what was made, for a next time.
 It needs Linux, pip and its package index, and root or user namespaces; nothing outside the standard

@@ -25,6 +25,11 @@ TUNED = Treatment("tuned", "requests sent through TunedAdapter", options=("-p", 
 WATCHED = Treatment(
     "watched", "connections seen", before=("-m", "keptalive", "run", "--json", "{report}")
 )
+RUN_TUNED = Treatment(
+    "run-tuned",
+    "connections seen",
+    before=("-m", "keptalive", "run", "--tuned", "--json", "{report}"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,8 @@ SUITES = (
         extras="socks",
         also_needed=("pytest-mock", "trustme"),
         least_passed=500,
-        least_seen={"tuned": 200, "watched": 200},
-        treatments=(TUNED, WATCHED),
+        least_seen={"tuned": 200, "watched": 200, "run-tuned": 200},
+        treatments=(TUNED, WATCHED, RUN_TUNED),
         described=("requests", "urllib3", "pytest", "pytest-httpbin", "httpbin", "certifi"),
     ),
     Suite(

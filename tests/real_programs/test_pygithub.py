@@ -65,18 +65,21 @@ def runs(lookalike: Lookalike, tmp_path: Path) -> Callable[..., Ran]:
     return run
 
 
-def watched(runs: Callable[..., Ran], scenario: str, report: Path) -> tuple[Ran, dict[str, Any]]:
-    ran = runs(scenario, "-m", "keptalive", "run", "--json", str(report))
+def watched(
+    runs: Callable[..., Ran], scenario: str, report: Path, *options: str
+) -> tuple[Ran, dict[str, Any]]:
+    ran = runs(scenario, "-m", "keptalive", "run", *options, "--json", str(report))
     return ran, json.loads(report.read_text())
 
 
+@pytest.mark.parametrize("options", [(), ("--tuned",)], ids=["as-it-is", "tuned"])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_pygithub_runs_unharmed_and_is_counted_as_the_server_counts(
-    scenario, lookalike, runs, tmp_path
+    scenario, options, lookalike, runs, tmp_path
 ):
     plain = runs(scenario)
     before = lookalike.accepted(scenario)
-    ran, report = watched(runs, scenario, tmp_path / "report.json")
+    ran, report = watched(runs, scenario, tmp_path / "report.json", *options)
     accepted = lookalike.accepted(scenario) - before
     assert (plain.returncode, plain.stderr) == (4, "")
     assert len(plain.stdout.splitlines()) == 8

@@ -16,6 +16,8 @@ from keptalive.records.plain import with_texts
 from keptalive.records.report import Cause, Finding, HostReport, Range, Report
 from keptalive.render import report_sentences
 from keptalive.render import verdict as verdicts
+from keptalive.render.next_step import next_step
+from keptalive.render.report_sentences import About
 from keptalive.render.terminal.report import screen
 
 
@@ -99,7 +101,10 @@ https://api.github.com   120 requests, 14 connections, 1 would be enough
 
 Left open at the end: 1 connection (Session made at sync.py:12). Use
   session.close(), or a with statement.
-! 2 processes were killed: what they did after their last note is missing."""
+! 2 processes were killed: what they did after their last note is missing.
+
+Next: keptalive bench --program 'python sync.py --all [ARGS]' times it as it
+  is, and with tuned Sessions."""
     )
 
 
@@ -125,7 +130,10 @@ https://api.github.com
           tuned_session(): the new connection then costs 60
           ms instead of 290 ms.
 
-   1 ×  first-use (necessary)                         300 ms"""
+   1 ×  first-use (necessary)                         300 ms
+
+Next: keptalive bench --program 'python sync.py [ARGS]'
+  times it as it is, and with tuned Sessions."""
     )
 
 
@@ -148,6 +156,7 @@ def test_several_hosts_are_summed_up_first_and_those_that_are_fine_take_a_line_e
     )
     assert shown(BAD, FINE, tunnel, seconds=9.0, findings=(finding,)) == (
         """\
+keptalive: watched for 9.0 s
 6 of 9 connections to 3 hosts were not necessary; 3.0 s of 9.0 s could be saved.
 
 https://bad.test   6 requests, 4 connections, 1 would be enough
@@ -211,7 +220,9 @@ https://api.example.com   14 requests, 12 connections, 1 to 12 would be enough
    1 ×  first-use (necessary)
 
 The log does not show whether these connections ran in parallel. Lower number:
-none did; higher: all did."""
+none did; higher: all did.
+
+Next: keptalive run PROGRAM shows each cause for certain, and its cost."""
     )
 
 
@@ -224,7 +235,9 @@ def test_a_log_with_warnings_only_shows_what_it_has():
         """\
 A pool is too small: 24 connections discarded.
 
-thermostat.example.com   24 connections discarded by a full pool of 10"""
+thermostat.example.com   24 connections discarded by a full pool of 10
+
+Next: keptalive run PROGRAM shows each cause for certain, and its cost."""
     )
 
 
@@ -296,7 +309,7 @@ SUM = Finding(
 
 def test_nothing_to_change_does_not_stand_beside_a_finding_over_several_hosts():
     other = replace(FINE, host="https://also.test:443")
-    assert shown(FINE, other, seconds=0.2, findings=(SUM,)).splitlines()[:5] == [
+    assert shown(FINE, other, seconds=0.2, findings=(SUM,)).splitlines()[1:6] == [
         "Connections are reused as they should be; 20 ms of 200 ms could be saved",
         "otherwise: see the other finding below.",
         "",
@@ -402,7 +415,7 @@ def test_where_little_could_be_saved_nothing_is_to_be_changed_and_the_verdict_sa
 
 def test_the_verdict_does_not_speak_of_hosts_that_nothing_is_to_be_changed_for():
     lines = shown(BAD, CHEAP, seconds=9.0).splitlines()
-    assert lines[0] == (
+    assert lines[1] == (
         "3 of 8 connections to 2 hosts were not necessary; 1.5 s of 9.0 s could be saved."
     )
     assert lines[-1] == "Nothing to change for this host; perfect reuse would save 4.0 ms."
@@ -554,3 +567,67 @@ def test_no_text_of_a_report_is_obeyed_wherever_a_line_is_broken(monkeypatch, ca
     written = capsys.readouterr().out
     assert len(written.splitlines()) > 20
     assert faults_in(written.encode("utf-8", "surrogateescape")) == []
+
+
+# -- The title, and what to do next ---------------------------------------------------------------
+
+
+def first_line(report: Report, about: About) -> str:
+    return report_sentences.title(report, about)
+
+
+def test_the_title_names_what_was_run_or_read_how_long_and_by_which_python():
+    ran = Report(source="run", command=("sync.py",), seconds=2.0)
+    assert first_line(ran, About(python="Python of .venv (VIRTUAL_ENV)")) == (
+        "keptalive: sync.py, 2.0 s, Python of .venv (VIRTUAL_ENV)"
+    )
+    assert first_line(ran, About(goes_on=True)) == "keptalive: sync.py, 2.0 s so far"
+    log = Report(source="log", seconds=61.0)
+    assert first_line(log, About(name="app.log")) == "keptalive: app.log, 1 min 1 s"
+    assert first_line(replace(log, seconds=None), About(name="app.log")) == "keptalive: app.log"
+    assert first_line(log, About()) == ""
+
+
+def test_a_watch_that_goes_on_says_so_and_what_it_uses_is_not_left_open():
+    report = Report(source="watch", seconds=2.0, hosts=(FINE,), left_open=1)
+    assert first_line(report, About(goes_on=True)) == "keptalive: watching for 2.0 s"
+    assert "Left open" in "\n".join(lines_of(report))
+    file = io.StringIO()
+    Console(file=file, width=80).print(screen(report, about=About(goes_on=True)))
+    assert "Left open" not in file.getvalue()
+
+
+def test_the_next_step_of_a_program_that_is_fine_is_a_limit_in_ci():
+    fine = replace(FINE, opened=2, perfect=Range(least=2, most=2))
+    assert next_step(Report(source="run", command=("-m", "sync"), hosts=(fine, FINE))) == (
+        "Next: in CI, keptalive run --max-opened 2 -m sync [ARGS] fails if more are opened."
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        (("sync.py",), "python sync.py"),
+        (("-m", "sync"), "python -m sync"),
+        (("gunicorn",), "gunicorn"),
+        (("x" * 99,), "PROGRAM"),
+    ],
+)
+def test_the_next_step_of_a_program_that_is_not_names_it_as_a_shell_runs_it(command, typed):
+    assert next_step(Report(source="run", command=command, hosts=(BAD,))) == (
+        f"Next: keptalive bench --program '{typed} [ARGS]' times it as it is, and with tuned "
+        "Sessions."
+    )
+
+
+def test_where_limits_are_judged_next_no_limit_is_proposed():
+    limited = About(is_limited=True)
+    assert next_step(Report(source="run", command=("sync.py",), hosts=(FINE,)), limited) == ""
+    assert next_step(Report(source="run", command=("sync.py",), hosts=(BAD,)), limited) != ""
+
+
+def test_there_is_no_next_step_where_nothing_was_seen_or_a_warning_says_it():
+    assert next_step(Report(source="run", command=("sync.py",))) == ""
+    said = "A log does not show which of several causes it was: keptalive run PROGRAM does."
+    assert next_step(Report(source="log", hosts=(LOG,), warnings=(said,))) == ""
+    assert next_step(Report(source="watch", hosts=(BAD,))) == ""

@@ -19,7 +19,15 @@ from keptalive.run.folder import seal
 from keptalive.run.process import Ended
 
 HOST = "https://api.example.com:443"
-ENDED = Ended(exit_code=0, seconds=70.0, pid=101, python="python", ignores_path=False)
+ENDED = Ended(
+    exit_code=0,
+    seconds=70.0,
+    cpu_seconds=1.0,
+    signals=(),
+    pid=101,
+    python="python",
+    ignores_path=False,
+)
 
 
 def opened_twice(pid: int, *, survived_s: float, died_s: float) -> ProcessRecord:

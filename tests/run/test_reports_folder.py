@@ -88,7 +88,15 @@ def test_what_a_record_itself_warns_of_is_a_doubt(beside):
 
 COUNTS = HostCounts(host="http.client", connects=2)
 RECORD = ProcessRecord(process=7, started_ns=1, seconds=2.0, hosts=(COUNTS,))
-ENDED = Ended(exit_code=0, seconds=2.0, pid=7, python="python", ignores_path=False)
+ENDED = Ended(
+    exit_code=0,
+    seconds=2.0,
+    cpu_seconds=1.0,
+    signals=(),
+    pid=7,
+    python="python",
+    ignores_path=False,
+)
 
 
 def a_report(**changes: object) -> str:

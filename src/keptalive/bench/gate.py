@@ -22,7 +22,8 @@ from keptalive.records.run import Run, StrategySummary
 class Limit:
     """One ``[gate]`` of a plan; what is None is not limited.
 
-    Without ``scenario`` it holds in every one, without ``strategy`` for all but the reference.
+    Without ``scenario`` it holds in every one, without ``strategy`` for all but the reference; of
+    programs for that one too, except a ``min_speedup``.
     ``max_opened`` is connections in any one trial, ``min_reuse`` the share of attempts that went
     over a kept connection, ``min_speedup`` times as fast as the reference.
     """
@@ -96,8 +97,8 @@ def judge(run: Run, limits: Iterable[Limit]) -> Gate:
 
 
 def _judged(limit: Limit, run: Run) -> Iterator[Breach | Unjudged]:
-    rows = [row for row in run.summary if _holds_for(limit, row, run)]
     for name, allowed in limit.set().items():
+        rows = [row for row in run.summary if _holds_for(limit, name, row, run)]
         for row in rows:
             found = _FINDERS[name](allowed, row, run)
             if isinstance(found, str):
@@ -127,9 +128,11 @@ def _judged(limit: Limit, run: Run) -> Iterator[Breach | Unjudged]:
             )
 
 
-def _holds_for(limit: Limit, row: StrategySummary, run: Run) -> bool:
+def _holds_for(limit: Limit, name: str, row: StrategySummary, run: Run) -> bool:
     if limit.strategy is None and row.strategy == reference_strategy(run.strategies):
-        return False
+        is_a_program = bool(run.plan.get("program"))
+        if not is_a_program or name == "min_speedup":
+            return False
     return limit.scenario in (None, row.scenario) and limit.strategy in (None, row.strategy)
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from keptalive.bench.checking import MOST, checked
 from keptalive.bench.gate import Limit
-from keptalive.bench.plan_checks import CHECKS, LOOKALIKE
+from keptalive.bench.plan_checks import AS_IS, CHECKS, LOOKALIKE, PROGRAMS
 from keptalive.bench.plan_headers import Headers
 from keptalive.bench.plan_requests import PlannedRequest
 from keptalive.bench.plan_sense import idle_key, idle_limit
 from keptalive.bench.plan_tuning import Settings
+from keptalive.bench.programs.plan import URL, Program, variants_of
 from keptalive.bounded import MIB, text_of
 from keptalive.errors import UsageError
 
@@ -44,6 +45,7 @@ class Plan:
         headers: sent with every request.
         token: ``env:NAME``, or None for where `keptalive.bench.github.token` looks.
         retry, pool: settings of the tuned Session.
+        program: programs that are run instead.
     """
 
     target: str = LOOKALIKE
@@ -65,11 +67,17 @@ class Plan:
     retry: Settings = ()
     pool: Settings = ()
     gate: tuple[Limit, ...] = ()
+    program: tuple[Program, ...] = ()
 
     @property
     def targets(self) -> tuple[PlannedRequest, ...]:
         """The requests of one trial, in order."""
-        return self.distinct * self.repeats
+        return () if self.program else self.distinct * self.repeats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who takes part: strategies, or programs."""
+        return tuple(variants_of(self.program)) if self.program else self.strategies
 
     @property
     def distinct(self) -> tuple[PlannedRequest, ...]:
@@ -79,14 +87,21 @@ class Plan:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """For the result file: without secrets that stand in the plan, and without bodies."""
-        return {
+        """For the result file: without secrets that stand in the plan, and without bodies.
+
+        Programs have no arguments there, which may be secret.
+        """
+        plain = {
             **asdict(self),
             "requests": tuple(request.for_a_file for request in self.distinct),
             "headers": {header.name: header.for_a_file for header in self.headers},
             "retry": dict(self.retry),
             "pool": dict(self.pool),
+            "program": tuple(f"{one.name}: {one.shown}" for one in self.program),
         }
+        if self.program:
+            plain |= {"requests": (), "repeats": 1, "strategies": self.names}
+        return plain
 
 
 # -- Reading -------------------------------------------------------------------------------------
@@ -154,7 +169,50 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
             f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be "
             "made. Next: fewer repeats."
         )
+    if changed.program:
+        named = {*values, "scenarios", "target"} if plan.program else {*values}
+        changed = _of_programs(changed, named, source or "The command")
     for limit in changed.gate:
         if (fault := idle_limit(limit, changed)) is not None:
             raise UsageError(f"{source or 'The command'}: gate: {fault}.")
     return changed
+
+
+_IDLE = (
+    *("requests", "repeats", "strategies", "auth", "compare"),
+    *("headers", "token", "retry", "pool"),
+)
+
+
+def _of_programs(plan: Plan, named: Set[str], source: str) -> Plan:
+    """The plan with the target that its programs have.
+
+    Args:
+        plan: with programs.
+        named: the keys that somebody has set.
+        source: how a refusal begins.
+
+    Raises:
+        UsageError: a key that does nothing where programs are run.
+    """
+    usual = Plan()
+    is_served = plan.target == LOOKALIKE and not named.isdisjoint(("target", "scenarios"))
+    idle = [key for key in _IDLE if key in named or getattr(plan, key) != getattr(usual, key)]
+    if plan.target not in (LOOKALIKE, PROGRAMS):
+        idle.append("target")
+    if "rtt_ms" in named and not is_served:
+        idle.append("rtt_ms")
+    if idle:
+        raise UsageError(
+            f"{source}: {idle[0]} does nothing for programs, which send requests of their own. "
+            "Next: leave it out."
+        )
+    if not is_served and any(URL in word for one in plan.program for word in one.command):
+        raise UsageError(
+            f"{source}: there is no {URL} without a scenario. "
+            'Next: scenarios = ["keep-alive"] in a plan, or --target lookalike.'
+        )
+    if not is_served:
+        return replace(plan, target=PROGRAMS, scenarios=(AS_IS,))
+    is_own = "scenarios" in named and plan.scenarios != (AS_IS,)
+    return replace(plan, scenarios=plan.scenarios if is_own else ("keep-alive",))

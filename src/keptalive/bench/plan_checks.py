@@ -12,12 +12,14 @@ from keptalive.bench.own_strategies import NAMED
 from keptalive.bench.plan_headers import checked_headers, checked_token
 from keptalive.bench.plan_requests import checked_requests
 from keptalive.bench.plan_tuning import checked_pool, checked_retry
+from keptalive.bench.programs.plan import of_plan
 from keptalive.bench.strategies import STRATEGIES
 from keptalive.errors import UsageError
 from keptalive.lookalike.behaviour import parse_scenario
 
 LOOKALIKE = "lookalike"
 GITHUB = "github"
+PROGRAMS = "programs"  # in the place of a target: each sends its requests where it likes
 AS_IS = "as-is"  # the one scenario of a server that is not ours: whatever it does
 
 
@@ -67,9 +69,15 @@ def _reuse(value: Any) -> float:
     return float(share)
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("the name of a strategy or a program")  # noqa: TRY004
+    return value
+
+
 LIMIT_CHECKS: dict[str, Check] = {
     "scenario": lambda value: value if value == AS_IS else _scenario(value),
-    "strategy": _strategy,
+    "strategy": _text,
     "max_opened": number(0, whole=True),
     "min_reuse": _reuse,
     "min_speedup": number(0),
@@ -109,4 +117,5 @@ CHECKS: dict[str, Check] = {
     "retry": checked_retry,
     "pool": checked_pool,
     "gate": _gate,
+    "program": of_plan,
 }

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from keptalive.bench.gate import Limit
 from keptalive.bench.plan_checks import AS_IS, LOOKALIKE
 from keptalive.bench.plan_headers import Headers
+from keptalive.bench.programs.plan import Program
 from keptalive.bench.summary import reference_strategy
+from keptalive.quantities import listed
 
 TUNED = "tuned"
 _LOOKALIKES_OWN = ("scenarios", "rtt_ms")
@@ -21,6 +23,10 @@ class Planned(Protocol):
     def target(self) -> str: ...
     @property
     def strategies(self) -> tuple[str, ...]: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def program(self) -> tuple[Program, ...]: ...
     @property
     def scenarios(self) -> tuple[str, ...]: ...
     @property
@@ -54,12 +60,13 @@ def idle_key(values: Mapping[str, Any], plan: Planned) -> str | None:
 
 def idle_limit(limit: Limit, plan: Planned) -> str | None:
     """Why this limit would never be looked at; None if it will be."""
-    if limit.strategy is not None and limit.strategy not in plan.strategies:
-        return f"the plan has no strategy {limit.strategy}"
-    if limit.min_speedup is not None and limit.strategy == reference_strategy(plan.strategies):
+    if limit.strategy is not None and limit.strategy not in plan.names:
+        what = "program" if plan.program else "strategy"
+        return f"the plan has no {what} {limit.strategy}, only {listed(plan.names)}"
+    if limit.min_speedup is not None and limit.strategy == reference_strategy(plan.names):
         return f"min_speedup is against {limit.strategy}, so not for it"
-    if limit.strategy is None and len(plan.strategies) == 1:
-        only = plan.strategies[0]
+    if limit.strategy is None and len(plan.names) == 1 and not plan.program:
+        only = plan.names[0]
         return f'only a limit with strategy = "{only}" is for {only}, the reference'
     if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
         return f"the plan has no scenario {limit.scenario}"

@@ -64,13 +64,18 @@ LINES: dict[str, Callable[[int, Arguments], PoolEvent]] = {
 }
 
 
-def event_of(record: logging.LogRecord) -> PoolEvent | None:
-    """The event that a record of urllib3's pool stands for; None if it is another line."""
-    build = LINES.get(str(record.msg))
+def event_of(message: object, args: object, thread: int) -> PoolEvent | None:
+    """The event that a line of urllib3's pool stands for; None if it is another line.
+
+    Args:
+        message: its format.
+        args: what is put into it.
+        thread: the one that logs it.
+    """
+    build = LINES.get(str(message))
     if build is None:
         return None
-    args = record.args if isinstance(record.args, tuple) else ()
-    return build(record.thread or 0, args)
+    return build(thread, args if isinstance(args, tuple) else ())
 
 
 class _Listener(logging.Handler):
@@ -79,7 +84,7 @@ class _Listener(logging.Handler):
         self._take = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        event = event_of(record)
+        event = event_of(record.msg, record.args, record.thread or 0)
         if event is not None:
             self._take(event)
 

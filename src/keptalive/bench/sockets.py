@@ -22,6 +22,10 @@ class SocketWitness:
     """Counts the TCP connections that this process has opened while it watched."""
 
     def __init__(self) -> None:
+        self.begin_again()
+
+    def begin_again(self) -> None:
+        """Forget what was counted: this is a fork's child."""
         # Not a number under a lock, which a fork's child could inherit locked
         self._connected: list[int] = []
 
@@ -30,20 +34,23 @@ class SocketWitness:
         """How many connect() calls of TCP sockets have succeeded, on any thread."""
         return len(self._connected)
 
+    def counts_this(self) -> bool:
+        """Whether the connection that was just made is one of those to count."""
+        return True
+
     def wrapped(self, before: Callable[..., Any]) -> Callable[..., Any]:
         """This ``connect``, its connections counted if they are TCP's."""
-        count = self._connected.append
 
-        def connect(self: socket.socket, address: Any, /) -> None:
-            is_tcp = self.family in _INTERNET and self.type == socket.SOCK_STREAM
+        def connect(sock: socket.socket, address: Any, /) -> None:
+            is_tcp = sock.family in _INTERNET and sock.type == socket.SOCK_STREAM
             returned = False
             try:
-                before(self, address)
+                before(sock, address)
                 returned = True
             finally:
                 # Counted by the next call that returns, whatever a signal handler raises then
-                if is_tcp and (returned or _has_peer(self)):
-                    count(1)
+                if is_tcp and (returned or _has_peer(sock)) and self.counts_this():
+                    self._connected.append(1)
 
         return connect
 

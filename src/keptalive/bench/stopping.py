@@ -17,15 +17,22 @@ NARROW = 0.05  # an interval narrower than this share of its value needs no more
 ROUNDS_BEFORE_NARROW = 8
 
 
+TRACED = 1.5  # how long a traced round takes, in counted rounds: watching takes its time
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """``rounds`` is an exact number, or None: until narrow. ``budget_s`` None: no bound."""
+    """What a run is bound by.
+
+    Attributes:
+        rounds: an exact number, or None: until narrow.
+        budget_s: None: no bound.
+        traced: how long the traced round takes, in counted rounds.
+    """
 
     rounds: int | None
     budget_s: float | None
-
-
-TRACED = 1.5  # how long the traced round takes, in counted rounds: watching takes its time
+    traced: float = TRACED
 
 
 def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: float) -> float | None:
@@ -39,7 +46,7 @@ def seconds_left(limits: Limits, round_seconds: Sequence[float], elapsed_s: floa
     left = []
     if limits.rounds is not None and round_seconds:
         typical = statistics.median(round_seconds)
-        left.append(typical * (1 + limits.rounds + TRACED) - elapsed_s)
+        left.append(typical * (1 + limits.rounds + limits.traced) - elapsed_s)
     if limits.budget_s is not None:
         left.append(limits.budget_s - elapsed_s)
     return max(0.0, min(left)) if left else None
@@ -64,7 +71,7 @@ def why_stop(
     if limits.rounds is None and counted >= ROUNDS_BEFORE_NARROW and all_narrow(summary, NARROW):
         return "narrow"
     typical = statistics.median(round_seconds)
-    to_come = (1 + TRACED) * typical
+    to_come = (1 + limits.traced) * typical
     if limits.budget_s is not None and elapsed_s + to_come > limits.budget_s:
         return "budget"
     return None

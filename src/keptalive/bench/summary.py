@@ -63,7 +63,7 @@ def _summary(
         rounds=len(mine),
         requests=sum(trial.requests for trial in mine),
         counts=counts,
-        perfect=len(mine),  # a trial is one thread and one host: one connection is enough
+        perfect=sum(_perfect(trial) for trial in mine),
         seconds_per_request=median_interval([seconds_per_request(t) for t in mine]),
         p95_s=percentile([s for t in mine for s in t.request_seconds], 0.95),
         first_request_s=median_interval([t.request_seconds[0] for t in mine]),
@@ -73,6 +73,11 @@ def _summary(
         phases=phases_of(mine),
         warnings=_warnings(mine, counts.errors),
     )
+
+
+def _perfect(trial: Trial) -> int:
+    """How many connections would be enough; of a strategy, which has one thread and host, one."""
+    return trial.counts.most_at_once or 1
 
 
 def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:

@@ -14,6 +14,8 @@ from keptalive.bench.gate import Gate, judge
 from keptalive.bench.influences import refuse_overwritten_urllib3
 from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.plan import Plan, gate_of, read_plan, with_values
+from keptalive.bench.programs.plan import of_options
+from keptalive.bench.programs.runner import ProgramBench, serving
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.bench.targets import Target, prepared
 from keptalive.cli import completion
@@ -26,6 +28,7 @@ from keptalive.records.run import Run
 from keptalive.redaction import redact
 from keptalive.render import sentences
 from keptalive.render.terminal import bench as terminal
+from keptalive.render.terminal import programs
 from keptalive.render.terminal.bench_verdict import next_step
 
 _BUDGET_HELP = (
@@ -52,6 +55,14 @@ RoundsOption = Annotated[
     int | None, typer.Option(help="Exactly this many rounds, instead of as many as needed.")
 ]
 BudgetOption = Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")]
+ProgramOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COMMAND",
+        help="Your own program instead, run once a round: as it is, and with tuned Sessions. "
+        "Repeatable, as NAME=COMMAND: then several are compared as they are.",
+    ),
+]
 FolderOption = Annotated[Path, typer.Option("--results", help="Where the result file goes.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result file instead of tables.")
@@ -63,6 +74,7 @@ ProgressOption = Annotated[
 
 def bench(
     plan: PlanFile = None,
+    program: ProgramOption = None,
     target: TargetOption = None,
     rounds: RoundsOption = None,
     budget: BudgetOption = None,
@@ -78,12 +90,14 @@ def bench(
     GITHUB_TOKEN, GH_TOKEN, `gh auth token`, or a prompt.
 
     Exit codes: 0 fine; 1 the counts disagree, or a limit of the plan's [gate] is broken; 2 wrong
-    usage, or a limit that could not be judged; 3 the target failed; 128 + N after signal N: 130
-    for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal is saved.
+    usage, or a limit that could not be judged; 3 the target or a program failed; 128 + N after
+    signal N: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal
+    is saved.
     """
-    refuse_overwritten_urllib3()
-    options = {"target": target, "rounds": rounds, "budget_s": budget}
-    given = {key: value for key, value in options.items() if value is not None}
+    programs_named = of_options(program) if program else None
+    values = (target, rounds, budget, programs_named)
+    options = zip(("target", "rounds", "budget_s", "program"), values, strict=True)
+    given = {key: value for key, value in options if value is not None}
     chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Screen(stderr=as_json)
@@ -96,16 +110,14 @@ def bench(
         print_json(contents)
     elif run.summary or run.stopped_by is None:
         narrator.print()
-        narrator.print(terminal.report(run, width=narrator.width))
+        screen = programs if chosen.program else terminal
+        narrator.print(screen.report(run, width=narrator.width))
     if not run.valid:
         raise typer.Exit(INVALID)
     if problem is not None:
         raise problem
-    narrator.print(
-        "Nothing was measured yet." if saved is None else f"Saved {saved}",
-        style="dim",
-        soft_wrap=True,
-    )
+    where = "Nothing was measured yet." if saved is None else f"Saved {saved}"
+    narrator.print(where, style="dim", soft_wrap=True)
     gate = _print_gate(run, narrator)
     if run.complete:
         narrator.print(next_step(run, saved), style="dim", soft_wrap=True)
@@ -113,6 +125,9 @@ def bench(
 
 
 def _measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> Run:
+    if plan.program:
+        return _programs_measured(plan, folder, narrator, progress=progress)
+    refuse_overwritten_urllib3()
     strategies = strategies_named(plan.strategies, retry=plan.retry, pool=plan.pool)
     results.check_writable(folder)
     with prepared(plan) as (target, followed):
@@ -124,6 +139,16 @@ def _measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> 
                 plan=followed, target=target, strategies=strategies, progress=show
             )
             return bench.run()
+
+
+def _programs_measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> Run:
+    results.check_writable(folder)
+    with serving(plan) as (lookalike, notes):
+        narrator.print(terminal.headline(*programs.headline(plan)))
+        for note in notes:
+            narrator.print(redact(note), style="dim")
+        with shown_progress(wanted=progress) as show:
+            return ProgramBench(plan=plan, lookalike=lookalike, progress=show).run()
 
 
 def _headline(plan: Plan, target: Target) -> object:

@@ -19,6 +19,7 @@ from keptalive.logs.explain import SoFar
 from keptalive.quantities import many
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.redaction import shown
+from keptalive.render.report_sentences import About
 from keptalive.render.terminal import report as report_screen
 
 HOSTS_SHOWN = 20
@@ -40,6 +41,9 @@ def explain(
         bool,
         typer.Option("--anonymize", help="Rename hosts and paths in the report."),
     ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Read on as the log grows, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Explain from a debug log why connections were opened, as far as a log shows it.
 
@@ -47,22 +51,28 @@ def explain(
     processes and threads. For certainty, and for what each
     connection cost, run the program under keptalive run.
 
-    Ctrl-C while a pipe is read stops and prints the report, so this follows a growing log:
-
-    tail -n +1 -F LOG | keptalive explain -
+    With --follow, and while a pipe is read, Ctrl-C stops and prints the report.
     """
     for log in logs:
         with suppress(OSError, ValueError):  # reported where it is opened
             if log != "-":
                 refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
     with _counter() as show:
-        report = explaining.explained(*logs, show=show)
+        report = explaining.explained(*logs, show=show, follows=follow)
     if anonymize:
         report = anonymized(report)
     if as_json:
         print_json(as_plain(report))
     else:
-        Screen().print(report_screen.screen(with_texts(report, shown), hosts_shown=HOSTS_SHOWN))
+        about = About(name=shown("a log" if anonymize else _named(logs)))
+        report = with_texts(report, shown)
+        Screen().print(report_screen.screen(report, hosts_shown=HOSTS_SHOWN, about=about))
+
+
+def _named(logs: list[str]) -> str:
+    """What to call these, in the title."""
+    first = "standard input" if logs[0] == "-" else Path(logs[0]).name
+    return first if len(logs) == 1 else f"{first} and {many(len(logs) - 1, 'more log')}"
 
 
 @contextmanager

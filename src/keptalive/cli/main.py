@@ -75,16 +75,18 @@ def _guarded(words: Sequence[str]) -> int:
         _show(interruption.sentence(signalled.number))
         return interruption.exit_code(signalled.number)
     except Exception as error:  # noqa: BLE001 - a traceback helps no user
-        return _shown(error)
+        return _shown(error, words)
     if (failure := streams.lost(cleaning.unguarded(sys.stdout))) is not None:
         _show(f"the output cannot be written: {failure.strerror}. Next: send it elsewhere.")
         return code if isinstance(code, int) and code else UNWRITABLE
     return code if isinstance(code, int) else 0
 
 
-def _shown(error: Exception) -> int:
+def _shown(error: Exception, words: Sequence[str]) -> int:
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # click's usage errors
-        if message := redact(error.format_message()):  # none where only the help was wanted
+        from keptalive.cli.wrong_usage import sentence
+
+        if message := redact(sentence(error, words)):
             _show(message)
         return int(error.exit_code)
     if os.environ.get("KEPTALIVE_DEBUG"):

@@ -20,7 +20,7 @@ EXAMPLES = """Examples:
 - `keptalive run --max-opened 1 --forbid new-session sync.py`
 """
 # What follows the program's name is the program's
-PASSES_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+PASSES_ON = {"allow_interspersed_args": False}
 
 MaxOpenedOption = Annotated[
     list[str] | None,
@@ -46,6 +46,17 @@ ForbidOption = Annotated[
         help="Fail if a connection was opened for this cause, such as new-session.",
     ),
 ]
+TimelineOption = Annotated[
+    bool,
+    typer.Option("--timeline", help="Record the time of each request too, for the JSON file."),
+]
+TunedOption = Annotated[
+    bool,
+    typer.Option(
+        "--tuned",
+        help="Replace the plain adapters of requests by tuned ones; all else is unchanged.",
+    ),
+]
 
 
 def run(
@@ -59,10 +70,7 @@ def run(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the report to this file too.")
     ] = None,
-    timeline: Annotated[
-        bool,
-        typer.Option("--timeline", help="Record the time of each request too, for the JSON file."),
-    ] = False,
+    timeline: TimelineOption = False,
     max_opened: MaxOpenedOption = None,
     ignore: IgnoreOption = None,
     forbid: ForbidOption = None,
@@ -74,11 +82,13 @@ def run(
         bool,
         typer.Option("--anonymize", help="Rename hosts, files and paths in the report."),
     ] = False,
+    tuned: TunedOption = False,
 ) -> None:
     """Run a program, then explain why each connection was opened, its cost and the fix.
 
     Your program runs unchanged: same arguments, streams and exit code. Child processes that are
-    Python are watched too. The report goes to standard error when the program has ended.
+    Python are watched too. The report goes to standard error when the program has ended; SIGUSR1 to
+    keptalive's own process prints it as it is so far.
 
     The limits may stand in [tool.keptalive] of pyproject.toml, too: max_opened, ignore, forbid.
 
@@ -95,5 +105,6 @@ def run(
         forbid=tuple(forbid or ()),
         save=save,
         anonymize=anonymize,
+        tuned=tuned,
     )
     raise typer.Exit(running.run(options))

@@ -19,9 +19,12 @@ from keptalive.run import launch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from keptalive.anonymizing.report import Anonymizer
+    from keptalive.cli.output import Screen
     from keptalive.cli.settings import Settings
     from keptalive.compare.program_limits import ProgramLimits
     from keptalive.records.report import Report
+    from keptalive.run.collect import Ran
 
 _WATCHER = "keptalive.run.process_watcher.begin"
 ON_GITHUB = {"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"}  # variables of a CI that reads what we say
@@ -38,6 +41,7 @@ class Options(NamedTuple):
         max_opened, ignore, forbid: the values of these options.
         save: the report is saved in ``results/``; the project may have settled that too.
         anonymize: hosts, files and paths have other names in it.
+        tuned: the adapters of requests are tuned.
     """
 
     program: tuple[str, ...]
@@ -49,6 +53,7 @@ class Options(NamedTuple):
     forbid: tuple[str, ...] = ()
     save: bool = False
     anonymize: bool = False
+    tuned: bool = False
 
 
 def plain_options(words: Sequence[str]) -> Options | None:
@@ -71,6 +76,8 @@ def plain_options(words: Sequence[str]) -> Options | None:
             options = options._replace(save=True)
         elif word == "--anonymize":
             options = options._replace(anonymize=True)
+        elif word == "--tuned":
+            options = options._replace(tuned=True)
         elif name == "--json" and (has_value or rest):
             value = value if has_value else rest.pop(0)
             if not value or value.startswith("-"):
@@ -133,17 +140,25 @@ def _limits(options: Options, found: Settings) -> ProgramLimits | None:
 
 
 def _watched(options: Options, limits: ProgramLimits | None) -> int:
-    program, module = options.program, options.module
-    ran = launch.run(program, module=module, watcher=_WATCHER, timeline=options.timeline)
-    from keptalive.run.final_report import report_of
+    def show_so_far(ran: Ran) -> None:
+        with suppress(Exception):  # the program goes on, and the last report comes in any case
+            report, names = _reported(ran, options)
+            _show(report if names is None else names.report, ran, options, goes_on=True)
 
-    report = report_of(ran, program, module=module)
-    names = None
-    if options.anonymize:
-        from keptalive.anonymizing.report import Anonymizer
-
-        names = Anonymizer(report)
-    _show(names.report if names is not None else report, options)
+    ran = launch.run(
+        options.program,
+        module=options.module,
+        watcher=_WATCHER,
+        timeline=options.timeline,
+        tuned=options.tuned,
+        on_usr1=show_so_far,
+    )
+    report, names = _reported(ran, options)
+    shown = report if names is None else names.report
+    narrator = _show(shown, ran, options, is_limited=limits is not None)
+    with suppress(OSError):
+        for line in _kept(shown, options):
+            narrator.print(line, soft_wrap=True)
     if limits is None and not ON_GITHUB & os.environ.keys():
         return ran.exit_code
     from keptalive.cli.gating import gated
@@ -151,22 +166,37 @@ def _watched(options: Options, limits: ProgramLimits | None) -> int:
     return gated(ran, report, limits, names)
 
 
-def _show(report: Report, options: Options) -> None:
-    """On standard error and in files, as far as they take it: the program's code is to last."""
+def _reported(ran: Ran, options: Options) -> tuple[Report, Anonymizer | None]:
+    """The report, and who renames what is in it, if that is wanted."""
+    from keptalive.run.final_report import report_of
+
+    report = report_of(ran, options.program, module=options.module)
+    if not options.anonymize:
+        return report, None
+    from keptalive.anonymizing.report import Anonymizer
+
+    return report, Anonymizer(report)
+
+
+def _show(
+    report: Report, ran: Ran, options: Options, *, goes_on: bool = False, is_limited: bool = False
+) -> Screen:
+    """On standard error, as far as it takes it: the program's code is to last."""
     from functools import cache
 
     from keptalive.cli.output import Screen
     from keptalive.records.plain import with_texts
     from keptalive.redaction import shown
-    from keptalive.render.terminal import report as report_screen
+    from keptalive.render.report_sentences import About
+    from keptalive.render.terminal.report import screen
 
+    python = "" if options.anonymize else ran.python
+    about = About(python=shown(python), goes_on=goes_on, is_limited=is_limited)
     narrator = Screen(stderr=True)
     with suppress(OSError):
         narrator.print()
-        narrator.print(report_screen.screen(with_texts(report, cache(shown))))
-    with suppress(OSError):
-        for line in _kept(report, options):
-            narrator.print(line, soft_wrap=True)
+        narrator.print(screen(with_texts(report, cache(shown)), about=about))
+    return narrator
 
 
 def _kept(report: Report, options: Options) -> Iterator[str]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keptalive.bench.gate import Gate
+from keptalive.compare.forbidden import places_of
 from keptalive.compare.sides import Key, plain
 from keptalive.compare.verdicts import Comparison
+from keptalive.quantities import listed
 from keptalive.records.run import Run, Trace
 
 FINE = "fine"
@@ -161,8 +163,17 @@ def causes_of_more(baseline: Run, candidate: Run) -> dict[Key, tuple[str, ...]]:
         if key in traces:
             more = _causes_in(trace)
             more.subtract(_causes_in(traces[key]))
-            found[key] = tuple(cause for cause, count in more.most_common() if count > 0)
+            found[key] = tuple(
+                _placed(cause, trace) for cause, count in more.most_common() if count > 0
+            )
     return found
+
+
+def _placed(name: str, trace: Trace) -> str:
+    """A cause and where in the code it is; of our own strategies nowhere."""
+    causes = [cause for host in trace.report.hosts for cause in host.causes if cause.cause == name]
+    places = tuple(dict.fromkeys(place for cause in causes for place in places_of(cause)))
+    return f"{name} at {listed(places)}" if places else name
 
 
 def _causes_in(trace: Trace) -> Counter[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from keptalive.causes.findings.environment import http2_finding
 from keptalive.errors import UsageError
 from keptalive.logs import rotation
 from keptalive.logs.accounting import LogLedger
+from keptalive.logs.following import followed_pieces
 from keptalive.logs.httpcore.accounting import HttpcoreLedger
 from keptalive.logs.httpcore.report import with_httpcore
 from keptalive.logs.live import live_pieces
@@ -34,14 +36,17 @@ class SoFar:
     opened: int
 
 
-def explained(*logs: str, show: Callable[[SoFar], None] = lambda _: None) -> Report:
+def explained(
+    *logs: str, show: Callable[[SoFar], None] = lambda _: None, follows: bool = False
+) -> Report:
     """The report of a log: a path, or "-" for standard input; or of the parts of a rotated one.
 
     A pipe is read as it comes, until it ends or Ctrl-C is pressed.
 
     Args:
         logs: where it is; parts in any order.
-        show: called now and then while a pipe is open.
+        show: called now and then while a pipe is open, or a file is followed.
+        follows: the file, or the newest of several, is read on as it grows, until Ctrl-C.
 
     Raises:
         UsageError: it cannot be read, or has nothing of urllib3's or httpx's pools that can be
@@ -55,7 +60,11 @@ def explained(*logs: str, show: Callable[[SoFar], None] = lambda _: None) -> Rep
         requests, opened = map(sum, totals)
         show(SoFar(lines=reading.lines, requests=requests, opened=opened))
 
-    reading = read(*turns.names, pieces=lambda stream: live_pieces(stream, show_so_far))
+    def pieces(stream: BinaryIO) -> Iterator[bytes]:
+        is_newest = len(turns.names) == 1 or stream.name == turns.names[-1]
+        return (followed_pieces if follows and is_newest else live_pieces)(stream, show_so_far)
+
+    reading = read(*turns.names, pieces=pieces)
     for seen in reading:
         ledger.record(seen, knows_threads=reading.knows_threads)
         if reading.steps:
@@ -65,8 +74,15 @@ def explained(*logs: str, show: Callable[[SoFar], None] = lambda _: None) -> Rep
     if not of_urllib3 and not reading.httpcore.lines:
         raise UsageError(nothing_in(reading))
     warnings = (*_of_parts(reading, turns), *_warnings(reading, ledger))
+    return _report(reading, ledger if of_urllib3 else None, httpcore, warnings)
+
+
+def _report(
+    reading: Reading, ledger: LogLedger | None, httpcore: HttpcoreLedger, warnings: tuple[str, ...]
+) -> Report:
+    """The report of what was read, of urllib3's lines (if there are any) and of httpcore's."""
     explained = Report(source="log", warnings=warnings)
-    if of_urllib3:
+    if ledger is not None:
         explained = report(
             ledger,
             knows_threads=reading.knows_threads,

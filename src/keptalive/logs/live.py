@@ -18,8 +18,8 @@ from typing import BinaryIO
 
 from keptalive.logs.source import BLOCK, pieces_of
 
-_QUIET_S = 0.1  # nothing came for so long: it is time to show how far we are
-_AGAIN_S = 0.5  # and after so long in any case
+QUIET_S = 0.1  # nothing came for so long: it is time to show how far we are
+AGAIN_S = 0.5  # and after so long in any case
 _GRACE_S = 0.2  # after Ctrl-C, for what the writer is still writing
 _PIPE_BYTES = 1024 * 1024  # what a pipe holds at most: Linux, /proc/sys/fs/pipe-max-size
 
@@ -44,7 +44,7 @@ def live_pieces(stream: BinaryIO, show: Callable[[], None]) -> Iterator[bytes]:
     if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         yield from pieces_of(stream)
         return
-    with _ctrl_c() as pressed:
+    with ctrl_c() as pressed:
         yield from _until_pressed(stream.fileno(), pressed, show)
         yield from _what_is_left(stream.fileno())
 
@@ -52,13 +52,13 @@ def live_pieces(stream: BinaryIO, show: Callable[[], None]) -> Iterator[bytes]:
 def _until_pressed(descriptor: int, pressed: int, show: Callable[[], None]) -> Iterator[bytes]:
     shown_s = time.monotonic()
     while True:
-        ready = _readable([descriptor, pressed], _QUIET_S)
+        ready = readable([descriptor, pressed], QUIET_S)
         if not ready:
             yield b""
-        if not ready or time.monotonic() > shown_s + _AGAIN_S:
+        if not ready or time.monotonic() > shown_s + AGAIN_S:
             show()
             shown_s = time.monotonic()
-        ready = ready or _readable([descriptor, pressed], None)
+        ready = ready or readable([descriptor, pressed], None)
         if pressed in ready or not (piece := os.read(descriptor, BLOCK)):
             return
         yield piece
@@ -68,7 +68,7 @@ def _what_is_left(descriptor: int) -> Iterator[bytes]:
     """Nothing, where the end has been reached already."""
     give_up_s = time.monotonic() + _GRACE_S
     left = _PIPE_BYTES
-    while left > 0 and _readable([descriptor], max(0.0, give_up_s - time.monotonic())):
+    while left > 0 and readable([descriptor], max(0.0, give_up_s - time.monotonic())):
         piece = os.read(descriptor, BLOCK)
         if not piece:
             return
@@ -76,12 +76,13 @@ def _what_is_left(descriptor: int) -> Iterator[bytes]:
         yield piece
 
 
-def _readable(descriptors: list[int], seconds: float | None) -> list[int]:
+def readable(descriptors: list[int], seconds: float | None) -> list[int]:
+    """Those of these descriptors that can be read, after so many seconds at most."""
     return select.select(descriptors, [], [], seconds)[0]
 
 
 @contextmanager
-def _ctrl_c() -> Iterator[int]:
+def ctrl_c() -> Iterator[int]:
     """A descriptor that can be read once Ctrl-C was pressed; the next Ctrl-C acts as before.
 
     A handler that raised could strike between a read and what is done with it.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from keptalive.records.connection import Connection, Exchange
 from keptalive.records.counts import HostCounts
@@ -53,6 +54,7 @@ class ProcessRecord:
         warnings: what is to be said of the watch itself, in sentences.
         is_whole: the record reaches to the end of its process; else to its last new connection: it
             was killed, or still runs.
+        witnessed: what others have counted of the same connections, by their names.
     """
 
     process: int
@@ -69,3 +71,4 @@ class ProcessRecord:
     left_at: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_whole: bool = True
+    witnessed: Mapping[str, int] = field(default_factory=dict)

@@ -127,6 +127,7 @@ class Run:
             "disagreement".
         stopped_by: the target's sentence.
         disagreements: what makes it invalid: witnesses or answers that differ, in sentences.
+        notes: what else is to be said of it, in sentences.
         traces: none where the run ended before them, or where nothing can be watched.
     """
 
@@ -140,6 +141,7 @@ class Run:
     stopped_by: str | None = None
     disagreements: tuple[str, ...] = ()
     traces: tuple[Trace, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:

@@ -114,7 +114,8 @@ def github_action_benchmark(run: Run) -> list[dict[str, Any]]:
 
 
 def _times(run: Run, row: StrategySummary) -> list[tuple[str, str, float, Interval]]:
-    times = [("time", "ms/request", 1000.0, row.seconds_per_request)]
+    unit = "ms/run" if run.plan.get("program") else "ms/request"
+    times = [("time", unit, 1000.0, row.seconds_per_request)]
     if row.speedup is not None:
         relative = f"time relative to {run.labels[reference_strategy(run.strategies)]}"
         times.append((relative, "ratio", 1.0, _inverse(row.speedup)))

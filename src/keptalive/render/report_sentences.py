@@ -6,6 +6,7 @@ A number that is None is unknown, and is not mentioned.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, repeat
 
 from keptalive.causes.sentences import lines
@@ -31,14 +32,42 @@ SMALLEST_SHARE = 1 / 20  # of the seconds of opening: a phase that is worth its 
 COMMAND = 48  # characters of a command line, at most
 
 
-def title(report: Report) -> str:
-    """What was run, and for how long; empty unless it was a command."""
-    if not report.command:
-        return ""
-    command = " ".join(report.command)
-    command = command if len(command) <= COMMAND else f"{command[: COMMAND - 1]}…"
-    lasted = "" if report.seconds is None else f", {duration(report.seconds)}"
-    return f"keptalive: {command}{lasted}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a report itself does not say of the program or the log that it is about.
+
+    Attributes:
+        name: of the log.
+        python: which Python ran the program, where it is another one than keptalive's.
+        goes_on: it has not ended.
+        is_limited: limits on it are judged next.
+    """
+
+    name: str = ""
+    python: str = ""
+    goes_on: bool = False
+    is_limited: bool = False
+
+
+NOTHING_ELSE = About()
+
+
+def title(report: Report, about: About = NOTHING_ELSE) -> str:
+    """What was run or read, and for how long; empty where neither is known."""
+    name = " ".join(report.command) or about.name
+    name = name if len(name) <= COMMAND else f"{name[: COMMAND - 1]}…"
+    seconds = report.seconds or 0.0
+    lasted = duration(seconds) if seconds >= SHORTEST_S else ""
+    if report.source == "watch" and lasted:
+        return f"keptalive: {'watching for' if about.goes_on else 'watched for'} {lasted}"
+    is_tuned = any(finding.finding == "tuned-run" for finding in report.findings)
+    parts = [
+        name,
+        lasted and f"{lasted} so far" if about.goes_on else lasted,
+        "with tuned Sessions" if is_tuned else "",
+        about.python,
+    ]
+    return f"keptalive: {', '.join(part for part in parts if part)}" if name else ""
 
 
 def route(host: HostReport) -> str:

@@ -27,7 +27,8 @@ class Ran:
 
     Attributes:
         exit_code: the program's own; 128 + N where signal N ended it.
-        seconds: how long it ran.
+        seconds, cpu_seconds: how long it ran, and what it took of the processors: 0 until it has
+            ended.
         processes: the report of each process that has one with a record, in the order they started.
         processes_without_report: Python processes that took part and gave none.
         lost: those that ended without one, in the order they started; some left an interim report.
@@ -35,15 +36,20 @@ class Ran:
         doubts: those of them, and of the records' own, after which connections may be missing. A
             process that was killed is none if it has noted each connection that answered. But one
             that ended well without a report could perhaps not write its notes either.
+        python: which Python ran the program, and why, where it was another one than keptalive's.
+        signals: that came for us while it ran.
     """
 
     exit_code: int
     seconds: float
+    cpu_seconds: float
     processes: tuple[ProcessReport, ...]
     processes_without_report: int
     lost: tuple[LostProcess, ...]
     warnings: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+    python: str = ""
+    signals: tuple[int, ...] = ()
 
     @property
     def records(self) -> tuple[ProcessRecord, ...]:
@@ -75,6 +81,7 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
     return Ran(
         exit_code=ended.exit_code,
         seconds=ended.seconds,
+        cpu_seconds=ended.cpu_seconds,
         processes=reports,
         processes_without_report=without,
         lost=tuple(
@@ -88,6 +95,7 @@ def collected(folder: Path, ended: Ended, running: frozenset[str]) -> Ran:
         ),
         warnings=tuple(dict.fromkeys([*gone, *unseen, *_of_the_foreign(left)])),
         doubts=tuple(dict.fromkeys([*(gone if ended_well or left.skipped else ()), *unseen, *own])),
+        signals=ended.signals,
     )
 
 

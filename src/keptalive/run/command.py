@@ -10,19 +10,36 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
+from typing import NamedTuple
 
 from keptalive.errors import UsageError
+from keptalive.run.interpreter import interpreter_for
 
 _PYTHONS = {"-c": "-c '...'", "-": "-"}  # what python takes in the place of a script
 _NAMES = ("python", "pypy")  # how interpreters' names begin
 _COMPILED = (".pyc", *EXTENSION_SUFFIXES)
 
 
-def module_words(command: Sequence[str]) -> list[str]:
-    """This Python, -m, and the module with its arguments."""
+class Words(NamedTuple):
+    """What to start.
+
+    Attributes:
+        words: the command with its arguments.
+        python: which Python that is, where another one than keptalive's runs a script or a module.
+    """
+
+    words: list[str]
+    python: str = ""
+
+
+def module_words(command: Sequence[str]) -> Words:
+    """A Python, -m, and the module with its arguments."""
     if not command or not command[0]:
         raise UsageError("There is no module to run. Next: keptalive run -m MODULE [ARGS].")
     name = command[0]
+    interpreter = interpreter_for(None, os.environ)
+    if not interpreter.is_ours:  # it finds the module, or says that there is none
+        return Words([str(interpreter.path), "-m", *command], interpreter.said)
     spec = _found_module(name)
     if spec is None:
         raise UsageError(
@@ -36,7 +53,7 @@ def module_words(command: Sequence[str]) -> list[str]:
         )
     if spec.submodule_search_locations is None:
         _check_script(Path(spec.origin or ""))
-    return [sys.executable, "-m", *command]
+    return Words([sys.executable, "-m", *command], interpreter.said)
 
 
 def _found_module(name: str) -> ModuleSpec | None:
@@ -72,32 +89,42 @@ def _extends_its_path(package: ModuleSpec) -> bool:
         return False
 
 
-def command_words(command: Sequence[str]) -> list[str]:
-    """The command as it is, or this Python in front of a script."""
+def command_words(command: Sequence[str]) -> Words:
+    """The command as it is, or a Python in front of a script."""
     if not command or not command[0]:
         raise UsageError("There is nothing to run. Next: keptalive run SCRIPT [ARGS].")
     name = command[0]
     path = Path(name)
     looks_like_script = path.suffix in (".py", ".pyw", ".pyc", ".pyz")
     if os.sep not in name and not looks_like_script and (found := _on_path(name)):
-        return [found, *command[1:]]
+        return Words([found, *command[1:]])
     if path.is_dir():
         if not (path / "__main__.py").is_file():
             raise UsageError(
                 f"{name} is a folder without __main__.py. Next: name the script in it."
             )
-        return [sys.executable, *command]
+        return _as_script(command)
     if not path.exists():
         raise _missing(name, looks_like_script)
     if looks_like_script or (not os.access(path, os.X_OK) and _is_pythons(path)):
-        _check_script(path)
-        return [sys.executable, *(["--"] if name.startswith("-") else []), *command]
+        return _as_script(command)
     if os.sep not in name or not os.access(path, os.X_OK):
         raise UsageError(
             f"{name} is neither a command nor a Python script. "
             f"Next: chmod +x and ./{path.name}, or keptalive run python {name}."
         )
-    return list(command)
+    return Words(list(command))
+
+
+def _as_script(command: Sequence[str]) -> Words:
+    name = command[0]
+    interpreter = interpreter_for(Path(name), os.environ)
+    if interpreter.path is None:
+        return Words([str(Path(name).absolute()), *command[1:]])
+    if interpreter.is_ours:
+        _check_script(Path(name))
+    dashes = ["--"] if name.startswith("-") else []
+    return Words([interpreter.path, *dashes, *command], interpreter.said)
 
 
 def python_of(words: Sequence[str], name: str | None) -> str | None:

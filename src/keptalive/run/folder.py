@@ -74,14 +74,15 @@ def silent_in(folder: Path) -> tuple[str, ...]:
 def await_late_ones(folder: Path) -> frozenset[str]:
     """Wait up to a second for processes that still run; the stems of those that still do then."""
     give_up = time.monotonic() + _GRACE_S
-    while running := frozenset(stem for stem in silent_in(folder) if _runs(pid_of(stem))):
+    while running := frozenset(stem for stem in silent_in(folder) if runs(pid_of(stem))):
         if time.monotonic() > give_up:
             break
         time.sleep(0.01)
     return running
 
 
-def _runs(pid: int) -> bool:
+def runs(pid: int) -> bool:
+    """Whether this process has not ended."""
     try:
         os.kill(pid, 0)
     except PermissionError:

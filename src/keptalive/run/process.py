@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import resource
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +31,33 @@ class Ended:
     Attributes:
         exit_code: 128 + N where signal N ended it.
         seconds: how long it ran.
+        cpu_seconds: what it and those of its children for which it waited took of the processors.
         pid: its process id, which it kept if it executed another program.
         python: the name of the Python that it was at its end; None if it was another program, or
             if that is not known.
         ignores_path: it was started with an option that makes Python ignore PYTHONPATH.
+        signals: that came for us meanwhile, and were handed on.
     """
 
     exit_code: int
     seconds: float
+    cpu_seconds: float
     pid: int
     python: str | None
     ignores_path: bool
+    signals: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Descriptors for a program's standard streams; None: our own."""
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+OURS = Streams()
 
 
 def folder_of(top: str) -> str:
@@ -53,35 +70,66 @@ def folder_of(top: str) -> str:
 
 
 def environment(
-    ours: Mapping[str, str], folder: Path, watcher: str, source: str, *, timeline: bool = False
+    ours: Mapping[str, str],
+    folder: Path,
+    watcher: str,
+    source: str,
+    *,
+    timeline: bool = False,
+    tuned: bool = False,
 ) -> dict[str, str]:
     """Our own environment, and in it where a watched process finds its watcher."""
     # an empty PYTHONPATH is none, while an empty entry in it would be the working directory
     path = [str(_INJECTED), *filter(None, [ours.get("PYTHONPATH")])]
     return {
-        **{name: value for name, value in ours.items() if name != inside.TIMELINE},
+        **{
+            name: value
+            for name, value in ours.items()
+            if name not in (inside.TIMELINE, inside.TUNED)
+        },
         "PYTHONPATH": os.pathsep.join(path),
         inside.REPORTS: str(folder),
         inside.WATCHER: watcher,
         inside.SOURCE: source,
         **({inside.TIMELINE: "1"} if timeline else {}),
+        **({inside.TUNED: "1"} if tuned else {}),
     }
 
 
-def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
+def run_to_end(
+    words: list[str],
+    variables: Mapping[str, str],
+    streams: Streams = OURS,
+    *,
+    on_usr1: Callable[[float], None] | None = None,
+) -> Ended:
     """Run this command; its end, which may be another program's that it has executed.
+
+    Args:
+        words: the command.
+        variables: its environment.
+        streams: its standard streams.
+        on_usr1: called at SIGUSR1, with the seconds since the start; without it that signal goes to
+            the program, as others do.
 
     Raises:
         UsageError: it cannot be started.
         Interrupted: a signal came before it was started.
     """
-    with _forwarding() as started:
+    with _forwarding(on_usr1) as started:
         with interruption.allowed():
             pass  # a signal that came before these handlers ends us: nothing is started
-        began = time.perf_counter()
+        began, cpu_before = time.perf_counter(), _cpu_of_children()
         try:
             # close_fds: what a shell has opened for the program is for the program
-            program = subprocess.Popen(words, env=variables, close_fds=False)  # noqa: S603
+            program = subprocess.Popen(  # noqa: S603
+                words,
+                env=variables,
+                close_fds=False,
+                stdin=streams.stdin,
+                stdout=streams.stdout,
+                stderr=streams.stderr,
+            )
         except OSError as error:
             raise _not_started(words[0], error) from None
         started(program)
@@ -90,10 +138,17 @@ def run_to_end(words: list[str], variables: Mapping[str, str]) -> Ended:
     return Ended(
         exit_code=128 - code if code < 0 else code,
         seconds=time.perf_counter() - began,
+        cpu_seconds=_cpu_of_children() - cpu_before,
         pid=program.pid,
         python=python_of(words, name),
         ignores_path=ignores_path(words),
+        signals=tuple(started.signals),
     )
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _name_at_end(pid: int) -> str | None:
@@ -119,17 +174,24 @@ def _not_started(name: str, error: OSError) -> UsageError:
 class _Forwarding:
     """Hands signals on to the program; those that come before it starts are kept for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_usr1: Callable[[float], None] | None) -> None:
         self._program: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+        self._on_usr1 = on_usr1
+        self._began = 0.0
+        self._is_reporting = False
+        self.signals: list[int] = []
 
     def __call__(self, program: subprocess.Popen[bytes]) -> None:
-        self._program = program
+        self._program, self._began = program, time.perf_counter()
         for number in self._early:
             program.send_signal(number)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        if self._program is None:
+        self.signals.append(number)
+        if number == signal.SIGUSR1 and self._on_usr1 is not None:
+            self._reports(self._on_usr1)
+        elif self._program is None:
             self._early.append(number)
         elif number in _FROM_TERMINAL and _in_foreground():
             return  # the program had it from the terminal; we have to be there when it ends
@@ -137,10 +199,20 @@ class _Forwarding:
             with suppress(ProcessLookupError):
                 os.kill(self._program.pid, number)
 
+    def _reports(self, on_usr1: Callable[[float], None]) -> None:
+        """Here and now, while the program is waited for; once at a time."""
+        if self._program is None or self._program.returncode is not None or self._is_reporting:
+            return
+        self._is_reporting = True
+        try:
+            on_usr1(time.perf_counter() - self._began)
+        finally:
+            self._is_reporting = False
+
 
 @contextmanager
-def _forwarding() -> Iterator[_Forwarding]:
-    forwarding = _Forwarding()
+def _forwarding(on_usr1: Callable[[float], None] | None) -> Iterator[_Forwarding]:
+    forwarding = _Forwarding(on_usr1)
     before = {}
     with suppress(ValueError):  # not on the main thread: then signals are not ours to handle
         for number in _FORWARDED:

@@ -11,8 +11,9 @@ import os
 import sys
 import time
 
+from keptalive.run.inject._keptalive_calls import like
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.run.inject._keptalive_names import TIMELINE
+from keptalive.run.inject._keptalive_names import TIMELINE, TUNED
 from keptalive.run.inject.importing import when_imported, when_imported_within
 
 TYPE_CHECKING = False  # typing costs more than all of this, and so does contextlib
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from keptalive.run.tuned_adapters import Tuning
     from keptalive.watching.api import Watch
 
 _COPY, _CLIENT = "unwatched-urllib3", "unwatched-client"
 _COPY_ENDING = ".urllib3.connection"
+_SIGNALS_IN_C = ("gevent", "gi", "uwsgi")
 _CLIENTS = ("httpx", "aiohttp", "niquests", "pycurl", "curl_cffi")  # are not watched
 
 # What a watch imports. If that fails, the program must not see it: it may not even use requests.
@@ -39,6 +42,7 @@ class ProcessWatcher:
         self._stack: ExitStack | None = None
         self._watch: Watch | None = None
         self._as_plain: Callable[[Any], Any]
+        self._tuning: Tuning | None = None
         self._trouble: str | None = None
         self._note: Callable[[], None] = lambda: None
         self._noting: set[int] = set()  # threads that take a note just now
@@ -49,10 +53,18 @@ class ProcessWatcher:
         """Have notes taken at new connections: never on the path of a request on a kept one."""
         self._note = note
 
+    def on_signals_in_c(self, withdraw: Callable[[], None]) -> None:
+        """Have this called where the program may handle signals past the module `signal`."""
+        for name in _SIGNALS_IN_C:
+            when_imported(name, lambda _: withdraw())
+        when_imported("faulthandler", lambda module: _before(module, "register", withdraw))
+
     def after_fork(self) -> None:
         """What the parent did is the parent's."""
         self._began = time.time_ns(), time.perf_counter()
         self._copies.clear()
+        if self._tuning is not None:
+            self._tuning.begin_again()
         parents = self._stack
         if self._watch is not None and parents is not None:
             from keptalive.watching.api import watch
@@ -68,6 +80,17 @@ class ProcessWatcher:
         finally:
             self._noting.discard(here)
 
+    def report_so_far(self) -> dict[str, Any]:
+        """`report`, where the process goes on: what is in use is not left open."""
+        here = _thread.get_ident()
+        is_noting = here in self._noting
+        self._noting.add(here)
+        try:
+            return self.report()
+        finally:
+            if not is_noting:
+                self._noting.discard(here)
+
     def report(self) -> dict[str, Any]:
         """This process's `ProcessRecord` as plain data; no traffic if nothing was to be seen."""
         if self._watch is None:
@@ -75,6 +98,9 @@ class ProcessWatcher:
         record: dict[str, Any] = self._as_plain(self._watch.record())
         record["earlier_s"] = max(0.0, (record["started_ns"] - self._began[0]) / 1e9)
         record["circumstances"] = [*record["circumstances"], *self._unwatched()]
+        if self._tuning is not None:
+            record["circumstances"] += self._tuning.circumstances()
+            record["warnings"] = [*record["warnings"], *filter(None, [self._tuning.trouble])]
         if _thread.get_ident() in self._noting:
             # they are in use, and that is not how it ends
             record["left_open"], record["left_at"] = 0, []
@@ -137,6 +163,14 @@ class ProcessWatcher:
         if self._watch is None:
             self._as_plain = as_plain
             self._watch_with(watch)
+            self.begins()
+            if os.environ.get(TUNED) == "1":
+                from keptalive.run.tuned_adapters import begin
+
+                self._tuning = begin()
+
+    def begins(self) -> None:
+        """Called once, when the watch has begun."""
 
     def _watch_with(self, watch: Callable[..., Any]) -> None:
         from contextlib import ExitStack
@@ -147,9 +181,24 @@ class ProcessWatcher:
         self._watch.on_opening(self._take_note)
 
 
+def _before(module: ModuleType, name: str, call: Callable[[], None]) -> None:
+    """Call this before each call of a function of this module."""
+    theirs = getattr(module, name)
+
+    def ours(*args: Any, **named: Any) -> Any:
+        call()
+        return theirs(*args, **named)
+
+    setattr(module, name, like(theirs, ours))
+
+
 def begin() -> ProcessWatcher:
     """The watcher of this process."""
-    watcher = ProcessWatcher()
+    return start_with(ProcessWatcher())
+
+
+def start_with(watcher: ProcessWatcher) -> ProcessWatcher:
+    """This watcher, which begins when the program imports requests or urllib3."""
     for name in ("requests", "urllib3"):
         when_imported(name, watcher.start)
     when_imported_within(_COPY_ENDING, watcher.count)

@@ -5,34 +5,94 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+import weakref
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from keptalive.errors import UsageError
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.records.process import ProcessRecord
 from keptalive.redaction import IN_USE, Secrets, redact
 from keptalive.watching.hooks import observed
 from keptalive.watching.noted import noted
 from keptalive.watching.observer import Observer
+from keptalive.watching.one_response import report_of
 from keptalive.watching.recorder import Recorder
 
 if TYPE_CHECKING:
     from keptalive.records.report import Report
+    from keptalive.records.response import ResponseReport
+
+W = TypeVar("W", bound="Watch")
 
 
 class Watch:
-    """What a watch has seen; its report can be asked for at any time, and afterwards."""
+    """A watch, and what it has seen: its report can be asked for at any time, and afterwards.
 
-    def __init__(self, recorder: Recorder, observer: Observer, began: float) -> None:
-        self._recorder = recorder
-        self._observer = observer
-        self._began = began
-        self._started_ns = time.time_ns()
+    ``with`` starts it and stops it, as `start` and `stop` do where a block is no use. It can be
+    started once.
+
+    Args:
+        clock: seconds, for every time in the record; the outermost watch's holds.
+        timeline: record each request, up to 200,000 of them.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, timeline: bool = False
+    ) -> None:
+        self._clock = clock
+        self._recorder = Recorder(timeline=timeline)
+        self._observer: Observer | None = None
+        self._began = 0.0
+        self._started_ns = 0
         self._ended: float | None = None
         self._left_open: list[str | None] | None = None
         self._were_bypassed: list[str] | None = None
         self._credentials: frozenset[str] = frozenset()
+
+    def start(self: W) -> W:
+        """Watch from now on; a watch that runs goes on.
+
+        Raises:
+            UsageError: it has been stopped.
+        """
+        if self._ended is not None:
+            raise UsageError("This watch has ended. Next: watch().start() begins another one.")
+        if self._observer is None:
+            observer = _WATCHING.enter(self, self._recorder, self._clock)
+            try:
+                self._began = observer.clock()
+            except BaseException:
+                _WATCHING.leave(self._recorder)  # a clock that fails from the first
+                raise
+            self._observer, self._started_ns = observer, time.time_ns()
+        return self
+
+    def stop(self: W) -> W:
+        """Watch no longer; everything is as before, if no other watch runs."""
+        if self.is_running:
+            try:
+                self._end()
+            finally:
+                _WATCHING.leave(self._recorder)
+        return self
+
+    def __enter__(self: W) -> W:
+        return self.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has been started."""
+        return self._observer is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started and not been stopped."""
+        return self._observer is not None and self._ended is None
 
     @property
     def opened(self) -> int:
@@ -64,10 +124,21 @@ class Watch:
         record: ProcessRecord = with_texts(self._record(), lambda text: redact(sent.hide(text)))
         return record
 
+    def of(self, response: Any) -> ResponseReport:
+        """Whether the connection of this response was reused, after how long, or why it was opened.
+
+        Args:
+            response: of requests, or of urllib3.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        return report_of(response, self, self._recorder)
+
     def _record(self) -> ProcessRecord:
-        recorder, began = self._recorder, self._began
+        observer, recorder, began = self._has_begun(), self._recorder, self._began
         if self._ended is None:
-            self._look()
+            noted(observer, observer.look_at_all)
         connections, hosts = recorder.snapshot(began)
         exchanges = recorder.exchanges
         left_at = self._left_at()
@@ -88,17 +159,21 @@ class Watch:
             warnings=self._warnings(),
         )
 
+    def _has_begun(self) -> Observer:
+        if self._observer is None:
+            raise UsageError(
+                "This watch has not begun. Next: start(), or with keptalive.watch() as seen."
+            )
+        return self._observer
+
     def _now(self) -> float:
+        observer = self._has_begun()
         try:
-            return self._observer.clock()
+            return observer.clock()
         except Exception as error:
-            if not self._observer.fault(error):
+            if not observer.fault(error):
                 raise
             return self._began
-
-    def _look(self) -> None:
-        """See what has become of the connections that nobody uses any more."""
-        noted(self._observer, self._observer.look_at_all)
 
     def _warnings(self) -> tuple[str, ...]:
         warnings = [
@@ -119,23 +194,26 @@ class Watch:
     def _left_at(self) -> list[str | None]:
         if self._left_open is not None:
             return self._left_open
-        return self._observer.still_open()
+        return self._has_begun().still_open()
 
     def _bypassed(self) -> list[str]:
         if self._were_bypassed is not None:
             return self._were_bypassed
-        return self._observer.replacements.bypassed()
+        return self._has_begun().replacements.bypassed()
 
     def on_opening(self, call: Callable[[], None]) -> None:
         """Have this called after each connection that is opened, on the thread that did it."""
         self._recorder.on_opening = call
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Remember how long it was, and what is still open."""
-        self._look()
-        self._left_open = self._left_at()
-        self._were_bypassed = self._bypassed()
-        self._ended = self._now()
+        observer = self._has_begun()
+        try:
+            noted(observer, observer.look_at_all)
+            self._left_open = self._left_at()
+            self._were_bypassed = self._bypassed()
+        finally:
+            self._ended = self._now()
         # a recorder lives on with the Sessions that it has seen
         self._credentials = frozenset(self._recorder.credentials)
         self._recorder.credentials.clear()
@@ -148,6 +226,7 @@ class _Watching:
         self._locks = {os.getpid(): threading.Lock()}
         self._stack = ExitStack()
         self._observer: Observer | None = None
+        self._watches: dict[Recorder, weakref.ref[Watch]] = {}
 
     @property
     def _lock(self) -> threading.Lock:
@@ -157,8 +236,15 @@ class _Watching:
         """
         return self._locks.setdefault(os.getpid(), threading.Lock())
 
-    def enter(self, recorder: Recorder, clock: Callable[[], float]) -> Observer:
+    def enter(self, watch: Watch, recorder: Recorder, clock: Callable[[], float]) -> Observer:
+        """Let this watch's recorder listen; those of watches that nobody has any more end.
+
+        Looked at here, where a cell of a notebook runs again: no callback of ours runs elsewhere.
+        """
+        for lost in [one for one, watch in list(self._watches.items()) if watch() is None]:
+            self.leave(lost)
         with self._lock:
+            self._watches[recorder] = weakref.ref(watch)
             observer = self._observer
             if observer is None:
                 observer = Observer(clock)
@@ -172,6 +258,7 @@ class _Watching:
 
     def leave(self, recorder: Recorder) -> None:
         with self._lock:
+            self._watches.pop(recorder, None)
             observer = self._observer
             if observer is None:
                 return
@@ -185,30 +272,17 @@ class _Watching:
 _WATCHING = _Watching()
 
 
-@contextmanager
-def watch(
-    *, clock: Callable[[], float] = time.monotonic, timeline: bool = False
-) -> Iterator[Watch]:
+def watch(*, clock: Callable[[], float] = time.monotonic, timeline: bool = False) -> Watch:
     """Watch every connection that requests and urllib3 use, on all threads, from here on.
 
     Pools that exist already are included, watches may be nested, and everything is as before when
-    the block ends. The program's results, exceptions, logs and warnings are not touched.
+    it ends. The program's results, exceptions, logs and warnings are not touched.
 
     Args:
         clock: seconds, for every time in the record; the outermost watch's holds.
         timeline: record each request, up to 200,000 of them.
+
+    Returns:
+        the watch, for a ``with`` statement, or its methods ``start`` and ``stop``.
     """
-    recorder = Recorder(timeline=timeline)
-    observer = _WATCHING.enter(recorder, clock)
-    try:
-        seen = Watch(recorder, observer, observer.clock())
-    except BaseException:
-        _WATCHING.leave(recorder)  # a clock that fails from the first
-        raise
-    try:
-        yield seen
-    finally:
-        try:
-            seen.end()
-        finally:
-            _WATCHING.leave(recorder)
+    return Watch(clock=clock, timeline=timeline)

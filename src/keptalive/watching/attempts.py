@@ -11,12 +11,13 @@ from keptalive.records.connection import (
     ConnectionEnd,
     OpeningFacts,
 )
+from keptalive.watching.owners import Unpickled
 
 NOBODY: tuple[object, ...] = ()
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class ConnectionAttempt:
+class ConnectionAttempt(Unpickled):
     """A `Connection` in the making; times are the observer's clock, which may begin anywhere.
 
     Attributes:

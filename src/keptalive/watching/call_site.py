@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter
 import keptalive
 from keptalive.records.connection import where_of
 from keptalive.watching import source_files
+from keptalive.watching.notebook_cells import cell_of
 from keptalive.watching.source_files import Kind, SourceFile
 
 _ADAPTERS = requests.adapters.__file__
@@ -148,6 +149,9 @@ def _file_of(frame: FrameType) -> SourceFile:
     filename, names = frame.f_code.co_filename, frame.f_globals
     if (known := _seen.get(filename)) is not None:
         return known
+    if (cell := cell_of(filename)) is not None:
+        file = _seen[filename] = SourceFile(PROGRAM, cell)
+        return file
     module, path = dict.get(names, "__name__"), dict.get(names, "__file__")
     module = module if type(module) is str else ""
     if filename.startswith("<") and not filename.startswith("<frozen "):

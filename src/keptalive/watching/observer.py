@@ -30,6 +30,7 @@ from keptalive.watching.foreign import (
     socket_of,
     text_of,
 )
+from keptalive.watching.one_response import mark, marked
 from keptalive.watching.openings import Routes
 from keptalive.watching.patching import Replacements
 from keptalive.watching.response_times import takes_time
@@ -188,12 +189,16 @@ class Observer(Streams):
                 route.repeated += 1
         attempt = state.attempt
         if attempt is None or not attempt.answered:
-            self._first_response(conn, state, routes)
+            self._first_response(conn, state, routes, response)
             return
         attempt.served = served = attempt.served + 1
         idle_s = state.idle_s
         if idle_s > attempt.longest_idle_s:
             attempt.longest_idle_s = idle_s
+        try:  # noqa: SIM105 - `marked`, which would cost a warm request too much
+            mark(response, NAME, (attempt, served, idle_s))
+        except (AttributeError, TypeError):
+            pass
         for route in routes[1]:
             counts = route.counts
             counts.reused += 1  # type: ignore[operator]
@@ -202,7 +207,9 @@ class Observer(Streams):
             if idle_s > counts.longest_survived_s:
                 counts.longest_survived_s = idle_s
 
-    def _first_response(self, conn: Any, state: ConnectionState, routes: Routes) -> None:
+    def _first_response(
+        self, conn: Any, state: ConnectionState, routes: Routes, response: Any
+    ) -> None:
         """What was opened has come to something, unless it came from a recording."""
         attempt = state.attempt
         if attempt is None or not state.connected:
@@ -212,6 +219,7 @@ class Observer(Streams):
                 route.unseen += not is_mocked
             return
         attempt.answered, attempt.served = True, 1
+        marked(response, attempt)
         if state.pool is not None:
             state.pool.has_answered = True
         listeners = []

@@ -257,9 +257,11 @@ class Recorder:
         attempts = sorted([*self.attempts, *self.unconnected], key=lambda attempt: attempt.id)
         connections = tuple([attempt.record(self, began) for attempt in attempts])
         counts = self.counts()
-        if counts != before and not self.attempts_missing:
+        if not self.attempts_missing:
             for one in counts:
-                _fit(one, connections)
+                # A thread may have noted a connection, and not counted it yet
+                if counts != before or one.in_flight:
+                    _fit(one, connections)
         return connections, counts
 
     def counts(self) -> tuple[HostCounts, ...]:

@@ -16,6 +16,7 @@ from keptalive.causes.findings.pools import full_pool, waiting
 from keptalive.causes.findings.processes import after_fork, short_lived
 from keptalive.causes.findings.responses import delayed_ack
 from keptalive.causes.findings.secrets import credentials, leaked, unverified
+from keptalive.causes.findings.tuned import tuned
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import Circumstance, ProcessRecord
@@ -37,7 +38,14 @@ OF_ROUTES: tuple[OfRoute, ...] = (
     delayed_ack,
 )
 OF_OPENINGS: tuple[OfOpenings, ...] = (ca_bundle,)
-OF_PROGRAMS: tuple[OfProgram, ...] = (mocked, unwatched_urllib3, unwatched_clients, bundle, http2)
+OF_PROGRAMS: tuple[OfProgram, ...] = (
+    mocked,
+    unwatched_urllib3,
+    unwatched_clients,
+    bundle,
+    http2,
+    tuned,
+)
 OF_PROCESSES: tuple[OfProcesses, ...] = (after_fork, short_lived)
 
 

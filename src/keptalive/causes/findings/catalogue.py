@@ -37,6 +37,8 @@ FINDINGS: Mapping[str, str] = {
     "and others). They are not counted as requests.",
     "cached-answers": "Responses came from a cache (CacheControl). They are not counted as "
     "requests.",
+    "tuned-run": "The program ran under `keptalive run --tuned`: how many adapters were tuned, and "
+    "which were left alone.",
     "unwatched-urllib3": "Another package's own copy of urllib3, such as `pip._vendor.urllib3`, "
     "opened connections: only their number is known.",
     "unwatched-client": "No request was seen, and another client (httpx, aiohttp, pycurl, "

@@ -43,12 +43,11 @@ def report(run: Run, *, width: int) -> RenderableType:
         rows = [row for row in run.summary if row.scenario == scenario]
         parts += [table(run, scenario, rows, width=width)]
         parts += [*_reasons(run, scenario, width), *_delays(run, scenario, width)]
-        parts += [*_warnings(run, rows), ""]
+        parts += [*warnings(run, rows), ""]
     if run.summary:
         parts += [phases_table(run, width=width), ""]
-    parts.append(Text(witnesses_line(run), style="green" if run.valid else "bold red"))
-    parts.append(Text(_ended_line(run), style="dim"))
-    return Group(*parts)
+    style = "green" if run.valid else "bold red"
+    return Group(*parts, Text(witnesses_line(run), style=style), Text(ended_line(run), style="dim"))
 
 
 def headline(requests: str, facts: Sequence[str]) -> Text:
@@ -70,7 +69,7 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: in
         _times_column("first", [row.first_request_s.median for row in rows], 2),
         _times_column("p95", [row.p95_s for row in rows], 1),
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
-        Column(header=f"speed vs\n{reference}", cells=[_speed(run, row) for row in rows]),
+        Column(header=f"speed vs\n{reference}", cells=[speed(run, row) for row in rows]),
     ]
     built = framed(_title(scenario, rows[0]))
     kept = fitting(columns, width)
@@ -119,7 +118,8 @@ def milliseconds(seconds: float | None) -> str:
     return f"{ms:.0f} ms" if ms >= 100 else f"{ms:.1f} ms"
 
 
-def _speed(run: Run, row: StrategySummary) -> str:
+def speed(run: Run, row: StrategySummary) -> str:
+    """How fast it is against the reference, with its interval."""
     if row.speedup is None:
         return "1" if row.strategy == reference_strategy(run.strategies) else NOTHING
     return times(row.speedup)
@@ -166,7 +166,8 @@ def _delays(run: Run, scenario: str, width: int) -> list[RenderableType]:
     return [Text(textwrap.fill(line, width, break_on_hyphens=False)) for line in lines]
 
 
-def _warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]:
+def warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]:
+    """What limits what these rows show."""
     by_sentence: dict[str, list[str]] = {}
     for row in rows:
         for sentence in row.warnings:
@@ -259,11 +260,12 @@ def witnesses_line(run: Run) -> str:
 
 def _made(trial: Trial) -> int:
     """The connections of a trial; for those without a response the log is no witness."""
-    said = (trial.witnesses.sockets, trial.witnesses.server, trial.witnesses.pool_log)
-    return next((count for count in said if count is not None), 0)
+    one = trial.witnesses
+    return next((n for n in (one.sockets, one.server, one.pool_log) if n is not None), 0)
 
 
-def _ended_line(run: Run) -> str:
+def ended_line(run: Run) -> str:
+    """How many rounds there were, and why no more."""
     rounds = max((row.rounds for row in run.summary), default=0)
-    counted = f"{rounds_in_words(rounds)} and a warm-up"
-    return f"{counted} in {run.seconds:.0f} s; {_ENDED.get(run.ended, run.ended)}."
+    why = _ENDED.get(run.ended, run.ended)
+    return f"{rounds_in_words(rounds)} and a warm-up in {run.seconds:.0f} s; {why}."

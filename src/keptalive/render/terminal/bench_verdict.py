@@ -18,7 +18,7 @@ _STEP_S = 5  # to which a time limit is rounded up
 
 def verdict(run: Run) -> str:
     """In a sentence for each scenario: is a Session faster, and is that shown?"""
-    few = _too_few_rounds(run)
+    few = too_few_rounds(run)
     sentences = [few] if few else [f"Speed vs {run.labels[reference_strategy(run.strategies)]}:"]
     for scenario in dict.fromkeys(row.scenario for row in run.summary):
         rows = [r for r in run.summary if r.scenario == scenario and r.speedup]
@@ -28,7 +28,7 @@ def verdict(run: Run) -> str:
     return "\n".join(sentences)
 
 
-def _too_few_rounds(run: Run) -> str | None:
+def too_few_rounds(run: Run) -> str | None:
     """That there are too few rounds for any verdict; None if there are enough."""
     rounds = max((row.rounds for row in run.summary), default=0)
     if rounds >= MINIMUM_ROUNDS:
@@ -61,8 +61,11 @@ def as_fast(speedup: float) -> str:
 
 def next_step(run: Run, saved: Path | None) -> str:
     """A line that says what to do with this result."""
-    if _too_few_rounds(run) is not None and run.complete:
+    if too_few_rounds(run) is not None and run.complete:
         return f"Next, for a verdict: {_longer(run)}"
+    if run.plan.get("program"):
+        command = str(run.plan["program"][0]).partition(": ")[2]
+        return f"Next, where each connection was opened, and why: keptalive run {command}"
     if run.plan.get("target", LOOKALIKE) == LOOKALIKE or saved is None:
         return "Next, your own program: keptalive run SCRIPT"
     named = saved.stem if saved.parent == RESULTS else f"{saved} {saved.parent}"

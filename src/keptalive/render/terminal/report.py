@@ -19,22 +19,27 @@ from keptalive.quantities import SHORTEST_S, duration, host_name, many, number
 from keptalive.records.report import UNAVOIDABLE, Cause, Finding, HostReport, Report
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
+from keptalive.render.next_step import next_step
+from keptalive.render.report_sentences import NOTHING_ELSE, About
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
 MOST_FINE = 5  # routes that nothing is to be changed for, by name
 
 
-def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
+def screen(
+    report: Report, *, hosts_shown: int | None = None, about: About = NOTHING_ELSE
+) -> RenderableType:
     """Everything that a person sees of a report.
 
     Args:
         report: what was found.
         hosts_shown: so many of its routes are shown, the verdict is of all.
+        about: what the report does not say itself.
     """
     hosts = report.hosts[:hosts_shown]
     only = len(report.hosts) == 1
     fine = [host for host in hosts if not only and verdict.is_fine(host, report)]
-    parts: list[RenderableType] = [*_beginning(report)]
+    parts: list[RenderableType] = [*_beginning(report, about)]
     for host in hosts:
         if host not in fine:
             parts += _route(host, only=only, cures=not verdict.is_fine(host, report))
@@ -47,13 +52,14 @@ def screen(report: Report, *, hosts_shown: int | None = None) -> RenderableType:
         of_log = report.source == "log"
         why = sentences.RANGE if of_log else sentences.RANGE_OF_LOST
         parts += [Text(why, style="dim"), ""]
-    parts += [*_findings(report.findings, several=not only), *_end(report)]
+    parts += [*_findings(report.findings, several=not only)]
+    parts += [*_end(report, about)]
     return Group(*parts)
 
 
-def _beginning(report: Report) -> Iterator[RenderableType]:
-    if title := sentences.title(report):
-        yield Text(title, style="dim")
+def _beginning(report: Report, about: About) -> Iterator[RenderableType]:
+    if title := sentences.title(report, about):
+        yield Hanging(Text(title, style="dim"))
     said = verdict.verdict(report)
     if said:
         is_good = said.startswith(verdict.NOTHING_TO_CHANGE)
@@ -178,8 +184,13 @@ def _findings(findings: Sequence[Finding], *, several: bool) -> Iterator[Rendera
         yield ""
 
 
-def _end(report: Report) -> Iterator[RenderableType]:
-    if left := sentences.left_open(report):
+def _end(report: Report, about: About) -> Iterator[RenderableType]:
+    left = "" if about.goes_on else sentences.left_open(report)
+    if left:
         yield Hanging(Text(left))
     for warning in report.warnings:
         yield Hanging(Text(f"! {warning}", style="yellow"))
+    if step := next_step(report, about):
+        if left or report.warnings:
+            yield ""
+        yield Hanging(Text(step, style="dim"))

@@ -24,26 +24,22 @@ TYPE_CHECKING = False  # importing typing takes longer too
 if TYPE_CHECKING:
     from typing import Any
 
+    from keptalive.run.inject import _keptalive_names as names
+    from keptalive.run.inject._keptalive_asked import Asked
     from keptalive.run.inject._keptalive_calls import MARK, PATH, in_popen, led_by, like
     from keptalive.run.inject._keptalive_faults import is_ours
+    from keptalive.run.inject._keptalive_files import add_byte, create, write
     from keptalive.run.inject._keptalive_finding import factory_of
     from keptalive.run.inject._keptalive_json import as_json
-    from keptalive.run.inject._keptalive_names import (
-        INTERIM,
-        REPORT,
-        REPORTS,
-        SKIPPED,
-        SOURCE,
-        STARTED,
-        WATCHER,
-    )
     from keptalive.run.inject._keptalive_self import about, libraries
 else:  # in a watched process keptalive may not be importable; this folder was on sys.path
+    import _keptalive_names as names
+    from _keptalive_asked import Asked
     from _keptalive_calls import MARK, PATH, in_popen, led_by, like
     from _keptalive_faults import is_ours
+    from _keptalive_files import add_byte, create, write
     from _keptalive_finding import factory_of
     from _keptalive_json import as_json
-    from _keptalive_names import INTERIM, REPORT, REPORTS, SKIPPED, SOURCE, STARTED, WATCHER
     from _keptalive_self import about, libraries
 
 # Interim reports may take this many seconds, and in addition this share of the time
@@ -56,11 +52,11 @@ _exit, _execv, _execve = os._exit, os.execv, os.execve
 def start() -> None:
     """Watch this process, if `keptalive run` started it, and if it is not watched yet."""
     try:
-        folder = os.environ.get(REPORTS)
-        watcher = os.environ.get(WATCHER)
+        folder = os.environ.get(names.REPORTS)
+        watcher = os.environ.get(names.WATCHER)
         if hasattr(os._exit, MARK) or not (folder and watcher and os.path.isdir(folder)):
             return
-        Share(folder, watcher, os.environ.get(SOURCE, "")).attach()
+        Share(folder, watcher, os.environ.get(names.SOURCE, "")).attach()
     except Exception as error:
         if not is_ours(error):
             raise
@@ -83,6 +79,7 @@ class Share:
         self._began = self._noting_s = 0.0
         self.pid = 0
         self._skipped = False
+        self.asked = Asked(self._answer)
 
     def attach(self) -> None:
         """Begin, and install handlers for the ways in which a process can end."""
@@ -92,6 +89,7 @@ class Share:
         os.execv = like(_execv, self._execs)
         os.execve = like(_execve, self._execs_with)
         self._begin()
+        self.asked.attach()
         try:
             self.watcher = self._made_watcher()
         except Exception as error:  # noqa: BLE001 - `_warn` raises it again
@@ -105,9 +103,9 @@ class Share:
         turn = self.turn = self.turn + 1  # a later one may overtake this one, and then counts
         try:
             if self.ready:
-                self._write(how, REPORT, self._reported_or_null(), turn)
+                self._write(how, names.REPORT, self._reported_or_null(), turn)
             else:  # it ended before the program's code ran
-                os.unlink(self.path + STARTED)
+                os.unlink(self.path + names.STARTED)
         except Exception as error:  # ours: counted as a process without a report
             if not self._is_ours(error):
                 raise
@@ -120,26 +118,32 @@ class Share:
             return
         try:
             if self._noting_s > allowed:
-                self._skip()
-                return
-            self._write(None, INTERIM, self._reported())
-            if self._skipped:
-                self._skipped = False
-                os.unlink(self.path + SKIPPED)
+                self._skipped = True
+                add_byte(self.path + names.SKIPPED)
+            else:
+                self._write_interim(self._reported())
         except Exception as error:  # ours: the last interim report stays
             if not self._is_ours(error):
                 raise
         finally:
             self._noting_s += time.perf_counter() - began
 
-    def _skip(self) -> None:
-        self._skipped = True
-        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW
-        skipped = os.open(self.path + SKIPPED, flags, 0o600)
+    def _write_interim(self, report: str, half: str = "") -> None:
+        self._write(None, names.INTERIM, report, half=half)
+        if self._skipped:
+            self._skipped = False
+            os.unlink(self.path + names.SKIPPED)
+
+    def _answer(self) -> None:
+        """Write an interim report since `keptalive run` has asked for one."""
+        if not self.ready or self.watcher is None:
+            return
+        report = getattr(self.watcher, "report_so_far", self.watcher.report)
         try:
-            os.write(skipped, b".")
-        finally:
-            os.close(skipped)
+            self._write_interim(as_json(report()), half="asked")
+        except Exception as error:  # ours: the last interim report stays
+            if not self._is_ours(error):
+                raise
 
     def _is_ours(self, error: Exception) -> bool:
         return is_ours(error, {self.named.partition(".")[0]})
@@ -152,20 +156,18 @@ class Share:
         self.pid = os.getpid()
         self.warnings: list[str] = []
         self.path = os.path.join(self.folder, f"{self.pid}-{time.time_ns():x}")
-        started = os.open(self.path + STARTED, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
-        try:
-            os.write(started, as_json(about()).encode())
-        except OSError as error:  # the disk is full: then it is counted without its name
-            if not self._is_ours(error):
-                raise
-        finally:
-            os.close(started)
+        error = create(self.path + names.STARTED, as_json(about()))
+        if error is not None and not self._is_ours(error):
+            raise error  # else it is counted without its name
+        self.asked.begins(self.path, self.pid)
         self.active = True
 
     def _made_watcher(self) -> Any:
         watcher = factory_of(self.named, self.source)()
         if hasattr(watcher, "on_change"):
             watcher.on_change(self.note)
+        if hasattr(watcher, "on_signals_in_c"):
+            watcher.on_signals_in_c(self.asked.withdraw)
         return watcher
 
     def _after_fork(self) -> None:
@@ -263,18 +265,18 @@ class Share:
                 self._warn("no report", error)
         return "null"
 
-    def _write(self, how: str | None, kind: str, report: str, turn: int | None = None) -> None:
+    def _write(
+        self, how: str | None, kind: str, report: str, turn: int | None = None, half: str = ""
+    ) -> None:
         contents = {
             **about(),
             "libraries": libraries(),
             "ended": how,
             "warnings": self.warnings,
         }
-        half = f"{self.path}.{_thread.get_ident():x}"
-        # with an encoding, because Python can warn if there is none (the text is ASCII)
-        privately = lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)  # noqa: E731
-        with open(half, "w", encoding="ascii", opener=privately) as file:
-            file.write(f'{as_json(contents)[:-1]}, "report": {report}}}')
+        # a signal's handler may run while this thread writes one
+        half = f"{self.path}.{_thread.get_ident():x}{half}"
+        write(half, f'{as_json(contents)[:-1]}, "report": {report}}}')
         if turn in (None, self.turn):
             os.replace(half, self.path + kind)
 

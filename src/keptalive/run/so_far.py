@@ -1,0 +1,110 @@
+"""The report of a program that still runs: its processes are asked for what they have recorded.
+
+A process is asked by SIGUSR1, if it has said that it answers (`inject._keptalive_asked`) and the
+system confirms that the signal does not end it. Of all others there is what they noted at their
+last new connection.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from keptalive.run.collect import Ran
+from keptalive.run.folder import pid_of, runs, silent_in
+from keptalive.run.inject import _keptalive_names as names
+from keptalive.run.process_reports import left_in
+
+_PATIENCE_S = 1.0  # for a process whose main thread is within code written in C
+_GOES_ON = "not yet"  # how a process ended that has answered: its record is whole until now
+_STALE = "what came after the last new connection is not counted"
+
+
+def so_far(folder: Path, *, seconds: float, python: str = "") -> Ran:
+    """Ask the processes of this run, and gather what they have recorded until now.
+
+    Args:
+        folder: that of the run.
+        seconds: since the program started.
+        python: as in `Ran`.
+    """
+    running = [stem for stem in silent_in(folder) if runs(pid_of(stem))]
+    asked = {stem for stem in running if _ask(folder, stem)}
+    silent = _await_answers(folder, asked)
+    left = left_in(folder)
+    reports = tuple(
+        replace(one, ended=_GOES_ON) if stem in asked - silent else one
+        for stem, one in left.latest.items()
+        if one.report is not None
+    )
+    return Ran(
+        exit_code=0,
+        seconds=seconds,
+        cpu_seconds=0.0,
+        processes=reports,
+        processes_without_report=len(left.processes) - len(reports) + len(left.unwatched),
+        lost=(),
+        warnings=tuple(_warnings(len(running) - len(asked), len(silent))),
+        python=python,
+    )
+
+
+def _warnings(left_alone: int, silent: int) -> Iterator[str]:
+    if left_alone:
+        handle, were = ("handles", "was") if left_alone == 1 else ("handle", "were")
+        yield (
+            f"{_processes(left_alone)} {handle} {names.SIGNAL} otherwise, and {were} not "
+            f"asked: {_STALE}"
+        )
+    if silent:
+        yield f"{_processes(silent)} did not answer within a second: {_STALE}"
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
+
+
+def _ask(folder: Path, stem: str) -> bool:
+    """Send the signal, if this process answers it."""
+    number = getattr(signal, names.SIGNAL, None)
+    asked, pid = folder / (stem + names.ASKED), pid_of(stem)
+    if number is None or not (folder / (stem + names.ASKABLE)).exists():
+        return False
+    if asked.exists():
+        return True  # it has not answered yet
+    with suppress(OSError):
+        asked.touch(mode=0o600)  # first: without it the signal ends the process
+        if catches(pid, number):
+            os.kill(pid, number)
+            return True
+        asked.unlink()
+    return False
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a handler in this process gets this signal, as far as the system tells."""
+    if not Path("/proc/self/status").exists():
+        return True  # macOS
+    masks = {}
+    with suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name in ("SigBlk", "SigCgt"):
+                masks[name] = int(value, 16) >> (number - 1) & 1
+    return masks == {"SigBlk": 0, "SigCgt": 1}
+
+
+def _await_answers(folder: Path, stems: set[str]) -> set[str]:
+    """Those that have not answered after a while; the files of these stay, since they may yet."""
+    give_up_s = time.monotonic() + _PATIENCE_S
+    while waiting := {stem for stem in stems if (folder / (stem + names.ASKED)).exists()}:
+        waiting = {stem for stem in waiting if runs(pid_of(stem))}
+        if not waiting or time.monotonic() > give_up_s:
+            return waiting
+        time.sleep(0.01)
+    return set()
