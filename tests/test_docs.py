@@ -272,7 +272,14 @@ def test_every_example_of_compare_runs(tmp_path: Path) -> None:
     (tmp_path / "results" / "baseline").mkdir(parents=True)
     for folder in ("results", "results/baseline"):
         (tmp_path / folder / "2026-01-01T000000.json").write_text(result)
-    for name in ("before.json", "after.json", "before/1.json", "after/1.json"):
+    for name in (
+        "old.json",
+        "new.json",
+        "before.json",
+        "after.json",
+        "before/1.json",
+        "after/1.json",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(to_json(GOOD))
     examples = examples_of_compare()

@@ -23,9 +23,15 @@ TYPED = {
     "keptalive run sync.py": ("", "3 requests, 1 connection"),
     "keptalive run -m pytest": ("", "1 passed"),
     "keptalive explain debug.log": ("", "3 requests, 3 connections"),
-    "keptalive bench --results results/baseline": ("", "All counts agree"),
-    # times vary on a machine that has other things to do
-    "keptalive bench && keptalive compare": (" --fail-on counts", "baseline"),
+    "keptalive run --tuned sync.py": ("", "with tuned Sessions"),
+    "keptalive bench --program 'python sync.py'": ("", "same output with tuned Sessions"),
+    "keptalive run --max-opened 1 --forbid new-session sync.py": ("", "limit"),
+    "keptalive run --json new.json sync.py": (
+        " && cp new.json old.json",
+        "3 requests, 1 connection",
+    ),
+    "keptalive compare old.json new.json": ("", "No regression"),
+    "python -m pytest": ("", "1 passed"),
     "keptalive serve --scenario idle-timeout=5": ("", "scenario idle-timeout=5"),
 }
 ELSEWHERE = {
@@ -79,4 +85,4 @@ def test_a_command_of_the_readme_works(
 @pytest.mark.complete
 def test_what_the_readme_has_made_is_where_it_says(person: Machine) -> None:
     made = {Path(file).parent.as_posix() for file in person.files("work") if "results" in file}
-    assert made == {"work/results", "work/results/baseline"}
+    assert made == {"work/results"}
