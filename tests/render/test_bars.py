@@ -7,7 +7,7 @@ from keptalive.render.terminal.bars import WIDTH, bar
 
 def test_the_longest_bar_is_as_wide_as_all_of_its_parts():
     text = bar([("CA bundle", 1.0), ("TLS", 2.0), ("wait", 1.0)], 4.0).plain
-    assert text == "▓" * 6 + "█" * 12 + "░" * 6
+    assert text == "▓" * 5 + "█" * 10 + "░" * 5
 
 
 def test_a_shorter_bar_is_shorter_in_proportion():

@@ -22,6 +22,7 @@ from keptalive.cli import completion
 from keptalive.cli.bench_progress import shown_progress
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.cli.output import Screen, print_json
+from keptalive.cli.pictures import Pictures, write
 from keptalive.errors import KeptaliveError, TargetError
 from keptalive.quantities import many
 from keptalive.records.run import Run
@@ -67,6 +68,9 @@ FolderOption = Annotated[Path, typer.Option("--results", help="Where the result 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result file instead of tables.")
 ]
+HtmlOption = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the result as a page too.")
+]
 ProgressOption = Annotated[
     bool, typer.Option("--progress", help="Report each round, also where there is no terminal.")
 ]
@@ -79,6 +83,7 @@ def bench(
     rounds: RoundsOption = None,
     budget: BudgetOption = None,
     folder: FolderOption = results.RESULTS,
+    html: HtmlOption = None,
     progress: ProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -118,6 +123,8 @@ def bench(
         raise problem
     where = "Nothing was measured yet." if saved is None else f"Saved {saved}"
     narrator.print(where, style="dim", soft_wrap=True)
+    for page in write(Pictures(html=html), run) if run.summary else ():
+        narrator.print(f"Wrote {page}", style="dim", soft_wrap=True)
     gate = _print_gate(run, narrator)
     if run.complete:
         narrator.print(next_step(run, saved), style="dim", soft_wrap=True)

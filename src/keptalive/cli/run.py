@@ -59,6 +59,24 @@ TunedOption = Annotated[
 ]
 
 
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write a page with a timeline of all connections too."
+    ),
+]
+HarOption = Annotated[
+    Path | None,
+    typer.Option("--har", metavar="FILE", help="Write the requests as HAR 1.2 too."),
+]
+PerfettoOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--perfetto", metavar="FILE", help="Write a trace for ui.perfetto.dev too (extra: trace)."
+    ),
+]
+
+
 def run(
     program: Annotated[
         list[str],
@@ -83,6 +101,9 @@ def run(
         typer.Option("--anonymize", help="Rename hosts, files and paths in the report."),
     ] = False,
     tuned: TunedOption = False,
+    html: HtmlOption = None,
+    har: HarOption = None,
+    perfetto: PerfettoOption = None,
 ) -> None:
     """Run a program, then explain why each connection was opened, its cost and the fix.
 
@@ -100,6 +121,9 @@ def run(
         module=module,
         json_file=json_file,
         timeline=timeline,
+        html=html,
+        har=har,
+        perfetto=perfetto,
         max_opened=tuple(max_opened or ()),
         ignore=tuple(ignore or ()),
         forbid=tuple(forbid or ()),

@@ -5,15 +5,15 @@ Until the program starts, nothing is imported that only the report needs.
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from keptalive import interruption
+from keptalive.cli import report_files
 from keptalive.errors import UsageError
 from keptalive.run import launch
 
@@ -36,7 +36,7 @@ class Options(NamedTuple):
     Attributes:
         program: its name and its arguments.
         module: the name is that of a module.
-        json_file: where the report goes too.
+        json_file, html, har, perfetto: where the report goes too, in these forms.
         timeline: each request is recorded.
         max_opened, ignore, forbid: the values of these options.
         save: the report is saved in ``results/``; the project may have settled that too.
@@ -54,6 +54,29 @@ class Options(NamedTuple):
     save: bool = False
     anonymize: bool = False
     tuned: bool = False
+    html: Path | None = None
+    har: Path | None = None
+    perfetto: Path | None = None
+
+    @property
+    def records_requests(self) -> bool:
+        """Whether a timeline is wanted, or what needs one."""
+        return self.timeline or any((self.html, self.har, self.perfetto))
+
+
+_FLAGS = {
+    "-m": "module",
+    "--timeline": "timeline",
+    "--save": "save",
+    "--anonymize": "anonymize",
+    "--tuned": "tuned",
+}
+_FILES = {
+    "--json": "json_file",
+    "--html": "html",
+    "--har": "har",
+    "--perfetto": "perfetto",
+}
 
 
 def plain_options(words: Sequence[str]) -> Options | None:
@@ -68,23 +91,17 @@ def plain_options(words: Sequence[str]) -> Options | None:
         name, has_value, value = word.partition("=")
         if not word.startswith("-"):
             return options._replace(program=(word, *rest))
-        if word == "-m":
-            options = options._replace(module=True)
-        elif word == "--timeline":
-            options = options._replace(timeline=True)
-        elif word == "--save":
-            options = options._replace(save=True)
-        elif word == "--anonymize":
-            options = options._replace(anonymize=True)
-        elif word == "--tuned":
-            options = options._replace(tuned=True)
-        elif name == "--json" and (has_value or rest):
+        changed: dict[str, Any]
+        if word in _FLAGS:
+            changed = {_FLAGS[word]: True}
+        elif name in _FILES and (has_value or rest):
             value = value if has_value else rest.pop(0)
             if not value or value.startswith("-"):
                 return None
-            options = options._replace(json_file=Path(value))
+            changed = {_FILES[name]: Path(value)}
         else:
             return None
+        options = options._replace(**changed)
     return None
 
 
@@ -113,12 +130,7 @@ def _run(options: Options) -> int:
 
     found = settings()
     limits, options = _limits(options, found), options._replace(save=options.save or found.save)
-    if options.json_file is not None:
-        _check_writable(options.json_file)  # found out before the program runs
-    if options.save:
-        from keptalive.results.storing import RESULTS, check_writable
-
-        check_writable(RESULTS, next_step="keptalive run --json FILE, where you may write")
+    report_files.check(options)  # found out before the program runs
     collects = gc.isenabled()
     gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
     try:
@@ -149,7 +161,7 @@ def _watched(options: Options, limits: ProgramLimits | None) -> int:
         options.program,
         module=options.module,
         watcher=_WATCHER,
-        timeline=options.timeline,
+        timeline=options.records_requests,
         tuned=options.tuned,
         on_usr1=show_so_far,
     )
@@ -157,7 +169,7 @@ def _watched(options: Options, limits: ProgramLimits | None) -> int:
     shown = report if names is None else names.report
     narrator = _show(shown, ran, options, is_limited=limits is not None)
     with suppress(OSError):
-        for line in _kept(shown, options):
+        for line in report_files.written(shown, options):
             narrator.print(line, soft_wrap=True)
     if limits is None and not ON_GITHUB & os.environ.keys():
         return ran.exit_code
@@ -197,44 +209,3 @@ def _show(
         narrator.print()
         narrator.print(screen(with_texts(report, cache(shown)), about=about))
     return narrator
-
-
-def _kept(report: Report, options: Options) -> Iterator[str]:
-    """Write the report to files: what is to be said of that."""
-    if options.json_file is not None:
-        from keptalive.results.reports import to_json
-
-        try:
-            options.json_file.write_text(to_json(report) + "\n", encoding="utf-8")
-        except OSError as error:
-            yield f"keptalive: {_unwritable(options.json_file, error)}"
-    if options.save:
-        from keptalive.results.storing import RESULTS, save_report
-
-        try:
-            yield f"Saved {save_report(report, RESULTS)}"
-        except UsageError as error:
-            yield f"keptalive: {error}"
-
-
-def _check_writable(file: Path) -> None:
-    """Find out whether the file can be written, and leave no new one behind.
-
-    Raises:
-        UsageError: it cannot.
-    """
-    if str(file) == "-":
-        raise UsageError("Standard output is the program's own. Next: --json FILE.")
-    try:
-        existed = file.exists()
-        # not blocking: a pipe without a reader would keep us here
-        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666))
-        if not existed:
-            file.resolve().unlink()
-    except OSError as error:
-        if error.errno != errno.ENXIO:  # a pipe without a reader: one may come
-            raise UsageError(_unwritable(file, error)) from None
-
-
-def _unwritable(file: Path, error: OSError) -> str:
-    return f"{file} cannot be written: {error.strerror}. Next: --json FILE."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import util
 from typing import TYPE_CHECKING, Any
 
 from keptalive.errors import UsageError
@@ -43,18 +44,27 @@ class Slice:
     flow_from: int | None = None
 
 
+def check_installed() -> None:
+    """Find out whether traces can be made here.
+
+    Raises:
+        UsageError: the package `perfetto` is not installed.
+    """
+    if util.find_spec("perfetto") is None:
+        raise UsageError(
+            "A Perfetto trace needs the package perfetto. Next: install keptalive[trace]."
+        )
+
+
 def trace(report: Report) -> bytes:
     """The report as the bytes of a trace.
 
     Raises:
         UsageError: the package `perfetto` is not installed.
     """
-    try:
-        from perfetto.trace_builder.proto_builder import TraceProtoBuilder
-    except ImportError:
-        raise UsageError(
-            "A Perfetto trace needs the package perfetto. Next: install keptalive[trace]."
-        ) from None
+    check_installed()
+    from perfetto.trace_builder.proto_builder import TraceProtoBuilder
+
     builder = TraceProtoBuilder()
     processes = sorted({one.process for one in report.connections})
     for process in processes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-WIDTH = 24  # columns of the longest bar
+WIDTH = 20  # columns of the longest bar
 # A glyph of its own for each, so that a screen without colours shows the same
 MARKS = {
     "CA bundle": ("▓", "red"),

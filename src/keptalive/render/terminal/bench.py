@@ -7,7 +7,7 @@ apart; below 80, columns are left out.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,6 +19,7 @@ from keptalive.bench.titles import full_title, short_title
 from keptalive.quantities import many
 from keptalive.records.counts import HostCounts
 from keptalive.records.run import Interval, Run, StrategySummary, Trace, Trial
+from keptalive.render.terminal import bars
 from keptalive.render.terminal.bench_verdict import verdict
 from keptalive.render.terminal.columns import Column, fitting, framed
 
@@ -207,12 +208,16 @@ def phases_table(run: Run, *, width: int) -> Table:
         )
         for header, (names, importance) in phases.items()
     ]
-    kept = fitting([labels, *columns], width)[1:]
+    drawn = Column(header="", cells=_bars(run.summary, phases), importance=0)
+    kept = fitting([labels, *columns, drawn], width)[1:]
+    has_bars = drawn in kept
     built = framed("Where a request's time goes (ms)")
     # a long title goes on in a second line, so that the figures have room
     built.add_column("", max_width=_WIDEST_TITLE, overflow="fold")
     for column in kept:
-        built.add_column(column.header, justify="right", no_wrap=True)
+        named = has_bars and column is not drawn
+        header = bars.header(column.header) if named else column.header
+        built.add_column(header, justify="left" if column is drawn else "right", no_wrap=True)
     for place, row in enumerate(run.summary):
         if place == 0 or run.summary[place - 1].scenario != row.scenario:
             if place:
@@ -220,6 +225,21 @@ def phases_table(run: Run, *, width: int) -> Table:
             built.add_row(Text(short_title(row.scenario), style="dim"))
         built.add_row(labels.cells[place], *(column.cells[place] for column in kept))
     return built
+
+
+def _bars(
+    rows: Sequence[StrategySummary], phases: Mapping[str, tuple[tuple[str, ...], int]]
+) -> list[Text]:
+    """A stacked bar for each row; in all of them, a column is as long a time."""
+    parts = [
+        [
+            (header, sum(row.phases.get(name) or 0.0 for name in names))
+            for header, (names, _) in phases.items()
+        ]
+        for row in rows
+    ]
+    longest = max((sum(value for _, value in one) for one in parts), default=0.0)
+    return [bars.bar(one, longest) for one in parts]
 
 
 def _phases_shown(rows: Sequence[StrategySummary]) -> dict[str, tuple[tuple[str, ...], int]]:

@@ -21,6 +21,7 @@ from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
 from keptalive.render.next_step import next_step
 from keptalive.render.report_sentences import NOTHING_ELSE, About
+from keptalive.render.terminal.lanes import Lanes
 from keptalive.render.terminal.layout import INDENT, Fitted, Hanging, Headline, indented
 
 MOST_FINE = 5  # routes that nothing is to be changed for, by name
@@ -53,6 +54,8 @@ def screen(
         why = sentences.RANGE if of_log else sentences.RANGE_OF_LOST
         parts += [Text(why, style="dim"), ""]
     parts += [*_findings(report.findings, several=not only)]
+    if not all(verdict.is_fine(host, report) for host in report.hosts):
+        parts.append(Lanes(report))
     parts += [*_end(report, about)]
     return Group(*parts)
 
