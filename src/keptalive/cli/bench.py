@@ -23,6 +23,7 @@ from keptalive.cli.bench_progress import shown_progress
 from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMPARABLE
 from keptalive.cli.output import Screen, print_json
 from keptalive.cli.pictures import Pictures, write
+from keptalive.cli.report_files import check_writable
 from keptalive.errors import KeptaliveError, TargetError
 from keptalive.quantities import many
 from keptalive.records.run import Run
@@ -99,11 +100,10 @@ def bench(
     signal N: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal
     is saved.
     """
-    programs_named = of_options(program) if program else None
-    values = (target, rounds, budget, programs_named)
-    options = zip(("target", "rounds", "budget_s", "program"), values, strict=True)
-    given = {key: value for key, value in options if value is not None}
-    chosen = with_values(read_plan(plan) if plan else Plan(), given, source=None)
+    named = {"target": target, "rounds": rounds, "budget_s": budget}
+    chosen = _chosen(plan, {**named, "program": of_options(program) if program else None})
+    if html is not None:
+        check_writable(html, "--html")
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Screen(stderr=as_json)
     # a signal ends the measuring, and nothing else until the result is saved
@@ -113,10 +113,8 @@ def bench(
         saved, problem = _saved(run, contents, folder)
     if as_json:
         print_json(contents)
-    elif run.summary or run.stopped_by is None:
-        narrator.print()
-        screen = programs if chosen.program else terminal
-        narrator.print(screen.report(run, width=narrator.width))
+    else:
+        _print_tables(run, narrator)
     if not run.valid:
         raise typer.Exit(INVALID)
     if problem is not None:
@@ -129,6 +127,19 @@ def bench(
     if run.complete:
         narrator.print(next_step(run, saved), style="dim", soft_wrap=True)
     _leave(run, gate)
+
+
+def _chosen(plan: Path | None, options: Mapping[str, object]) -> Plan:
+    """The plan of this file, or the default one, with the options that were given."""
+    given = {key: value for key, value in options.items() if value is not None}
+    return with_values(read_plan(plan) if plan else Plan(), given, source=None)
+
+
+def _print_tables(run: Run, narrator: Screen) -> None:
+    if run.summary or run.stopped_by is None:
+        narrator.print()
+        screen = programs if run.plan.get("program") else terminal
+        narrator.print(screen.report(run, width=narrator.width))
 
 
 def _measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> Run:

@@ -33,15 +33,17 @@ def check(options: Options) -> None:
     }
     for option, file in named.items():
         if file is not None:
-            _check_writable(file, option)
+            check_writable(file, option)
     if options.perfetto is not None:
         from keptalive.render.perfetto import check_installed
 
         check_installed()
     if options.save:
-        from keptalive.results.storing import RESULTS, check_writable
+        from keptalive.results import storing
 
-        check_writable(RESULTS, next_step="keptalive run --json FILE, where you may write")
+        storing.check_writable(
+            storing.RESULTS, next_step="keptalive run --json FILE, where you may write"
+        )
 
 
 def written(report: Report, options: Options) -> Iterator[str]:
@@ -83,7 +85,12 @@ def _picture(report: Report, wanted: Pictures) -> Iterator[str]:
         yield f"keptalive: {error}"
 
 
-def _check_writable(file: Path, option: str) -> None:
+def check_writable(file: Path, option: str) -> None:
+    """Find out whether this file can be written, and leave no new one behind.
+
+    Raises:
+        UsageError: it cannot; ``option`` is the one that named it.
+    """
     if str(file) == "-":
         raise UsageError(f"Standard output is the program's own. Next: {option} FILE.")
     try:

@@ -22,6 +22,16 @@ EXAMPLES = """Examples:
 # What follows the program's name is the program's
 PASSES_ON = {"allow_interspersed_args": False}
 
+ProgramArgument = Annotated[
+    list[str],
+    typer.Argument(help="A script, or any command that starts Python; its arguments."),
+]
+ModuleOption = Annotated[
+    bool, typer.Option("-m", help="The program is the name of a module, as in python -m.")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write the report to this file too.")
+]
 MaxOpenedOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,8 +67,12 @@ TunedOption = Annotated[
         help="Replace the plain adapters of requests by tuned ones; all else is unchanged.",
     ),
 ]
-
-
+SaveOption = Annotated[
+    bool, typer.Option("--save", help="Save the report as results/run-TIME.json, for compare.")
+]
+AnonymizeOption = Annotated[
+    bool, typer.Option("--anonymize", help="Rename hosts, files and paths in the report.")
+]
 HtmlOption = Annotated[
     Path | None,
     typer.Option(
@@ -78,28 +92,15 @@ PerfettoOption = Annotated[
 
 
 def run(
-    program: Annotated[
-        list[str],
-        typer.Argument(help="A script, or any command that starts Python; its arguments."),
-    ],
-    module: Annotated[
-        bool, typer.Option("-m", help="The program is the name of a module, as in python -m.")
-    ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the report to this file too.")
-    ] = None,
+    program: ProgramArgument,
+    module: ModuleOption = False,
+    json_file: JsonOption = None,
     timeline: TimelineOption = False,
     max_opened: MaxOpenedOption = None,
     ignore: IgnoreOption = None,
     forbid: ForbidOption = None,
-    save: Annotated[
-        bool,
-        typer.Option("--save", help="Save the report as results/run-TIME.json, for compare."),
-    ] = False,
-    anonymize: Annotated[
-        bool,
-        typer.Option("--anonymize", help="Rename hosts, files and paths in the report."),
-    ] = False,
+    save: SaveOption = False,
+    anonymize: AnonymizeOption = False,
     tuned: TunedOption = False,
     html: HtmlOption = None,
     har: HarOption = None,

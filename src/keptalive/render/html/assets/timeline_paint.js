@@ -150,6 +150,7 @@ Object.assign(TimelineView.prototype, {
 
   paintRequest(at, x, middle, thick, colours) {
     const { context, model } = this;
+    const { exchanges } = model;
     const xEnd = this.x(model.release[at]);
     const xHead = Number.isNaN(model.head[at]) ? xEnd : this.x(model.head[at]);
     const left = Math.max(x, this.gutter);
@@ -164,10 +165,12 @@ Object.assign(TimelineView.prototype, {
       context.strokeStyle = colours.text;
       context.strokeRect(left - 1, middle - thick / 2 - 1.5, Math.max(xEnd - left, 2) + 2, thick + 3);
     }
-    if (xEnd - left > 90 && this.laneHeight >= 16) {
-      const path = this.model.exchanges.paths[this.model.exchanges.path[model.request[at]]];
+    // The first request of a connection has the phases of opening it over its beginning
+    const from = Math.max(left, this.x(model.connected[exchanges.connection[model.request[at]]] || 0));
+    if (xEnd - from > 90 && this.laneHeight >= 16) {
+      const path = exchanges.paths[exchanges.path[model.request[at]]];
       context.fillStyle = colours.text;
-      context.fillText(fitted(context, path, xEnd - left - 8), left + 4, middle + 0.5);
+      context.fillText(fitted(context, path, xEnd - from - 8), from + 4, middle + 0.5);
     }
   },
 
