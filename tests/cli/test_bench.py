@@ -65,9 +65,13 @@ def small_plan(tmp_path: Path) -> Path:
 def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     small_plan: Path, tmp_path: Path
 ) -> None:
-    ended = keptalive("bench", small_plan, folder=tmp_path)
+    ended = keptalive("bench", small_plan, "--html", "bench.html", folder=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "The server drops idle connections" in ended.stdout
+    assert "Wrote bench.html\n" in ended.stdout
+    page = (tmp_path / "bench.html").read_text()
+    assert "<h1>No verdict" in page  # of so few rounds
+    assert page.count('<figure class="timeline"') == 6  # two scenarios, three strategies
     # 6 fresh connections and one of each Session a round; all anew where idle ones are dropped
     agree = "All counts agree (warm-up included): 28 by pool log = client sockets = server."
     assert agree in " ".join(ended.stdout.split())
@@ -79,6 +83,18 @@ def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(
     assert "Next, for a verdict: --rounds 6" in ended.stdout
     assert "…" not in ended.stdout
     assert len(list((tmp_path / "results").glob("*.json"))) == 1
+
+
+def test_a_page_that_cannot_be_written_is_found_out_before_anything_is_measured(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    ended = keptalive("bench", small_plan, "--html", "no/such/page.html", folder=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "keptalive: no/such/page.html cannot be written: No such file or directory. "
+        "Next: --html FILE.\n"
+    )
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_broken_limit_of_the_plan_is_reported_after_the_result_is_saved(

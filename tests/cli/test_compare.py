@@ -334,3 +334,9 @@ def test_fail_on_takes_words_with_commas_or_repeated(
 def test_fail_on_refuses_what_it_does_not_know(word: str) -> None:
     with pytest.raises(UsageError, match="--fail-on"):
         guard_of([word])
+
+
+def test_a_comparison_is_written_as_a_page_too(same: Path, tmp_path: Path) -> None:
+    ended = in_text(keptalive("compare", same, same, "--html", tmp_path / "page.html"))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "<h1>No regression" in (tmp_path / "page.html").read_text()
