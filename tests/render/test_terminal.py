@@ -17,8 +17,9 @@ from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.records.counts import HostCounts
 from keptalive.records.report import Finding
 from keptalive.records.run import About, Interval, Run, StrategySummary, Trial, Witnesses
+from keptalive.render.bench_figures import witnesses_line
+from keptalive.render.bench_verdict import next_step, verdict
 from keptalive.render.terminal import bench as terminal
-from keptalive.render.terminal.bench_verdict import next_step, verdict
 
 
 def row(strategy: str, speedup: Interval | None, opened: int) -> StrategySummary:
@@ -148,7 +149,7 @@ def test_the_witnesses_have_the_last_word() -> None:
 
 def test_a_server_that_is_not_ours_is_no_witness() -> None:
     alone = replace(TRIAL, witnesses=Witnesses(pool_log=20, sockets=20))
-    said = terminal.witnesses_line(replace(RUN, trials=(alone,)))
+    said = witnesses_line(replace(RUN, trials=(alone,)))
     assert said == (
         "All counts agree (warm-up included): 20 by pool log = client sockets; "
         "no server-side count for your own server."

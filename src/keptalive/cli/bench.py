@@ -29,9 +29,9 @@ from keptalive.quantities import many
 from keptalive.records.run import Run
 from keptalive.redaction import redact
 from keptalive.render import sentences
+from keptalive.render.bench_verdict import next_step
 from keptalive.render.terminal import bench as terminal
 from keptalive.render.terminal import programs
-from keptalive.render.terminal.bench_verdict import next_step
 
 _BUDGET_HELP = (
     "Seconds it may take. A warm-up, one counted round and one traced round are always made, "

@@ -6,7 +6,7 @@ from keptalive.compare.findings import Findings
 from keptalive.compare.sides import NEW
 from keptalive.compare.verdicts import BETTER, TIME, WORSE, Row
 from keptalive.records.run import Interval
-from keptalive.render.terminal.bench import NOTHING, milliseconds
+from keptalive.render.bench_figures import NOTHING, milliseconds
 
 
 def rows_to_show(findings: Findings, scenario: str) -> list[Row]:

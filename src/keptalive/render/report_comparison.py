@@ -14,9 +14,9 @@ from keptalive.compare.sides import GONE, NEW
 from keptalive.compare.verdicts import BETTER, NOT_SHOWN, TIME, WORSE
 from keptalive.quantities import host_name, listed, many
 from keptalive.records.report import UNAVOIDABLE
+from keptalive.render.bench_figures import NOTHING
 from keptalive.render.cells import number as mean
 from keptalive.render.comparison_sides import differing
-from keptalive.render.terminal.bench import NOTHING
 
 NAMED = 5  # routes with a sentence of their own for each kind of verdict
 

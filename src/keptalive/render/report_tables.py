@@ -15,12 +15,12 @@ from keptalive.compare.verdicts import NOT_SHOWN, SAME
 from keptalive.quantities import duration, host_name, listed, many, number
 from keptalive.records.report import UNAVOIDABLE
 from keptalive.render import report_comparison as sentences
+from keptalive.render.bench_figures import NOTHING
 from keptalive.render.cells import number as mean
 from keptalive.render.cells import percent
 from keptalive.render.comparison_sides import sides
 from keptalive.render.comparison_view import Table, View
 from keptalive.render.sentences import OF_DIFFERENCES
-from keptalive.render.terminal.bench import NOTHING
 
 SHOWN = 20  # routes with a table of their own
 

@@ -6,11 +6,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keptalive.bench.plan_checks import AS_IS
 from keptalive.bench.titles import full_title
-from keptalive.quantities import many
+from keptalive.quantities import duration, many, number
 from keptalive.records.report import Report
-from keptalive.records.run import Run, StrategySummary, Trace
+from keptalive.records.run import Interval, Run, StrategySummary, Trace
+from keptalive.render import bench_figures as figures
+from keptalive.render import bench_verdict, program_sentences
 from keptalive.render.html import charts, timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A strategy or a program in a scenario: what its row says, and its bar.
+
+    Attributes:
+        is_perfect: no connection more than necessary was opened.
+        seconds: what is compared: of a request, or of a run of a program.
+    """
+
+    label: str
+    opened: str
+    is_perfect: bool
+    enough: str
+    reused: str
+    cpu: str
+    time: str
+    speed: str
+    seconds: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +64,7 @@ class Scenario:
 
     title: str
     about: str
-    rows: Sequence[StrategySummary]
+    rows: Sequence[Row]
     longest: float
     warnings: Sequence[str]
     phases: Sequence[PhasesOfOne]
@@ -62,23 +85,82 @@ def _scenario(run: Run, name: str, number: int) -> Scenario:
     slowest = max((sum(one.values()) for one in phases.values()), default=0.0)
     used = [p for p in charts.BENCH_PHASES if any(one.get(p) for one in phases.values())]
     return Scenario(
-        title=full_title(name),
-        about=_about(rows[0]),
-        rows=rows,
+        title=_title(run, name),
+        about=_about(run, rows[0]),
+        rows=[_row(run, row) for row in rows],
         longest=longest,
         warnings=[f"{run.labels[row.strategy]}: {said}." for row in rows for said in row.warnings],
         phases=[
             PhasesOfOne(label=run.labels[strategy], parts=charts.stacked(one, slowest))
-            for strategy, one in phases.items()
+            for strategy, one in (phases.items() if used else ())
         ],
         legend={phase: charts.BENCH_PHASES[phase] for phase in used},
         traces=list(_traces(run, [one for one in run.traces if one.scenario == name], number)),
     )
 
 
-def _about(row: StrategySummary) -> str:
-    runs, requests = row.rounds, row.requests // max(row.rounds, 1)
-    return f"{many(runs, 'run')} of {many(requests, 'request')} each."
+def is_of_programs(run: Run) -> bool:
+    """Whether somebody's programs were measured, not strategies."""
+    return bool(run.plan.get("program"))
+
+
+def verdict(run: Run) -> list[str]:
+    """The sentences that the page begins with; none of a run in which nothing was measured."""
+    if not run.summary:
+        return []
+    if not is_of_programs(run):
+        return bench_verdict.verdict(run).splitlines()
+    few = bench_verdict.too_few_rounds(run)
+    names = dict.fromkeys(row.scenario for row in run.summary)
+    said = [
+        program_sentences.sentence(run, [row for row in run.summary if row.scenario == name])
+        for name in names
+    ]
+    return [*([few] if few else []), *said, *run.notes]
+
+
+def witnesses(run: Run) -> str:
+    """Whether all counts agree."""
+    if is_of_programs(run):
+        return program_sentences.witnesses_line(run)
+    return figures.witnesses_line(run)
+
+
+def _title(run: Run, scenario: str) -> str:
+    if is_of_programs(run) and scenario == AS_IS:
+        return "One run"
+    return full_title(scenario)
+
+
+def _about(run: Run, row: StrategySummary) -> str:
+    runs = many(row.rounds, "run")
+    if is_of_programs(run):
+        return f"{runs} of each program; counts are those of a run."
+    return f"{runs} of {many(row.requests // max(row.rounds, 1), 'request')} each."
+
+
+def _row(run: Run, row: StrategySummary) -> Row:
+    if is_of_programs(run):
+        trials = program_sentences.trials_of(run, row)
+        opened, enough = (program_sentences.spread(trials, n) for n in ("opened", "most_at_once"))
+        time = duration(row.seconds_per_request.median)
+        cpu = duration(row.cpu_seconds_per_request)
+    else:
+        opened = figures.NOTHING if row.counts.opened is None else number(row.counts.opened)
+        enough = number(row.perfect)
+        time = figures.milliseconds(row.seconds_per_request.median)
+        cpu = figures.milliseconds(row.cpu_seconds_per_request)
+    return Row(
+        label=run.labels[row.strategy],
+        opened=opened,
+        is_perfect=row.counts.opened is not None and row.counts.opened <= row.perfect,
+        enough=enough,
+        reused=figures.percent_reused(row.counts),
+        cpu=cpu,
+        time=time,
+        speed=figures.speed(run, row),
+        seconds=row.seconds_per_request,
+    )
 
 
 def _phases(row: StrategySummary) -> dict[str, float]:

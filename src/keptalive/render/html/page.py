@@ -29,10 +29,9 @@ from keptalive.records.run import Run
 from keptalive.redaction import shown
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
+from keptalive.render.bench_figures import milliseconds
 from keptalive.render.comparison_view import SIDES, View
 from keptalive.render.html import bench, charts, timeline
-from keptalive.render.terminal import bench as terminal
-from keptalive.render.terminal import bench_verdict
 from keptalive.version import VERSION
 
 SCRIPTS = (
@@ -65,14 +64,14 @@ def of_run(run: Run, *, made: str = "") -> str:
     """
     run = with_texts(run, lru_cache(maxsize=4096)(_text))
     sections = bench.scenarios(run)
-    said = bench_verdict.verdict(run).splitlines() if run.summary else []
     return _rendered(
         "bench.html",
         run=run,
         made=_text(made),
-        said=said,
+        said=bench.verdict(run),
+        witnesses=bench.witnesses(run),
+        unit="run" if bench.is_of_programs(run) else "request",
         scenarios=sections,
-        bench=terminal,
         data=bench.data(sections),
     )
 
@@ -128,6 +127,7 @@ def _environment() -> Environment:
         SHORTEST_S=SHORTEST_S,
         VERSION=VERSION,
         charts=charts,
+        milliseconds=milliseconds,
         cost_of=cost_of,
         meaning_of=meaning_of,
         sentences=sentences,

@@ -13,26 +13,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from keptalive.bench.gate import reuse_of
-from keptalive.bench.summary import reference_strategy, rounds_in_words, too_few
+from keptalive.bench.summary import reference_strategy, too_few
 from keptalive.bench.titles import full_title, short_title
 from keptalive.quantities import many
-from keptalive.records.counts import HostCounts
-from keptalive.records.run import Interval, Run, StrategySummary, Trace, Trial
+from keptalive.records.run import Run, StrategySummary, Trace
+from keptalive.render import bench_figures as figures
+from keptalive.render.bench_verdict import verdict
 from keptalive.render.terminal import bars
-from keptalive.render.terminal.bench_verdict import verdict
 from keptalive.render.terminal.columns import Column, fitting, framed
-
-NOTHING = "–"
-
-_ENDED = {
-    "narrow": "stopped: every interval is narrower than 5 % of its value",
-    "budget": "stopped: time limit reached",
-    "rounds": "stopped: all rounds done",
-    "interrupted": "interrupted: incomplete, and marked so",
-    "stopped": "stopped by the server: incomplete, and marked so",
-    "disagreement": "stopped: the counts disagree",
-}
 
 
 def report(run: Run, *, width: int) -> RenderableType:
@@ -48,7 +36,11 @@ def report(run: Run, *, width: int) -> RenderableType:
     if run.summary:
         parts += [phases_table(run, width=width), ""]
     style = "green" if run.valid else "bold red"
-    return Group(*parts, Text(witnesses_line(run), style=style), Text(ended_line(run), style="dim"))
+    return Group(
+        *parts,
+        Text(figures.witnesses_line(run), style=style),
+        Text(figures.ended_line(run), style="dim"),
+    )
 
 
 def headline(requests: str, facts: Sequence[str]) -> Text:
@@ -65,12 +57,16 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: in
     columns = [
         Column(header="", cells=[run.labels[row.strategy] for row in rows]),
         Column(header="opened", cells=[_opened(row) for row in rows]),
-        Column(header="reused", cells=[percent_reused(row.counts) for row in rows], importance=4),
+        Column(
+            header="reused",
+            cells=[figures.percent_reused(row.counts) for row in rows],
+            importance=4,
+        ),
         _times_column("a request", [row.seconds_per_request.median for row in rows], 5),
         _times_column("first", [row.first_request_s.median for row in rows], 2),
         _times_column("p95", [row.p95_s for row in rows], 1),
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
-        Column(header=f"speed vs\n{reference}", cells=[speed(run, row) for row in rows]),
+        Column(header=f"speed vs\n{reference}", cells=[figures.speed(run, row) for row in rows]),
     ]
     built = framed(_title(scenario, rows[0]))
     kept = fitting(columns, width)
@@ -83,7 +79,7 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: in
 
 
 def _times_column(header: str, seconds: Sequence[float], importance: int) -> Column:
-    cells = [milliseconds(value) for value in seconds]
+    cells = [figures.milliseconds(value) for value in seconds]
     return Column(header=header, cells=cells, importance=importance)
 
 
@@ -101,39 +97,8 @@ def _title(scenario: str, row: StrategySummary) -> str:
 def _opened(row: StrategySummary) -> Text:
     opened = row.counts.opened
     if opened is None:
-        return Text(NOTHING)
+        return Text(figures.NOTHING)
     return Text(f"{opened:,}", style="green" if opened <= row.perfect else "yellow")
-
-
-def percent_reused(counts: HostCounts) -> str:
-    """The share of the tries that went over a kept connection."""
-    reuse = reuse_of(counts)
-    return NOTHING if reuse is None or not counts.attempts else f"{100 * reuse:.0f} %"
-
-
-def milliseconds(seconds: float | None) -> str:
-    """A time in ms, with three digits at most."""
-    if seconds is None:
-        return NOTHING
-    ms = 1000 * seconds
-    return f"{ms:.0f} ms" if ms >= 100 else f"{ms:.1f} ms"
-
-
-def speed(run: Run, row: StrategySummary) -> str:
-    """How fast it is against the reference, with its interval."""
-    if row.speedup is None:
-        return "1" if row.strategy == reference_strategy(run.strategies) else NOTHING
-    return times(row.speedup)
-
-
-def times(interval: Interval) -> str:
-    """A ratio with its interval: "3.9× [3.8, 4.0]"; "~" before one that is not shown."""
-    digits = 2 if interval.median < 10 else 1
-    median = f"{interval.median:.{digits}f}×"
-    if interval.low is None or interval.high is None:
-        return f"~ {median}"
-    shown = "~ " if interval.low <= 1 <= interval.high else ""
-    return f"{shown}{median} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
 def _reasons(run: Run, scenario: str, width: int) -> list[RenderableType]:
@@ -256,36 +221,4 @@ def _phases_shown(rows: Sequence[StrategySummary]) -> dict[str, tuple[tuple[str,
 
 def _phase(seconds: Sequence[float | None]) -> str:
     known = [value for value in seconds if value is not None]
-    return f"{1000 * sum(known):.1f}" if known else NOTHING
-
-
-# -- The last lines ------------------------------------------------------------------------------
-
-
-def witnesses_line(run: Run) -> str:
-    """Whether all counts agree, with the sum over all trials, warm-up included."""
-    if not run.valid:
-        return "INVALID: " + " ".join(run.disagreements)
-    witnesses = [trial.witnesses for trial in run.trials]
-    counted_by = {
-        "pool log": any(one.pool_log is not None for one in witnesses),
-        "client sockets": any(one.sockets is not None for one in witnesses),
-        "server": any(one.server is not None for one in witnesses),
-    }
-    names = [name for name, counted in counted_by.items() if counted]
-    alone = "" if counted_by["server"] else "; no server-side count for your own server"
-    opened = sum(map(_made, run.trials))
-    return f"All counts agree (warm-up included): {opened} by {' = '.join(names)}{alone}."
-
-
-def _made(trial: Trial) -> int:
-    """The connections of a trial; for those without a response the log is no witness."""
-    one = trial.witnesses
-    return next((n for n in (one.sockets, one.server, one.pool_log) if n is not None), 0)
-
-
-def ended_line(run: Run) -> str:
-    """How many rounds there were, and why no more."""
-    rounds = max((row.rounds for row in run.summary), default=0)
-    why = _ENDED.get(run.ended, run.ended)
-    return f"{rounds_in_words(rounds)} and a warm-up in {run.seconds:.0f} s; {why}."
+    return f"{1000 * sum(known):.1f}" if known else figures.NOTHING

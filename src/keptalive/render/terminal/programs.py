@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -12,15 +11,17 @@ from rich.text import Text
 
 from keptalive.bench.plan import Plan
 from keptalive.bench.plan_checks import AS_IS, LOOKALIKE
-from keptalive.bench.programs.plan import TUNED
 from keptalive.bench.summary import reference_strategy
 from keptalive.bench.titles import scenario_title
 from keptalive.compare.forbidden import places_of
 from keptalive.quantities import duration, listed, many, number
 from keptalive.records.report import Cause
-from keptalive.records.run import Run, StrategySummary, Trial
+from keptalive.records.run import Run, StrategySummary
+from keptalive.render import bench_figures as figures
+from keptalive.render import program_sentences as sentences
+from keptalive.render.bench_verdict import too_few_rounds
+from keptalive.render.program_sentences import spread, trials_of
 from keptalive.render.terminal import bench
-from keptalive.render.terminal.bench_verdict import too_few_rounds
 from keptalive.render.terminal.columns import Column, fitting, framed
 
 
@@ -48,59 +49,33 @@ def report(run: Run, *, width: int) -> RenderableType:
         rows = [row for row in run.summary if row.scenario == scenario]
         if scenario != AS_IS:
             parts.append(Text(f"{scenario_title(scenario)}:", style="bold"))
-        parts.append(Text(textwrap.fill(_sentence(run, rows), width), style="bold"))
+        parts.append(Text(textwrap.fill(sentences.sentence(run, rows), width), style="bold"))
         parts += ["", _table(run, rows, width=width)]
         parts += _reasons(run, scenario, width)
         parts += [*bench.warnings(run, rows), ""]
     parts += [Text(textwrap.fill(note, width)) for note in run.notes]
     if run.trials or not run.valid:
-        parts.append(Text(_witnesses(run), style="green" if run.valid else "bold red"))
+        parts.append(
+            Text(sentences.witnesses_line(run), style="green" if run.valid else "bold red")
+        )
     if run.stopped_by is None:
-        parts.append(Text(bench.ended_line(run), style="dim"))
+        parts.append(Text(figures.ended_line(run), style="dim"))
     return Group(*parts)
 
 
-def _sentence(run: Run, rows: Sequence[StrategySummary]) -> str:
-    """What one run of each program took, and how much faster than the first that is."""
-    parts = []
-    for row in rows:
-        trials = _trials(run, row)
-        seconds = duration(statistics.median(trial.seconds for trial in trials))
-        label = run.labels[row.strategy]
-        speed = f" ({bench.times(row.speedup)})" if row.speedup else ""
-        label = f"with {label}" if label == TUNED else label
-        parts.append(f"{label}: {_opened(trials)}, {seconds}{speed}")
-    name = str(run.plan["program"][0]).partition(": ")[0]
-    alone = f"{name} " if len(run.plan["program"]) == 1 else ""
-    return f"{alone}{'; '.join(parts)}."
-
-
-def _trials(run: Run, row: StrategySummary) -> list[Trial]:
-    key = row.scenario, row.strategy
-    return [t for t in run.trials if (t.scenario, t.strategy) == key and not t.warm_up]
-
-
-def _opened(trials: Sequence[Trial]) -> str:
-    """How many connections a run opens: a number, or the least and the most."""
-    opened = [trial.counts.opened or 0 for trial in trials]
-    if min(opened) == max(opened):
-        return many(opened[0], "connection")
-    return f"{number(min(opened))} to {number(max(opened))} connections"
-
-
 def _table(run: Run, rows: Sequence[StrategySummary], *, width: int) -> Table:
-    each = [_trials(run, row) for row in rows]
+    each = [trials_of(run, row) for row in rows]
     reference = run.labels[reference_strategy(run.strategies)]
     columns = [
         Column(header="", cells=[run.labels[row.strategy] for row in rows]),
-        Column(header="requests", cells=[_spread(t, "requests") for t in each], importance=4),
-        Column(header="opened", cells=[_spread(t, "opened") for t in each]),
-        Column(header="enough", cells=[_spread(t, "most_at_once") for t in each], importance=2),
-        Column(header="reused", cells=[bench.percent_reused(row.counts) for row in rows],
+        Column(header="requests", cells=[spread(t, "requests") for t in each], importance=4),
+        Column(header="opened", cells=[spread(t, "opened") for t in each]),
+        Column(header="enough", cells=[spread(t, "most_at_once") for t in each], importance=2),
+        Column(header="reused", cells=[figures.percent_reused(row.counts) for row in rows],
                importance=1),
         _times_column("a run", [row.seconds_per_request.median for row in rows], 5),
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
-        Column(header=f"speed vs\n{reference}", cells=[bench.speed(run, row) for row in rows]),
+        Column(header=f"speed vs\n{reference}", cells=[figures.speed(run, row) for row in rows]),
     ]  # fmt: skip
     built = framed(f"{many(rows[0].rounds, 'run')} of each program; counts are those of a run")
     kept = fitting(columns, width)
@@ -131,28 +106,3 @@ _TIGHT = "\xa0"  # where a line is not broken
 
 def _times_column(header: str, seconds: Sequence[float], importance: int) -> Column:
     return Column(header=header, cells=[duration(one) for one in seconds], importance=importance)
-
-
-def _spread(trials: Sequence[Trial], count: str) -> str:
-    """A count of one run: a number, or the least and the most."""
-    values = [value for trial in trials if (value := getattr(trial.counts, count)) is not None]
-    if not values:
-        return bench.NOTHING
-    least, most = min(values), max(values)
-    return number(least) if least == most else f"{number(least)}-{number(most)}"
-
-
-def _witnesses(run: Run) -> str:
-    """Whether all counts agree, with the sum over all runs, warm-up included."""
-    if not run.valid:
-        return "INVALID: " + " ".join(run.disagreements)
-    witnesses = [trial.witnesses for trial in run.trials]
-    counted = {
-        "watch": True,
-        "pool log": any(one.pool_log is not None for one in witnesses),
-        "client sockets": any(one.sockets is not None for one in witnesses),
-        "server": any(one.server is not None for one in witnesses),
-    }
-    opened = sum(trial.counts.opened or 0 for trial in run.trials)
-    names = " = ".join(name for name, is_there in counted.items() if is_there)
-    return f"All counts agree (warm-up included): {opened} by {names}."
