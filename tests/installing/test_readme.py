@@ -22,6 +22,7 @@ COMMANDS = [re.sub(r"\s+# .*", "", line) for block in BLOCKS for line in block.s
 TYPED = {
     "keptalive run sync.py": ("", "3 requests, 1 connection"),
     "keptalive run -m pytest": ("", "1 passed"),
+    "keptalive run --html report.html sync.py": ("", "Wrote report.html"),
     "keptalive explain debug.log": ("", "3 requests, 3 connections"),
     "keptalive run --tuned sync.py": ("", "with tuned Sessions"),
     "keptalive bench --program 'python sync.py'": ("", "same output with tuned Sessions"),
