@@ -54,7 +54,10 @@ SECRET = Report(
         Finding(
             finding="tuned-run",
             host=None,
-            facts={"adapters": 1, "left_alone": {"corp.http.PinnedAdapter": ["a class of its own"]}},
+            facts={
+                "adapters": 1,
+                "left_alone": {"corp.http.PinnedAdapter": ["a class of its own"]},
+            },
             evidence="Left alone: corp.http.PinnedAdapter (a class of its own).",
         ),
     ),

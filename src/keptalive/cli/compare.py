@@ -193,6 +193,7 @@ def _of_results(
         warnings=warnings(*sides, absolute=absolute),
         labels={**before.run.labels, **after.run.labels},
         causes=causes_of_more(before.run, after.run),
+        of_programs=bool(after.run.plan.get("program")),
     )
 
 

@@ -51,6 +51,7 @@ class Findings:
         labels: the strategies' names for people.
         causes: by scenario and strategy: why more connections were opened than in the baseline;
             nothing where either side has no trace.
+        of_programs: programs were run, instead of strategies.
     """
 
     baseline: Source
@@ -61,6 +62,7 @@ class Findings:
     warnings: tuple[str, ...]
     labels: Mapping[str, str]
     causes: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    of_programs: bool = False
 
     @property
     def uncompared(self) -> bool:

@@ -65,9 +65,7 @@ def _cause(word: str, source: str) -> str:
         )
     if word not in CATALOGUE:
         near = get_close_matches(word[:_LONGEST], MAY_BE_FORBIDDEN)
-        next_step = (
-            f"is it {' or '.join(near)}?" if near else "use a name of docs/causes.md."
-        )
+        next_step = f"is it {' or '.join(near)}?" if near else "use a name of docs/causes.md."
         raise UsageError(f'{source}: there is no cause "{word:.{_LONGEST}}". Next: {next_step}')
     return word
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from keptalive.quantities import many
 from keptalive.run.collect import Ran
 from keptalive.run.folder import pid_of, runs, silent_in
 from keptalive.run.inject import _keptalive_names as names
@@ -58,15 +59,11 @@ def _warnings(left_alone: int, silent: int) -> Iterator[str]:
     if left_alone:
         handle, were = ("handles", "was") if left_alone == 1 else ("handle", "were")
         yield (
-            f"{_processes(left_alone)} {handle} {names.SIGNAL} otherwise, and {were} not "
+            f"{many(left_alone, 'process')} {handle} {names.SIGNAL} otherwise, and {were} not "
             f"asked: {_STALE}"
         )
     if silent:
-        yield f"{_processes(silent)} did not answer within a second: {_STALE}"
-
-
-def _processes(count: int) -> str:
-    return "1 process" if count == 1 else f"{count} processes"
+        yield f"{many(silent, 'process')} did not answer within a second: {_STALE}"
 
 
 def _ask(folder: Path, stem: str) -> bool:
