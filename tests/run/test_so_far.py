@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from keptalive.run.collect import Ran
 from keptalive.run.launch import run
-from keptalive.run.so_far import catches
+from keptalive.run.so_far import began_after, catches
 
 from .running import connects, quickly
 
@@ -184,3 +185,12 @@ def test_who_catches_a_signal_is_asked_of_the_system():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
         signal.signal(number, before)
     assert not catches(2**30, number)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_another_process_with_the_id_of_one_that_has_ended_is_not_asked():
+    now, an_hour = time.time_ns(), 3600 * 10**9
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert not began_after(child.pid, now)
+        assert began_after(child.pid, now - an_hour)
+    assert not began_after(2**30, now - an_hour)

@@ -17,11 +17,13 @@ from pathlib import Path
 
 from keptalive.quantities import many
 from keptalive.run.collect import Ran
-from keptalive.run.folder import pid_of, runs, silent_in
+from keptalive.run.folder import pid_of, runs, silent_in, started_ns_of
 from keptalive.run.inject import _keptalive_names as names
 from keptalive.run.process_reports import left_in
 
 _PATIENCE_S = 1.0  # for a process whose main thread is within code written in C
+_START_TIME = 19  # in /proc/PID/stat, behind the name: proc(5), (22) starttime
+_CLOCKS_DIFFER_S = 2.0  # the wall clock is set now and then
 _GOES_ON = "not yet"  # how a process ended that has answered: its record is whole until now
 _STALE = "what came after the last new connection is not counted"
 
@@ -76,7 +78,7 @@ def _ask(folder: Path, stem: str) -> bool:
         return True  # it has not answered yet
     with suppress(OSError):
         asked.touch(mode=0o600)  # first: without it the signal ends the process
-        if catches(pid, number):
+        if catches(pid, number) and not began_after(pid, started_ns_of(stem)):
             os.kill(pid, number)
             return True
         asked.unlink()
@@ -94,6 +96,24 @@ def catches(pid: int, number: int) -> bool:
             if name in ("SigBlk", "SigCgt"):
                 masks[name] = int(value, 16) >> (number - 1) & 1
     return masks == {"SigBlk": 0, "SigCgt": 1}
+
+
+def began_after(pid: int, started_ns: int) -> bool:
+    """Whether this process began later, so that it is another one with the id of one that ended.
+
+    Args:
+        pid: of a process that runs.
+        started_ns: when ours said that it had begun, by the wall clock.
+
+    Returns:
+        False where the system does not tell.
+    """
+    with suppress(OSError, ValueError, IndexError, AttributeError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        since_boot_s = int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")
+        booted_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return booted_s + since_boot_s > started_ns / 1e9 + _CLOCKS_DIFFER_S
+    return False
 
 
 def _await_answers(folder: Path, stems: set[str]) -> set[str]:
