@@ -47,6 +47,11 @@ def host_name(host: str) -> str:
     return host
 
 
+def route_name(host: str, via: str | None) -> str:
+    """A route: the host, and the proxy by which a tunnel leads there."""
+    return f"{host_name(host)} via {host_name(via)}" if via else host_name(host)
+
+
 def _two_units(count: int, large: str, small: str) -> str:
     whole, rest = divmod(count, 60)
     return f"{whole} {large} {rest} {small}" if rest else f"{whole} {large}"
