@@ -101,9 +101,9 @@ def read(path: Path) -> Saved | Report:
     Raises:
         UsageError: it cannot be read, is neither, or is damaged.
     """
-    largest = LARGEST_REPORT if _begins_a_report(path) else LARGEST
+    noun, largest = ("report", LARGEST_REPORT) if _begins_a_report(path) else ("result", LARGEST)
     with no_collecting():
-        plain = json_in(path, largest=largest)
+        plain = json_in(path, noun=noun, largest=largest)
         return report_in(path, plain) if is_report(plain) else result_in(path, plain)
 
 
