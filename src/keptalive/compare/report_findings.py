@@ -6,7 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keptalive.compare.findings import FINE, PROGRAM, REGRESSION, UNKNOWN, Difference, versions
+from keptalive.compare.findings import (
+    PROGRAM,
+    REGRESSION,
+    UNKNOWN,
+    Difference,
+    outcome_of,
+    versions,
+)
 from keptalive.compare.reports import LOG, Comparison, compare
 from keptalive.compare.verdicts import Guard
 from keptalive.quantities import many
@@ -60,9 +67,7 @@ class ReportFindings:
     @property
     def outcome(self) -> str:
         """`FINE`, `REGRESSION` where anything is worse, `UNKNOWN` else."""
-        if self.comparison.guard.reports_only or not self.faults:
-            return FINE
-        return UNKNOWN if self.faults == (UNKNOWN,) else REGRESSION
+        return outcome_of(self.faults, self.comparison.guard)
 
 
 def found(
