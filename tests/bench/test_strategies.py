@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "own_package").mkdir()
     (tmp_path / "own_package" / "good.py").write_text(GOOD)
     (tmp_path / "own_package" / "broken.py").write_text("1 / 0\n")
-    (tmp_path / "own_package" / "quits.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "own_package" / "quits.py").write_text("import sys; sys.exit(0)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield tmp_path
@@ -75,7 +75,7 @@ def test_a_strategy_is_found_in_the_current_folder(here: Path) -> None:
         ),
         (
             "own_package.quits:Canned",
-            "The strategy own_package.quits:Canned cannot be imported: ModuleNotFound",
+            "The strategy own_package.quits:Canned cannot be imported: SystemExit: 0.",
         ),
         (
             "own_package.good:NUMBER",

@@ -39,7 +39,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One response; its Content-Length is added, and Content-Type unless a header says it.
+    """One response; Content-Length and Content-Type are added, unless a header says them.
 
     Attributes:
         content_type: of the body.
@@ -160,9 +160,11 @@ class _Connection(BaseHTTPRequestHandler):
         self.send_response(sent.status, sent.reason)
         has_body = sent.status not in _WITHOUT_BODY
         if has_body:
-            self.send_header("Content-Length", str(len(sent.body)))
-            if "content-type" not in {name.lower() for name in sent.headers}:
-                self.send_header("Content-Type", sent.content_type)
+            named = {name.lower() for name in sent.headers}
+            ours = {"Content-Length": str(len(sent.body)), "Content-Type": sent.content_type}
+            for name, value in ours.items():
+                if name.lower() not in named:
+                    self.send_header(name, value)
         for name, value in sent.headers.items():
             self.send_header(name, value)  # http.server obeys a "Connection: close"
         self.end_headers()
