@@ -154,6 +154,12 @@ def test_clients_that_go_away_or_speak_no_http_are_no_failure(server, session, c
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_server_may_be_closed_twice_or_without_a_start():
+    KeepaliveServer().close()
+    with KeepaliveServer() as server:
+        server.close()
+
+
 def test_a_closed_server_has_ended_its_connections(session):
     with KeepaliveServer() as server:
         server.expect_request("/").respond_with_data("ok")

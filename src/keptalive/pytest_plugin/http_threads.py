@@ -80,9 +80,10 @@ class HttpThreads:
         self._server.drop_connections()
 
     def close(self) -> None:
-        """End it: after `start`, once."""
-        self._server.shutdown()
-        self._serving.join()
+        """End it, whether or not it was started."""
+        if self._serving.is_alive():  # else `shutdown` waits forever
+            self._server.shutdown()
+            self._serving.join()
         self._server.server_close()
         self._server.drop_connections()
         self._server.wait_for_threads()
@@ -128,7 +129,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._changed.wait_for(lambda: not self._open, _PATIENCE_S)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: the client has gone amid a request or a response, or sends no HTTP."""
+        """Say nothing: the client has gone too early, or sends no HTTP."""
 
 
 class _Connection(BaseHTTPRequestHandler):
