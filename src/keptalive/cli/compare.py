@@ -206,10 +206,15 @@ def _source(saved: results.Saved) -> Source:
 def _valid(saved: results.Saved) -> results.Saved:
     run: Run = saved.run
     if not run.valid:
-        raise UsageError(f"{saved.path} is no result: {run.disagreements[0]}")
+        raise UsageError(f"{saved.path} is no result: {run.disagreements[0]} {_AGAIN}")
     if not run.summary:
-        raise UsageError(f"{saved.path} has no counted round: it ended too soon ({run.ended}).")
+        raise UsageError(
+            f"{saved.path} has no counted round: it ended too soon ({run.ended}). {_AGAIN}"
+        )
     return saved
+
+
+_AGAIN = "Next: run keptalive bench again."
 
 
 # -- Exports -------------------------------------------------------------------------------------
@@ -227,4 +232,6 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}. Next: --export to another FILE."
+        ) from None
