@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from requests.auth import HTTPBasicAuth
 
 from keptalive.bench.access import Access, BearerAuth, auth_for
@@ -97,6 +98,15 @@ def test_what_cannot_be_used_is_refused_in_a_line_with_the_next_step(
     assert str(caught.value).startswith(said)
     assert "Next: " in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_a_session_of_ones_own_keeps_what_the_plan_does_not_set() -> None:
+    own = requests.Session()
+    own.auth, own.verify = ("me", "mine"), "corp.pem"
+    Access(headers=(("X-Id", "7"),)).applied_to(own)
+    assert (own.auth, own.verify, own.headers["X-Id"]) == (("me", "mine"), "corp.pem", "7")
+    Access(auth=BearerAuth("abc"), verify="ca.pem").applied_to(own)
+    assert (own.auth, own.verify) == (BearerAuth("abc"), "ca.pem")
 
 
 @pytest.mark.parametrize(
