@@ -49,6 +49,19 @@ def test_a_running_program_is_asked_and_what_it_does_later_is_in_the_last_report
     assert (connects(seen.ran), seen.ran.exit_code, seen.ran.warnings) == ([5], 0, ())
 
 
+def test_what_a_process_did_that_was_killed_before_it_answered_is_not_called_whole():
+    os.mkfifo("go_on")
+    killed = "os.path.exists = lambda _: os.kill(os.getpid(), signal.SIGKILL); "
+    reports: list[Ran] = []
+    command = [sys.executable, "-c", USES + killed + ASKS]
+    ran = run(command, watcher="counting.start", on_usr1=reports.append)
+    assert ran.exit_code == 137
+    assert [[record.is_whole for record in one.records] for one in reports] == [[False]]
+    assert reports[0].warnings == (
+        "1 process did not answer: what came after the last new connection is not counted",
+    )
+
+
 @pytest.mark.complete
 def test_a_forks_child_is_asked_too():
     code = (

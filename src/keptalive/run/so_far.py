@@ -38,10 +38,11 @@ def so_far(folder: Path, *, seconds: float, python: str = "") -> Ran:
     """
     running = [stem for stem in silent_in(folder) if runs(pid_of(stem))]
     asked = {stem for stem in running if _ask(folder, stem)}
-    silent = _await_answers(folder, asked)
+    unanswered = _await_answers(folder, asked)
     left = left_in(folder)
+    silent = unanswered.intersection(left.silent)  # but not those that have ended in order since
     reports = tuple(
-        replace(one, ended=_GOES_ON) if stem in asked - silent else one
+        replace(one, ended=_GOES_ON) if stem in asked - silent and one.ended is None else one
         for stem, one in left.latest.items()
         if one.report is not None
     )
@@ -65,7 +66,7 @@ def _warnings(left_alone: int, silent: int) -> Iterator[str]:
             f"asked: {_STALE}"
         )
     if silent:
-        yield f"{many(silent, 'process')} did not answer within a second: {_STALE}"
+        yield f"{many(silent, 'process')} did not answer: {_STALE}"
 
 
 def _ask(folder: Path, stem: str) -> bool:
@@ -120,8 +121,7 @@ def _await_answers(folder: Path, stems: set[str]) -> set[str]:
     """Those that have not answered after a while; the files of these stay, since they may yet."""
     give_up_s = time.monotonic() + _PATIENCE_S
     while waiting := {stem for stem in stems if (folder / (stem + names.ASKED)).exists()}:
-        waiting = {stem for stem in waiting if runs(pid_of(stem))}
-        if not waiting or time.monotonic() > give_up_s:
-            return waiting
+        if time.monotonic() > give_up_s or not any(runs(pid_of(stem)) for stem in waiting):
+            break
         time.sleep(0.01)
-    return set()
+    return waiting
