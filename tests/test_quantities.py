@@ -29,6 +29,7 @@ def test_a_duration_has_the_unit_that_suits_it(seconds, text):
 
 def test_a_number_and_its_noun_agree():
     counted = [many(1, "try"), many(2, "try"), many(0, "more host"), many(1_234_567, "line")]
+    assert [many(1, "process"), many(2, "process")] == ["1 process", "2 processes"]
     assert counted == ["1 try", "2 tries", "0 more hosts", "1\u202f234\u202f567 lines"]
     assert number(1234) == "1\u202f234"
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 _PORTS = {"http://": ":80", "https://": ":443"}
 SHORTEST_S = 0.001  # less cannot be noticed
+_ENDINGS = {"s": "es"}  # of plurals
 NAMED = 3  # names of a list; of the others only how many
 
 
 def many(count: int, noun: str) -> str:
-    """A number and its noun: "1 connection", "2 connections", "2 tries"."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else f"{noun}s"
+    """A number and its noun: "1 connection", "2 connections", "2 tries", "2 processes"."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}{_ENDINGS.get(noun[-1], 's')}"
     return f"{number(count)} {noun if count == 1 else plural}"
 
 
@@ -44,6 +45,11 @@ def host_name(host: str) -> str:
         if host.startswith(scheme):
             return host.removesuffix(port)
     return host
+
+
+def route_name(host: str, via: str | None) -> str:
+    """A route: the host, and the proxy by which a tunnel leads there."""
+    return f"{host_name(host)} via {host_name(via)}" if via else host_name(host)
 
 
 def _two_units(count: int, large: str, small: str) -> str:

@@ -51,6 +51,15 @@ SECRET = Report(
             evidence="corp._vendor.urllib3 was used: 1 connection to https://vault.corp.test:443.",
             cure='Its debug log (logger "corp._vendor.urllib3.connectionpool").',
         ),
+        Finding(
+            finding="tuned-run",
+            host=None,
+            facts={
+                "adapters": 1,
+                "left_alone": {"corp.http.PinnedAdapter": ["a class of its own"]},
+            },
+            evidence="Left alone: corp.http.PinnedAdapter (a class of its own).",
+        ),
     ),
     left_at=(WHERE,),
     unclosed_at={WHERE: 1},
@@ -59,6 +68,7 @@ SECRET = Report(
         "process 9 (/srv/corp/sync.py, Python 3.11.7) left without a report",
         "ImportError: no X in 'corp.auth' (/srv/corp/auth.py), host='crm'",
     ),
+    doubts=("corp.urllib3.connection is not counted: TypeError",),
 )
 
 
@@ -95,8 +105,10 @@ def test_causes_remain_readable_since_one_thing_has_one_name():
     assert report.lost[0].program == "file1.py"
     assert report.exchanges is not None
     assert report.exchanges.path == ("/path1", "/")
-    (finding,) = report.findings
-    assert finding.cure == 'Its debug log (logger "package1.connectionpool").'
+    vendored, tuned = report.findings
+    assert tuned.facts["left_alone"] == {"Class1": ["a class of its own"]}
+    assert tuned.evidence == "Left alone: Class1 (a class of its own)."
+    assert vendored.cure == 'Its debug log (logger "package1.connectionpool").'
     assert report.warnings[-1] == SAID
 
 

@@ -255,6 +255,10 @@ def test_reuse_is_a_share_or_in_percent(tmp_path, written, share):
             "gate: https://h.example has no scenario keep-alive, only as-is.",
         ),
         (
+            '[program]\ncommand = "a"\n[gate]\nscenario = "keep-alive"\nmax_opened = 1',
+            "gate: a server of your programs' has no scenario keep-alive, only as-is.",
+        ),
+        (
             '[gate]\nstrategy = "fresh"\nmin_speedup = 1',
             "gate: min_speedup is against fresh, so not for it.",
         ),

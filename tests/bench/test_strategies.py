@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from requests.auth import HTTPBasicAuth
 
 from keptalive.bench.access import Access, BearerAuth, auth_for
@@ -42,7 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "own_package").mkdir()
     (tmp_path / "own_package" / "good.py").write_text(GOOD)
     (tmp_path / "own_package" / "broken.py").write_text("1 / 0\n")
-    (tmp_path / "own_package" / "quits.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "own_package" / "quits.py").write_text("import sys; sys.exit(0)\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield tmp_path
@@ -75,7 +76,7 @@ def test_a_strategy_is_found_in_the_current_folder(here: Path) -> None:
         ),
         (
             "own_package.quits:Canned",
-            "The strategy own_package.quits:Canned cannot be imported: ModuleNotFound",
+            "The strategy own_package.quits:Canned cannot be imported: SystemExit: 0.",
         ),
         (
             "own_package.good:NUMBER",
@@ -97,6 +98,15 @@ def test_what_cannot_be_used_is_refused_in_a_line_with_the_next_step(
     assert str(caught.value).startswith(said)
     assert "Next: " in str(caught.value)
     assert len(str(caught.value).splitlines()) <= 2
+
+
+def test_a_session_of_ones_own_keeps_what_the_plan_does_not_set() -> None:
+    own = requests.Session()
+    own.auth, own.verify = ("me", "mine"), "corp.pem"
+    Access(headers=(("X-Id", "7"),)).applied_to(own)
+    assert (own.auth, own.verify, own.headers["X-Id"]) == (("me", "mine"), "corp.pem", "7")
+    Access(auth=BearerAuth("abc"), verify="ca.pem").applied_to(own)
+    assert (own.auth, own.verify) == (BearerAuth("abc"), "ca.pem")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from keptalive.causes.log_sets import SETS
 from keptalive.errors import UsageError
 from keptalive.logs.explain import explained
 
+NAME_ONE = "Next: name a file that can be read."
 LOG = """\
 2026-11-22 15:04:05,000 DEBUG MainThread urllib3.connectionpool: Starting new HTTPS connection (1): api.example.com:443
 2026-11-22 15:04:05,100 DEBUG MainThread urllib3.connectionpool: https://api.example.com:443 "GET /user HTTP/1.1" 200 None
@@ -158,7 +159,7 @@ def test_standard_input_without_anything_is_called_so():
 def test_what_cannot_be_read_is_one_line(tmp_path, place, why, options):
     answer = explain(tmp_path / place, *options)
     assert (answer.returncode, answer.stdout) == (2, b"")
-    said = f"keptalive: The log cannot be read: {tmp_path / place}: {why}.\n"
+    said = f"keptalive: The log cannot be read: {tmp_path / place}: {why}. {NAME_ONE}\n"
     assert answer.stderr.decode() == said
 
 
@@ -167,7 +168,7 @@ def test_what_may_not_be_read_is_one_line(log):
     log.chmod(0)
     answer = explain(log)
     assert answer.returncode == 2
-    assert answer.stderr.decode().endswith("Permission denied.\n")
+    assert answer.stderr.decode().endswith(f"Permission denied. {NAME_ONE}\n")
 
 
 def test_a_gzip_file_that_breaks_off_is_explained_as_far_as_it_goes(tmp_path):

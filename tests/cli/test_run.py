@@ -323,6 +323,30 @@ def test_sigusr1_prints_the_report_so_far_and_the_program_goes_on(tmp_path, look
     assert "Next: in CI, keptalive run --max-opened 1 waits.py" in at_the_end
 
 
+LEAVES_A_CHILD = """
+import os, select, signal
+ours, (ended, end) = os.getppid(), os.pipe()
+import requests
+if os.fork() == 0:
+    os.close(end)
+    os.read(ended, 1)  # until the program itself has ended
+    for _ in range(8):
+        os.kill(ours, signal.SIGUSR1)
+        select.select([], [], [], 0.05)
+"""
+
+
+def test_sigusr1_when_the_program_has_ended_does_not_cost_the_report(tmp_path):
+    (tmp_path / "leaves.py").write_text(LEAVES_A_CHILD)
+    ran = subprocess.run(
+        [sys.executable, "-m", "keptalive", "run", "--json", "r.json", "leaves.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, (tmp_path / "r.json").exists()) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

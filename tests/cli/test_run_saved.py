@@ -10,7 +10,7 @@ import pytest
 from tests.commands import in_text, keptalive
 
 from keptalive import results
-from keptalive.results import reports
+from keptalive.results import either
 
 SYNC = """
 import os, sys
@@ -39,7 +39,7 @@ def test_a_report_is_saved_where_compare_looks_for_it_and_the_screen_says_where(
     saved = results.find(results.RESULTS, reports=True)
     assert done.returncode == 0
     assert done.stderr.rstrip().endswith(f"Saved {saved}")
-    report = reports.read(saved)
+    report = either.read(saved)
     assert (report.command, sum(host.opened or 0 for host in report.hosts)) == (
         ("acme_sync.py",),
         3,

@@ -72,6 +72,7 @@ def test_a_file_that_does_not_speak_of_keptalive_is_not_read(tmp_path, text):
         ("[tool.keptalive]\nignore = 'a'\n", "pyproject.toml: ignore must be a list of words"),
         ("[tool.keptalive]\nsave = 1\n", "pyproject.toml: save must be true or false."),
         ("[tool.keptalive]\nforbid = [1]\n", "pyproject.toml: forbid must be a list of words"),
+        (TABLE + "#" * 5_000_000, "pyproject.toml cannot be read: it has more than 4 MiB. Next: "),
     ],
 )
 def test_what_is_not_known_is_named_in_one_line(tmp_path, text, said):

@@ -27,8 +27,10 @@ def test_causes_are_named_one_by_one_or_with_commas():
     ("word", "said"),
     [
         ("concurrency", '"concurrency" is necessary, so it cannot be forbidden'),
-        ("new-sesion", 'there is no cause "new-sesion". Next: is it new-session'),
-        ("new-session,", 'there is no cause "". Next: use one of new-session, new-adapter,'),
+        ("new-sesion", 'there is no cause "new-sesion". Next: is it new-session?'),
+        ("session", 'there is no cause "session". Next: is it new-session or session-closed?'),
+        ("new-session,", 'there is no cause "". Next: use a name of docs/causes.md.'),
+        ("x" * 99, f'there is no cause "{"x" * 40}". Next: use a name of docs/causes.md.'),
     ],
 )
 def test_a_word_that_cannot_be_forbidden_is_refused_with_the_next_step(word, said):

@@ -22,7 +22,7 @@ from keptalive.compare.verdicts import (
     WORSE,
     Guard,
 )
-from keptalive.records.report import Cause, HostReport, Range, Report
+from keptalive.records.report import Cause, HostReport, LostProcess, Range, Report
 
 API = "https://api.test:443"
 
@@ -240,6 +240,20 @@ def test_the_reports_own_warnings_are_named_with_their_side():
     )
     many = replace(GOOD, warnings=tuple(map(str, range(9))))
     assert compared(GOOD, many).warnings[-1] == "And 5 more warnings: the reports have them."
+
+
+def test_of_lost_processes_it_is_said_once_how_many():
+    before, after = (
+        replace(
+            GOOD,
+            lost=(LostProcess(process=pid, program="sync.py", seen=True),),
+            warnings=(f"process {pid} (sync.py, Python 3.11.7) left without a report (killed)",),
+        )
+        for pid in (11, 12)
+    )
+    assert compared(before, after).warnings == (
+        "both sides: 1 process left without a report: its last requests may be missing.",
+    )
 
 
 def test_anonymised_hosts_are_compared_by_their_numbers_and_that_is_said():

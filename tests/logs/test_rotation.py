@@ -167,11 +167,17 @@ def test_a_damaged_one_of_several_is_named(tmp_path):
     )
 
 
+UNREADABLE = "The log cannot be read: nix.log"
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [
         ("-", "Standard input cannot be put in order with other logs. Next: name files only."),
-        ("nix.log", "The log cannot be read: nix.log: No such file or directory."),
+        (
+            "nix.log",
+            f"{UNREADABLE}: No such file or directory. Next: name a file that can be read.",
+        ),
         ("binary", "binary is no log but a binary file.\nNext: name debug logs, text or gzip."),
     ],
 )

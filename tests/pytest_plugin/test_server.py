@@ -71,6 +71,16 @@ def test_a_handler_returns_a_body_or_a_response(server, session, returned, kind,
     assert response.status_code == getattr(returned, "status", 200)
 
 
+def test_a_header_of_the_test_replaces_the_one_that_would_be_added(server, session):
+    problem = {"content-type": "application/problem+json", "x-id": "7"}
+    server.expect_request("/").respond_with_json({}, 404, problem)
+    sent = Response(b"two", headers={"content-length": "3"})
+    server.expect_request("/own").respond_with_handler(lambda request: sent)
+    headers = session.get(server.url).headers
+    assert (headers["Content-Type"], headers["X-Id"]) == ("application/problem+json", "7")
+    assert session.get(server.url_for("/own")).headers["Content-Length"] == "3"
+
+
 def test_what_was_expected_last_answers_if_path_and_method_match(server, session):
     server.expect_request(re.compile("/prices/[a-z]+")).respond_with_data("any")
     server.expect_request("/prices/tea").respond_with_data("tea")
@@ -142,6 +152,12 @@ def test_clients_that_go_away_or_speak_no_http_are_no_failure(server, session, c
                     pass
     assert session.get(server.url).text == "ok"
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_may_be_closed_twice_or_without_a_start():
+    KeepaliveServer().close()
+    with KeepaliveServer() as server:
+        server.close()
 
 
 def test_a_closed_server_has_ended_its_connections(session):

@@ -68,6 +68,19 @@ LONG = [
 ]
 
 
+def test_a_comparison_of_programs_names_no_server_and_the_reference_as_people_know_it() -> None:
+    as_it_is = [replace(trial, scenario="as-is") for trial in usual()]
+    found = replace(findings(run(as_it_is), run(as_it_is)), of_programs=True)
+    found = replace(
+        found,
+        comparison=replace(found.comparison, reference="sync.py"),
+        labels={**found.labels, "sync.py": "as it is"},
+    )
+    lines = [line.strip() for line in shown(found).splitlines()]
+    assert "Your programs" in lines
+    assert [line for line in lines if "time vs as it is" in line]
+
+
 def test_the_verdict_stands_in_a_sentence_before_the_numbers() -> None:
     lines = shown(WORSE).splitlines()
     assert [line.rstrip() for line in lines[:4]] == [

@@ -213,7 +213,14 @@ def test_of_a_process_that_was_killed_it_is_said_what_is_missing():
 
 def test_another_name_in_the_baseline_is_said():
     moved = program(FIRST_USE, name="https://staging.test:443")
-    assert "In the baseline: https://api.test" in shown(compared(GOOD, moved))
+    assert "In the baseline: https://api.test.\n" in shown(compared(GOOD, moved))
+
+
+def test_a_proxy_that_came_is_said():
+    proxied = replace(GOOD, hosts=(replace(GOOD.hosts[0], via="http://proxy.test:3128"),))
+    was, now = "In the baseline: https://api.test", "http://proxy.test:3128"
+    assert f"{was}, without that proxy." in shown(compared(GOOD, proxied))
+    assert f"{was} via {now}." in shown(compared(proxied, GOOD))
 
 
 def test_of_several_reports_that_differ_it_is_said_what_the_change_is():

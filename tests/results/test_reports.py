@@ -19,14 +19,15 @@ from keptalive import redaction
 from keptalive.errors import UsageError
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.records.report import SCHEMA, Report
-from keptalive.results import reports
+from keptalive.results import either, reports
 
 NEXT = "Next: name a report that keptalive run --json FILE made."
+EITHER = "Next: name a result of keptalive bench, or a report of keptalive run --json."
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(UsageError) as caught:
-        reports.read(path)
+        either.read(path)
     said = str(caught.value)
     assert "\n" not in said
     return said.replace(str(path), "FILE")
@@ -61,7 +62,7 @@ def damaged(change: Callable[[dict], Any]) -> dict:
 def test_a_report_comes_back_as_it_was(tmp_path, report):
     path = tmp_path / "report.json"
     path.write_text(reports.to_json(report))
-    assert reports.read(path) == report
+    assert either.read(path) == report
 
 
 def test_a_report_may_come_through_a_pipe():
@@ -69,7 +70,7 @@ def test_a_report_may_come_through_a_pipe():
     os.write(writing, reports.to_json(whole()).encode())
     os.close(writing)
     try:
-        assert reports.read(Path(f"/dev/fd/{reading}")) == whole()
+        assert either.read(Path(f"/dev/fd/{reading}")) == whole()
     finally:
         os.close(reading)
 
@@ -83,7 +84,7 @@ def test_the_json_is_valid_by_the_published_schema_and_has_every_key():
 def test_keys_of_a_later_keptalive_with_the_same_schema_are_passed_over(tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(damaged(lambda report: report.update(more=1))))
-    assert reports.read(path) == whole()
+    assert either.read(path) == whole()
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -140,25 +141,25 @@ def test_validation_notices_a_report_that_is_not_one(change):
 @pytest.mark.parametrize(
     ("contents", "said"),
     [
-        ("", f"FILE is not a report: it is empty. {NEXT}"),
-        (" \n", f"FILE is not a report: it is empty. {NEXT}"),
-        (b"\x89PNG\xff\x00", "The report FILE cannot be read: it is not text."),
-        ("hello", f"FILE is not a report: it is not JSON (line 1: Expecting value). {NEXT}"),
-        ("[1, 2]", f"FILE is other JSON, not a report. {NEXT}"),
-        ("7", f"FILE is other JSON, not a report. {NEXT}"),
-        ('{"schema": 1}', f"FILE is other JSON, not a report. {NEXT}"),
-        ('{"keptalive": {}}', f"FILE is a result of keptalive bench, not a report. {NEXT}"),
-        ('{"schema": 1,\n"source": "ru', f"The report FILE is cut off in line 2. {NEXT}"),
-        ('{"source": "a long text', f"The report FILE is cut off in line 1. {NEXT}"),
-        ('{"schema": 1, "seconds": tru', f"The report FILE is cut off in line 1. {NEXT}"),
-        ("[" * 100_000, f"The report FILE is damaged: it is nested too deeply. {NEXT}"),
+        ("", f"FILE is not a result: it is empty. {EITHER}"),
+        (" \n", f"FILE is not a result: it is empty. {EITHER}"),
+        (b"\x89PNG\xff\x00", "The result FILE cannot be read: it is not text."),
+        ("hello", f"FILE is not a result: it is not JSON (line 1: Expecting value). {EITHER}"),
+        ("[1, 2]", f"FILE is other JSON, not a result of keptalive. {EITHER}"),
+        ("7", f"FILE is other JSON, not a result of keptalive. {EITHER}"),
+        ('{"schema": 1}', f"FILE is other JSON, not a result of keptalive. {EITHER}"),
+        ('{"keptalive": {}}', f"FILE is other JSON, not a result of keptalive. {EITHER}"),
+        ('{"schema": 1,\n"source": "ru', f"The report FILE is cut off in line 2. {EITHER}"),
+        ('{"source": "a long text', f"The result FILE is cut off in line 1. {EITHER}"),
+        ('{"schema": 1, "seconds": tru', f"The report FILE is cut off in line 1. {EITHER}"),
+        ("[" * 100_000, f"The result FILE is damaged: it is nested too deeply. {EITHER}"),
         (
             '{"schema": 1, "schema": 1}',
-            f"The report FILE is damaged: it has 'schema' twice in one object. {NEXT}",
+            f"The report FILE is damaged: it has 'schema' twice in one object. {EITHER}",
         ),
         (
             '{"schema": 1, "source": "run", "seconds": NaN}',
-            f"The report FILE is damaged: it has NaN, which is no number of JSON's. {NEXT}",
+            f"The report FILE is damaged: it has NaN, which is no number of JSON's. {EITHER}",
         ),
     ],
 )
@@ -167,13 +168,13 @@ def test_a_file_that_is_no_report_is_refused_in_a_line(refused, contents, said):
 
 
 def test_a_file_that_is_not_there_or_has_no_end_is_refused_in_a_line(tmp_path):
-    assert refusal(tmp_path / "none") == f"There is no report FILE. {NEXT}"
-    assert refusal(Path(os.devnull)) == f"The report FILE is a device, not a file. {NEXT}"
-    assert refusal(tmp_path) == "The report FILE cannot be read: Is a directory."
+    assert refusal(tmp_path / "none") == f"There is no result FILE. {EITHER}"
+    assert refusal(Path(os.devnull)) == f"The result FILE is a device, not a file. {EITHER}"
+    assert refusal(tmp_path) == "The result FILE cannot be read: Is a directory."
 
 
 def test_a_file_is_read_up_to_a_limit(refused, monkeypatch):
-    monkeypatch.setattr(reports, "LARGEST", 100)
+    monkeypatch.setattr(either, "LARGEST_REPORT", 100)
     assert refused(reports.to_json(whole())).startswith("The report FILE has ")
 
 
@@ -250,7 +251,7 @@ def test_a_value_that_no_report_has_is_damage_and_the_line_says_where(refused, c
 def test_numbers_of_facts_may_be_anything(tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(damaged(_set(*CAUSE, "facts", to={"change": -1}))))
-    assert reports.read(path).hosts[0].causes[0].facts == {"change": -1}
+    assert either.read(path).hosts[0].causes[0].facts == {"change": -1}
 
 
 # -- Strangers' texts ----------------------------------------------------------------------------
@@ -283,7 +284,7 @@ def with_hostile_texts(report: Report) -> Report:
 def test_no_text_of_a_file_is_obeyed_by_a_terminal_or_a_ci(tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps(as_plain(with_hostile_texts(whole()))))
-    texts = texts_in(as_plain(reports.read(path)))
+    texts = texts_in(as_plain(either.read(path)))
     assert len(texts) > 50
     assert [text for text in texts if "\n" in text or SECRET in text] == []
     assert faults_in("\n".join(texts).encode()) == []

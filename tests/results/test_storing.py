@@ -11,7 +11,7 @@ from tests.reports import whole
 
 from keptalive import results
 from keptalive.errors import UsageError
-from keptalive.results import reports
+from keptalive.results import either
 
 MADE = "Next: keptalive bench makes one, or keptalive run --json FILE."
 
@@ -109,7 +109,7 @@ def test_a_saved_report_is_the_newest_report_of_its_folder_and_not_its_newest_re
     assert results.find(folder, reports=True) == second != first
     assert results.find(folder, reports=False) == result
     assert results.find(folder) == second
-    assert reports.read(second) == whole()
+    assert either.read(second) == whole()
 
 
 def test_git_ignores_reports_and_nothing_else_beside_them(folder: Path) -> None:

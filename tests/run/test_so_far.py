@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from keptalive.run.collect import Ran
 from keptalive.run.launch import run
-from keptalive.run.so_far import catches
+from keptalive.run.so_far import began_after, catches
 
 from .running import connects, quickly
 
@@ -46,6 +47,19 @@ def test_a_running_program_is_asked_and_what_it_does_later_is_in_the_last_report
     assert (connects(seen.first), seen.first.warnings) == ([2], ())
     assert [record.is_whole for record in seen.first.records] == [True]
     assert (connects(seen.ran), seen.ran.exit_code, seen.ran.warnings) == ([5], 0, ())
+
+
+def test_what_a_process_did_that_was_killed_before_it_answered_is_not_called_whole():
+    os.mkfifo("go_on")
+    killed = "os.path.exists = lambda _: os.kill(os.getpid(), signal.SIGKILL); "
+    reports: list[Ran] = []
+    command = [sys.executable, "-c", USES + killed + ASKS]
+    ran = run(command, watcher="counting.start", on_usr1=reports.append)
+    assert ran.exit_code == 137
+    assert [[record.is_whole for record in one.records] for one in reports] == [[False]]
+    assert reports[0].warnings == (
+        "1 process did not answer: what came after the last new connection is not counted",
+    )
 
 
 @pytest.mark.complete
@@ -184,3 +198,12 @@ def test_who_catches_a_signal_is_asked_of_the_system():
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
         signal.signal(number, before)
     assert not catches(2**30, number)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_another_process_with_the_id_of_one_that_has_ended_is_not_asked():
+    now, an_hour = time.time_ns(), 3600 * 10**9
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
+        assert not began_after(child.pid, now)
+        assert began_after(child.pid, now - an_hour)
+    assert not began_after(2**30, now - an_hour)

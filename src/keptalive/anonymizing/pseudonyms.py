@@ -115,6 +115,10 @@ class Pseudonyms:
         """Of a dotted name of modules."""
         return name if _is_public(name) else self._name("package", name, lambda n: f"package{n}")
 
+    def class_(self, name: str) -> str:
+        """Of a class, with its module."""
+        return name if _is_public(name) else self._name("class", name, lambda n: f"Class{n}")
+
     def met_hosts(self) -> dict[str, str]:
         """The hosts so far that can be told from other words: their names have a dot."""
         given = self._given.items()

@@ -20,7 +20,7 @@ _KEPT = frozenset(
     | {"error", "beneath", "errors", "phases", "method"}
 )
 _APART = frozenset(
-    {"command", "environment", "warnings"}
+    {"command", "environment", "warnings", "doubts"}
 )  # which `Anonymizer` changes in ways of their own
 _BEHIND = (" (Session)", " (library)")  # what a place may end with: see `connection.where_of`
 _PACKAGES = ("package", "libraries", "clients")  # facts that are names of packages
@@ -41,6 +41,7 @@ class Anonymizer:
         for name in _packages(report):
             for of_it in ("", ".connectionpool"):  # a package, and the logger of its urllib3
                 known[name + of_it] = names.package(name) + of_it
+        known |= {name: names.class_(name) for name in _classes(report)}
         names.replace_everywhere(known.items())
         self._hidden = cache(names.hide)
         self._changed(report)  # then all hosts that have a scheme somewhere are known
@@ -48,14 +49,18 @@ class Anonymizer:
         self._hidden = cache(names.hide)
         changed = self._changed(report)
         command = tuple(map(names.program, report.command))
-        warnings = (*(names.hide(one, warning=True) for one in report.warnings), SAID)
+        warnings = (*map(self.text, report.warnings), SAID)
         # versions look like addresses; a path among them is the interpreter's
         environment = {
             name: names.program(found) if isinstance(found, str) and "/" in found else found
             for name, found in report.environment.items()
         }
         self.report: Report = replace(
-            changed, command=command, environment=environment, warnings=warnings
+            changed,
+            command=command,
+            environment=environment,
+            warnings=warnings,
+            doubts=tuple(map(self.text, report.doubts)),
         )
 
     def text(self, text: str) -> str:
@@ -128,6 +133,12 @@ def _packages(report: Report) -> Iterator[str]:
         for name in _PACKAGES:
             found = facts.get(name, ())
             yield from (found,) if isinstance(found, str) else found
+
+
+def _classes(report: Report) -> Iterator[str]:
+    """The classes of adapters that `run --tuned` left alone."""
+    for facts in _facts(report):
+        yield from facts.get("left_alone", ())
 
 
 def _facts(report: Report) -> Iterable[Mapping[str, Any]]:

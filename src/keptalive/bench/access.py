@@ -67,10 +67,15 @@ class Access:
         return str(self.auth(request).headers["Authorization"])
 
     def applied_to(self, session: requests.Session) -> requests.Session:
-        """The session, with authentication, headers and trust set once."""
-        session.auth = self.auth
+        """The session, with authentication, headers and trust set once.
+
+        What is not set here stays as a session of one's own has it.
+        """
+        if self.auth is not None:
+            session.auth = self.auth
         session.headers.update(self.headers)
-        session.verify = self.verify
+        if self.verify is not True:
+            session.verify = self.verify
         if self.on_response is not None:
             session.hooks["response"].append(self.on_response)
         return session

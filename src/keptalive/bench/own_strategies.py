@@ -55,7 +55,7 @@ def _imported(name: str) -> type[Strategy]:
         sys.path.insert(0, here)  # as pytest and `python -m` do
     try:
         found = getattr(importlib.import_module(module_name), attribute, None)
-    except Exception as error:  # whatever somebody's module raises
+    except (Exception, SystemExit) as error:  # whatever somebody's module raises
         why = f"{type(error).__name__}: {shown(str(error))[:200]}"
         raise UsageError(f"The strategy {name} cannot be imported: {why}. {_NEXT}") from error
     if found is None:

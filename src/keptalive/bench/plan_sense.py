@@ -71,5 +71,6 @@ def idle_limit(limit: Limit, plan: Planned) -> str | None:
     if plan.target == LOOKALIKE and limit.scenario not in (None, *plan.scenarios):
         return f"the plan has no scenario {limit.scenario}"
     if plan.target != LOOKALIKE and limit.scenario not in (None, AS_IS):
-        return f"{plan.target} has no scenario {limit.scenario}, only {AS_IS}"
+        server = "a server of your programs'" if plan.program else plan.target
+        return f"{server} has no scenario {limit.scenario}, only {AS_IS}"
     return None

@@ -19,7 +19,14 @@ def short_title(scenario: str) -> str:
     return full_title(scenario).partition(" (")[0]
 
 
-def scenario_title(scenario: str) -> str:
-    """The short title, and the scenario where it has a number of its own."""
+def scenario_title(scenario: str, *, of_programs: bool = False) -> str:
+    """The short title, and the scenario where it has a number of its own.
+
+    Args:
+        scenario: of a result.
+        of_programs: programs were run, and their servers are not known without a scenario.
+    """
+    if of_programs and scenario == AS_IS:
+        return "Your programs"
     title = short_title(scenario)
     return f"{title} ({scenario})" if "=" in scenario else title

@@ -203,6 +203,7 @@ def _of_results(
         warnings=warnings(*sides, absolute=absolute),
         labels={**before.run.labels, **after.run.labels},
         causes=causes_of_more(before.run, after.run),
+        of_programs=bool(after.run.plan.get("program")),
     )
 
 
@@ -215,10 +216,15 @@ def _source(saved: results.Saved) -> Source:
 def _valid(saved: results.Saved) -> results.Saved:
     run: Run = saved.run
     if not run.valid:
-        raise UsageError(f"{saved.path} is no result: {run.disagreements[0]}")
+        raise UsageError(f"{saved.path} is no result: {run.disagreements[0]} {_AGAIN}")
     if not run.summary:
-        raise UsageError(f"{saved.path} has no counted round: it ended too soon ({run.ended}).")
+        raise UsageError(
+            f"{saved.path} has no counted round: it ended too soon ({run.ended}). {_AGAIN}"
+        )
     return saved
+
+
+_AGAIN = "Next: run keptalive bench again."
 
 
 # -- Exports -------------------------------------------------------------------------------------
@@ -236,4 +242,6 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}.") from None
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}. Next: --export to another FILE."
+        ) from None

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,11 +136,26 @@ def _run(options: Options) -> int:
     collects = gc.isenabled()
     gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
     try:
-        with interruption.held():  # signals are for the program; the report comes in any case
+        # signals are for the program; the report comes in any case
+        with interruption.held(), _usr1_ends_nothing():
             return _watched(options, limits)
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def _usr1_ends_nothing() -> Iterator[None]:
+    """SIGUSR1 before the program starts, or when it has ended: the report comes at once."""
+    before = signal.getsignal(signal.SIGUSR1)
+    if before != signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # ignored, it would be so in the program too
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def _limits(options: Options, found: Settings) -> ProgramLimits | None:

@@ -70,11 +70,13 @@ def _table(file: Path, source: str) -> Mapping[str, Any] | None:
     except OSError:  # a folder that is not ours to read
         return None
     try:
-        content = file.read_bytes() if file.stat().st_size <= _LARGEST else b""
+        content = file.read_bytes()
     except OSError as error:
         raise _unreadable(source, error.strerror) from None
     if b"keptalive" not in content:
         return None
+    if len(content) > _LARGEST:  # limits that nobody reads would be none
+        raise _unreadable(source, f"it has more than {_LARGEST // 1024**2} MiB")
     if sys.version_info >= (3, 11):
         import tomllib
     else:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keptalive.bench.gate import Gate
 from keptalive.compare.forbidden import places_of
 from keptalive.compare.sides import Key, plain
-from keptalive.compare.verdicts import Comparison
+from keptalive.compare.verdicts import Comparison, Guard
 from keptalive.quantities import listed
 from keptalive.records.run import Run, Trace
 
@@ -51,6 +51,7 @@ class Findings:
         labels: the strategies' names for people.
         causes: by scenario and strategy: why more connections were opened than in the baseline;
             nothing where either side has no trace.
+        of_programs: programs were run, instead of strategies.
     """
 
     baseline: Source
@@ -61,6 +62,7 @@ class Findings:
     warnings: tuple[str, ...]
     labels: Mapping[str, str]
     causes: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    of_programs: bool = False
 
     @property
     def uncompared(self) -> bool:
@@ -85,9 +87,14 @@ class Findings:
     @property
     def outcome(self) -> str:
         """`FINE`, `REGRESSION` where anything is worse or a limit broken, `UNKNOWN` else."""
-        if self.comparison.guard.reports_only or not self.faults:
-            return FINE
-        return UNKNOWN if self.faults == (UNKNOWN,) else REGRESSION
+        return outcome_of(self.faults, self.comparison.guard)
+
+
+def outcome_of(faults: Sequence[str], guard: Guard) -> str:
+    """`FINE`, `UNKNOWN` where nothing is wrong but that something is not known, or `REGRESSION`."""
+    if guard.reports_only or not faults:
+        return FINE
+    return UNKNOWN if set(faults) == {UNKNOWN} else REGRESSION
 
 
 # -- What differs around the runs ----------------------------------------------------------------

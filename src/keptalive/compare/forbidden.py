@@ -12,13 +12,13 @@ from difflib import get_close_matches
 
 from keptalive.causes.catalogue import CATALOGUE
 from keptalive.errors import UsageError
-from keptalive.quantities import listed
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport
 
 MAY_BE_FORBIDDEN = tuple(name for name in CATALOGUE if name not in UNAVOIDABLE)
 # Facts that name places: `causes.facts` has a line of the program, else one where a library was
 # entered from no line of the program's own; "through" names the library's own lines beside them
 _AT, _BESIDE = "_at", "_through_at"
+_LONGEST = 40  # characters of a word that is no cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +64,9 @@ def _cause(word: str, source: str) -> str:
             "Next: limit the number of connections instead."
         )
     if word not in CATALOGUE:
-        near = get_close_matches(word, MAY_BE_FORBIDDEN)
-        next_step = (
-            f"is it {listed(near)}?" if near else f"use one of {', '.join(MAY_BE_FORBIDDEN)}."
-        )
-        raise UsageError(f'{source}: there is no cause "{word}". Next: {next_step}')
+        near = get_close_matches(word[:_LONGEST], MAY_BE_FORBIDDEN)
+        next_step = f"is it {' or '.join(near)}?" if near else "use a name of docs/causes.md."
+        raise UsageError(f'{source}: there is no cause "{word:.{_LONGEST}}". Next: {next_step}')
     return word
 
 

@@ -6,10 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keptalive.compare.findings import FINE, PROGRAM, REGRESSION, UNKNOWN, Difference, versions
+from keptalive.compare.findings import (
+    PROGRAM,
+    REGRESSION,
+    UNKNOWN,
+    Difference,
+    outcome_of,
+    versions,
+)
 from keptalive.compare.reports import LOG, Comparison, compare
 from keptalive.compare.verdicts import Guard
-from keptalive.records.report import Report
+from keptalive.quantities import many
+from keptalive.records.report import LEFT, Report
 
 SOURCE = "source"  # the name of a `Difference`
 _SAID = 4  # warnings of the reports that are repeated here
@@ -59,9 +67,7 @@ class ReportFindings:
     @property
     def outcome(self) -> str:
         """`FINE`, `REGRESSION` where anything is worse, `UNKNOWN` else."""
-        if self.comparison.guard.reports_only or not self.faults:
-            return FINE
-        return UNKNOWN if self.faults == (UNKNOWN,) else REGRESSION
+        return outcome_of(self.faults, self.comparison.guard)
 
 
 def found(
@@ -158,10 +164,21 @@ def _of_other_names(before: Sequence[Report], after: Sequence[Report]) -> Iterat
 
 def _of_each(before: Sequence[Report], after: Sequence[Report]) -> Iterator[str]:
     """The reports' own warnings, and on which side."""
-    old, new = ({said: None for one in side for said in one.warnings} for side in (before, after))
+    old, new = (
+        dict.fromkeys(said for one in side for said in _said_by(one)) for side in (before, after)
+    )
     every = {**old, **new}
     for said in [*every][:_SAID]:
         where = "both sides" if said in old and said in new else _SIDES[said in new]
         yield f"{where}: {said}"
     if len(every) > _SAID:
         yield f"And {len(every) - _SAID} more warnings: the reports have them."
+
+
+def _said_by(report: Report) -> Iterator[str]:
+    """Its warnings; of lost processes only how many, since their numbers differ from run to run."""
+    lost = len(report.lost)
+    if lost:
+        its = "its" if lost == 1 else "their"
+        yield f"{many(lost, 'process')} {LEFT}: {its} last requests may be missing."
+    yield from (said for said in report.warnings if not (lost and LEFT in said))

@@ -99,9 +99,7 @@ class Reading(Tally):
             self.steps = []
             yield self._scanner.finish()
         except OSError as error:
-            raise UsageError(
-                f"The log cannot be read: {self.name}: {error.strerror or error}."
-            ) from error
+            raise unreadable(self.name, error) from error
 
     def _all_pieces(self) -> Iterator[bytes]:
         """Of all parts: each ends with whole lines, so that no block has lines of two."""
@@ -133,6 +131,14 @@ class Reading(Tally):
     def _damaged(self) -> None:
         self.ended_early = True
         self.damaged.append(self.name)
+
+
+def unreadable(name: str, error: OSError) -> UsageError:
+    """What to raise for a log of this name that cannot be read."""
+    return UsageError(
+        f"The log cannot be read: {name}: {error.strerror or error}. "
+        "Next: name a file that can be read."
+    )
 
 
 def _name_of(source: Source) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from keptalive.errors import UsageError
 from keptalive.logs.order import time_of
+from keptalive.logs.reader import unreadable
 from keptalive.logs.source import BLOCK, decoded, is_binary, opened, pieces_of
 from keptalive.logs.time_forms import LOOSE_TIME, found_in
 from keptalive.logs.timestamps import Clock
@@ -141,7 +142,7 @@ def _part(name: str) -> Part | None:
                 if head.count(b"\n") >= _LOOKED_AT or len(head) > BLOCK:
                     break
     except OSError as error:
-        raise UsageError(f"The log cannot be read: {name}: {error.strerror or error}.") from None
+        raise unreadable(name, error) from None
     if is_binary(head):
         raise UsageError(
             f"{name} is no log but a binary file.\nNext: name debug logs, text or gzip."

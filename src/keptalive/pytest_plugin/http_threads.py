@@ -39,7 +39,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One response; its Content-Length is added, and Content-Type unless a header says it.
+    """One response; Content-Length and Content-Type are added, unless a header says them.
 
     Attributes:
         content_type: of the body.
@@ -80,9 +80,10 @@ class HttpThreads:
         self._server.drop_connections()
 
     def close(self) -> None:
-        """End it: after `start`, once."""
-        self._server.shutdown()
-        self._serving.join()
+        """End it, whether or not it was started."""
+        if self._serving.is_alive():  # else `shutdown` waits forever
+            self._server.shutdown()
+            self._serving.join()
         self._server.server_close()
         self._server.drop_connections()
         self._server.wait_for_threads()
@@ -128,7 +129,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._changed.wait_for(lambda: not self._open, _PATIENCE_S)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: the client has gone amid a request or a response, or sends no HTTP."""
+        """Say nothing: the client has gone too early, or sends no HTTP."""
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -160,9 +161,11 @@ class _Connection(BaseHTTPRequestHandler):
         self.send_response(sent.status, sent.reason)
         has_body = sent.status not in _WITHOUT_BODY
         if has_body:
-            self.send_header("Content-Length", str(len(sent.body)))
-            if "content-type" not in {name.lower() for name in sent.headers}:
-                self.send_header("Content-Type", sent.content_type)
+            named = {name.lower() for name in sent.headers}
+            ours = {"Content-Length": str(len(sent.body)), "Content-Type": sent.content_type}
+            for name, value in ours.items():
+                if name.lower() not in named:
+                    self.send_header(name, value)
         for name, value in sent.headers.items():
             self.send_header(name, value)  # http.server obeys a "Connection: close"
         self.end_headers()

@@ -76,9 +76,10 @@ class Expectation:
         self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
         """Send this value as JSON."""
-        sent = Response(
-            json.dumps(value).encode(), status, {"Content-Type": _JSON, **(headers or {})}
-        )
+        theirs = headers or {}
+        is_typed = "content-type" in {name.lower() for name in theirs}
+        ours = {} if is_typed else {"Content-Type": _JSON}
+        sent = Response(json.dumps(value).encode(), status, {**ours, **theirs})
         self.respond_with_handler(lambda _: sent)
 
     def respond_with_data(

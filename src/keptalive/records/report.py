@@ -178,6 +178,9 @@ class Finding:
     seconds: float | None = None
 
 
+LEFT = "left without a report"  # so a warning says it of lost processes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostProcess:
     """A process that left without a report: killed, or ended by other means than Python's.

@@ -47,7 +47,7 @@ def cells(findings: Findings, row: Row) -> tuple[str, str, str, str, str]:
 
 def _relative_time(findings: Findings) -> str:
     reference = findings.comparison.reference
-    return f"time vs {_SHORT_NAMES.get(reference, reference)}"
+    return f"time vs {_SHORT_NAMES.get(reference) or findings.labels.get(reference, reference)}"
 
 
 _SHORT_NAMES = {"fresh": "get"}

@@ -79,7 +79,7 @@ def of_results(findings: Findings) -> View:
 
 def _table(findings: Findings, scenario: str) -> Table:
     return Table(
-        title=scenario_title(scenario),
+        title=scenario_title(scenario, of_programs=findings.of_programs),
         labels=2,
         rows=tuple(_rows(findings, scenario)),
         reasons=tuple(sentences.reasons(findings, scenario)),

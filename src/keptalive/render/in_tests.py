@@ -13,7 +13,7 @@ from keptalive.causes.meaning import meaning_of
 from keptalive.compare.forbidden import ForbiddenOpening
 from keptalive.compare.limits import Limit, opened_by_all
 from keptalive.compare.rules import Rule, breach_of
-from keptalive.quantities import host_name, listed, many
+from keptalive.quantities import listed, many, route_name
 from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport, Report
 from keptalive.text import harmless
@@ -35,7 +35,7 @@ def refusal(rule: Rule, report: Report) -> str | None:
     lines += _of_causes(breach.forbidden)
     for host in breach.hosts:
         if len(breach.hosts) > 1 or breach.limit is None:
-            lines.append(f"{_route(host)}: {_opened(host)}")
+            lines.append(f"{route_name(host.host, host.via)}: {_opened(host)}")
         lines += [line for cause in host.causes for line in _cause(cause, forbidden)]
     mocks = [one.evidence for one in report.findings if one.finding == "mocked-answers"]
     said = [*mocks, *report.warnings]
@@ -69,10 +69,6 @@ def nothing_seen(report: Report, marker: str) -> str | None:
         for line in lines
     )
     return harmless("\n".join(filled))
-
-
-def _route(host: HostReport) -> str:
-    return host_name(host.host) + (f" via {host_name(host.via)}" if host.via else "")
 
 
 def _opened(host: HostReport) -> str:
@@ -128,7 +124,7 @@ def _what(limit: Limit, hosts: Sequence[HostReport]) -> str:
         return "no connection"
     if len(hosts) > 1 and not limit.per_host:
         return f"{many(opened_by_all(hosts), 'connection')} to {len(hosts)} hosts"
-    each = [f"{_opened(host)} to {_route(host)}" for host in hosts[:NAMED]]
+    each = [f"{_opened(host)} to {route_name(host.host, host.via)}" for host in hosts[:NAMED]]
     if len(hosts) > NAMED:
         each.append(f"and to {many(len(hosts) - NAMED, 'more host')}")
     return ", ".join(each)

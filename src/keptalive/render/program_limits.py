@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from keptalive.compare.forbidden import ForbiddenOpening, places_of
 from keptalive.compare.program_limits import Judgement, OpenedLimit, ProgramLimits, TooMany
-from keptalive.quantities import host_name, listed, many, number
+from keptalive.quantities import listed, many, number, route_name
 from keptalive.records.report import UNAVOIDABLE, Cause, HostReport
 
 NAMED = 2  # causes of a route, places of a cause
@@ -65,16 +65,12 @@ def _broken(one: TooMany | ForbiddenOpening, limits: ProgramLimits) -> str:
     if isinstance(one, TooMany):
         opened = many(one.host.opened or 0, "connection")
         allowed = f"{number(one.allowed)} allowed {limits.opened_by}"
-        return f"{opened} to {_route(one.host)}, {allowed}{_why(one)}"
+        return f"{opened} to {route_name(one.host.host, one.host.via)}, {allowed}{_why(one)}"
     where = f": {listed(one.places, named=NAMED)}" if one.places else ""
     return (
-        f"{number(one.count)} × {one.cause} to {_route(one)}, "
+        f"{number(one.count)} × {one.cause} to {route_name(one.host, one.via)}, "
         f"forbidden {limits.forbidden_by}{where}"
     )
-
-
-def _route(route: HostReport | ForbiddenOpening) -> str:
-    return host_name(route.host) + (f" via {host_name(route.via)}" if route.via else "")
 
 
 def _why(one: TooMany) -> str:

@@ -12,7 +12,7 @@ from keptalive.compare.reports import Route, Row
 from keptalive.compare.route_verdicts import PER_REQUEST
 from keptalive.compare.sides import GONE, NEW
 from keptalive.compare.verdicts import BETTER, NOT_SHOWN, TIME, WORSE
-from keptalive.quantities import host_name, listed, many
+from keptalive.quantities import listed, many, route_name
 from keptalive.records.report import UNAVOIDABLE
 from keptalive.render.bench_figures import NOTHING
 from keptalive.render.cells import number as mean
@@ -39,8 +39,7 @@ def headline(findings: ReportFindings) -> str:
 
 def title(route: Route) -> str:
     """The route's name, and its proxy."""
-    via = f" via {host_name(route.name.via)}" if route.name.via else ""
-    return f"{host_name(route.name.host)}{via}"
+    return route_name(route.name.host, route.name.via)
 
 
 # -- The verdict ---------------------------------------------------------------------------------

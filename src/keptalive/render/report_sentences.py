@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 
 from keptalive.causes.sentences import lines
-from keptalive.quantities import SHORTEST_S, duration, host_name, listed, many, number
+from keptalive.quantities import (
+    SHORTEST_S,
+    duration,
+    host_name,
+    listed,
+    many,
+    number,
+    route_name,
+)
 from keptalive.records.report import UNAVOIDABLE, ConnectionReport, HostReport, Report
 
 RANGE = (
@@ -72,9 +80,8 @@ def title(report: Report, about: About = NOTHING_ELSE) -> str:
 
 def route(host: HostReport) -> str:
     """Where its connections lead: the host, the proxy of a tunnel, the hosts behind a proxy."""
-    via = f" via {host_name(host.via)}" if host.via else ""
     behind = f" (proxy for {listed([*map(host_name, host.origins)])})" if host.origins else ""
-    return f"{host_name(host.host)}{via}{behind}"
+    return f"{route_name(host.host, host.via)}{behind}"
 
 
 def numbers(host: HostReport) -> str:

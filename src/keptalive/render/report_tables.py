@@ -12,7 +12,7 @@ from keptalive.compare.reports import Route, Row
 from keptalive.compare.route_verdicts import INTERVAL, PER_REQUEST
 from keptalive.compare.sides import GONE, NEW
 from keptalive.compare.verdicts import NOT_SHOWN, SAME
-from keptalive.quantities import duration, host_name, listed, many, number
+from keptalive.quantities import duration, listed, many, number, route_name
 from keptalive.records.report import UNAVOIDABLE
 from keptalive.render import report_comparison as sentences
 from keptalive.render.bench_figures import NOTHING
@@ -150,7 +150,8 @@ def _signed(value: float | None) -> str:
 def _notes(route: Route) -> Iterator[str]:
     """How it was compared, and what the route was called before."""
     if route.was is not None:
-        yield f"In the baseline: {host_name(route.was.host)}{_by(route.was.via)}."
+        no_proxy = ", without that proxy" if route.name.via and not route.was.via else ""
+        yield f"In the baseline: {route_name(route.was.host, route.was.via)}{no_proxy}."
     rows = {row.measure: row for row in route.rows}
     opened = rows["opened"]
     if opened.basis == PER_REQUEST:
@@ -173,10 +174,6 @@ def _reasons(route: Route) -> Iterator[str]:
         measures = [row.measure for row in route.rows if row.reason == reason]
         what = "" if len(measures) == len(route.rows) else f" ({', '.join(measures)})"
         yield f"{'New' if reason == NEW else 'Not comparable'}{what}: {reason}."
-
-
-def _by(via: str) -> str:
-    return f" via {host_name(via)}" if via else ", without that proxy"
 
 
 def _why_unsure(route: Route, *, differ: bool) -> Iterator[str]:

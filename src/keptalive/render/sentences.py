@@ -164,11 +164,9 @@ def _broken(labels: Mapping[str, str], breach: Breach) -> str:
 
 def _unjudged(labels: Mapping[str, str], limit: Unjudged) -> str:
     where = _while(limit.scenario) if limit.scenario else ""
-    who = "every strategy"
-    if limit.strategy is not None:
-        who = labels.get(limit.strategy, limit.strategy)
+    who = "" if limit.strategy is None else f"{labels.get(limit.strategy, limit.strategy)}: "
     allowed = _percent(limit.allowed) if limit.limit == "min_reuse" else f"{limit.allowed:g}"
-    return f"GATE not judged{where}: {who}: {limit.limit} is {allowed}, but {limit.reason}."
+    return f"GATE not judged{where}: {who}{limit.limit} is {allowed}, but {limit.reason}."
 
 
 def _broken_limit(breach: Breach) -> str:

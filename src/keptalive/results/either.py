@@ -102,9 +102,9 @@ def read(path: Path) -> Saved | Report:
     Raises:
         UsageError: it cannot be read, is neither, or is damaged.
     """
-    largest = LARGEST_REPORT if _begins_a_report(path) else LARGEST
+    noun, largest = ("report", LARGEST_REPORT) if _begins_a_report(path) else ("result", LARGEST)
     with no_collecting():
-        return found_in(path, json_in(path, largest=largest))
+        return found_in(path, json_in(path, noun=noun, largest=largest))
 
 
 def found_in(path: Path, plain: Any) -> Saved | Report:

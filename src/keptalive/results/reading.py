@@ -110,26 +110,27 @@ def no_collecting() -> Iterator[None]:
 # -- What the file is ----------------------------------------------------------------------------
 
 
-def json_in(path: Path, *, largest: int | None = None) -> Any:
+def json_in(path: Path, *, noun: str = "result", largest: int | None = None) -> Any:
     """What this file holds, its texts as they may be shown.
 
     Args:
         path: a result, or a report.
+        noun: which of the two, for errors.
         largest: its size at most, in bytes; that of a result, unless given.
 
     Raises:
         UsageError: it cannot be read, or is no JSON.
     """
-    return _json(path, _text(path, LARGEST if largest is None else largest))
+    return _json(path, noun, _text(path, noun, LARGEST if largest is None else largest))
 
 
-def _text(path: Path, largest: int) -> str:
+def _text(path: Path, noun: str, largest: int) -> str:
     try:
-        text = text_of(path, limit=largest, what="The result", next_step=_NAME_ONE)
+        text = text_of(path, limit=largest, what=f"The {noun}", next_step=_NAME_ONE)
     except FileNotFoundError:
-        raise UsageError(f"There is no result {path}. {_NEXT}") from None
+        raise UsageError(f"There is no {noun} {path}. {_NEXT}") from None
     if not text.strip():
-        raise UsageError(f"{path} is not a result: it is empty. {_NEXT}")
+        raise UsageError(f"{path} is not a {noun}: it is empty. {_NEXT}")
     return text
 
 
@@ -141,21 +142,21 @@ _NEXT = f"Next: {_NAME_ONE}."
 _TAIL = 6  # a constant that is cut off is noticed up to this many characters before the end
 
 
-def _json(path: Path, text: str) -> Any:
+def _json(path: Path, noun: str, text: str) -> Any:
     try:
         return _cleaned(json_of(text))
     except json.JSONDecodeError as error:
         at_the_end = error.pos >= len(text.rstrip()) - _TAIL or "Unterminated" in error.msg
         if text.lstrip().startswith("{") and at_the_end:
             raise UsageError(
-                f"The result {path} is cut off in line {error.lineno}. {_NEXT}"
+                f"The {noun} {path} is cut off in line {error.lineno}. {_NEXT}"
             ) from None
         raise UsageError(
-            f"{path} is not a result: it is not JSON (line {error.lineno}: {error.msg}). {_NEXT}"
+            f"{path} is not a {noun}: it is not JSON (line {error.lineno}: {error.msg}). {_NEXT}"
         ) from None
     except (RecursionError, ValueError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else shown(str(error))
-        raise UsageError(f"The result {path} is damaged: {why}. {_NEXT}") from None
+        raise UsageError(f"The {noun} {path} is damaged: {why}. {_NEXT}") from None
 
 
 def _refuse_others(path: Path, whole: Any) -> None:

@@ -6,7 +6,6 @@ No text leaves here with a secret in it, and none comes in that a terminal or a 
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -15,7 +14,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-from keptalive.bounded import MIB, json_of, text_of
+from keptalive.bounded import MIB
 from keptalive.errors import UsageError
 from keptalive.records import report as types
 from keptalive.records.connection import Connection, ConnectionEnd, Exchange
@@ -29,7 +28,6 @@ from keptalive.text import as_json, each_text
 LARGEST = 128 * MIB
 _NEXT = "name a report that keptalive run --json FILE made"
 _MOST = 10**18  # no count, time or id is so large; and no arithmetic overflows
-_TAIL = 6  # a constant that is cut off is noticed up to so many characters before the end
 
 
 # -- Writing -------------------------------------------------------------------------------------
@@ -58,28 +56,19 @@ def _once(change: Callable[[str], str]) -> Callable[[str], str]:
 # -- Reading -------------------------------------------------------------------------------------
 
 
-def read(path: Path) -> Report:
-    """The report in this file.
-
-    Raises:
-        UsageError: it cannot be read, is no report, is damaged, or of a newer schema.
-    """
-    return report_in(path, _json(path, _text(path)))
-
-
-def report_in(path: Path, plain: Any) -> Report:
+def report_in(path: Path, plain: Mapping[str, Any]) -> Report:
     """The report that this JSON is.
 
     Args:
         path: where it was read, for errors.
-        plain: what the file holds.
+        plain: what the file holds; `is_report` says that it is one.
 
     Raises:
-        UsageError: it is no report, is damaged, or of a newer schema.
+        UsageError: it is damaged, or of a newer schema.
     """
-    whole = _ours(path, plain)
+    _check_schema(path, plain["schema"])
     try:
-        report = msgspec.convert(each_text(whole, _once(shown)), Report)
+        report = msgspec.convert(each_text(plain, _once(shown)), Report)
     except msgspec.ValidationError as error:
         raise _damaged(path, str(error)) from None
     for fault in _faults(report):
@@ -87,42 +76,12 @@ def report_in(path: Path, plain: Any) -> Report:
     return report
 
 
-def _text(path: Path) -> str:
-    try:
-        text = text_of(path, limit=LARGEST, what="The report", next_step=_NEXT)
-    except FileNotFoundError:
-        raise UsageError(f"There is no report {path}. Next: {_NEXT}.") from None
-    if not text.strip():
-        raise UsageError(f"{path} is not a report: it is empty. Next: {_NEXT}.")
-    return text
-
-
-def _json(path: Path, text: str) -> Any:
-    try:
-        return json_of(text)
-    except json.JSONDecodeError as error:
-        at_the_end = error.pos >= len(text.rstrip()) - _TAIL or "Unterminated" in error.msg
-        if text.lstrip().startswith("{") and at_the_end:
-            raise UsageError(
-                f"The report {path} is cut off in line {error.lineno}. Next: {_NEXT}."
-            ) from None
-        why = f"it is not JSON (line {error.lineno}: {error.msg})"
-        raise UsageError(f"{path} is not a report: {why}. Next: {_NEXT}.") from None
-    except ValueError as error:
-        raise _damaged(path, str(error)) from None
-
-
 def is_report(plain: Any) -> TypeGuard[dict[str, Any]]:
     """Whether this JSON is a report, or was one."""
     return isinstance(plain, dict) and {"schema", "source"} <= plain.keys()
 
 
-def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
-    if not is_report(whole):
-        is_result = isinstance(whole, dict) and "keptalive" in whole
-        what = "a result of keptalive bench" if is_result else "other JSON"
-        raise UsageError(f"{path} is {what}, not a report. Next: {_NEXT}.")
-    schema = whole["schema"]
+def _check_schema(path: Path, schema: object) -> None:
     if type(schema) is not int or schema < 1:
         raise _damaged(path, f"its schema is {schema!r:.40}")
     if schema > SCHEMA:
@@ -130,7 +89,6 @@ def _ours(path: Path, whole: Any) -> Mapping[str, Any]:
             f"The report {path} has schema {schema}; this keptalive reads up to {SCHEMA}. "
             "Next: a newer keptalive."
         )
-    return whole
 
 
 def _damaged(path: Path, why: str) -> UsageError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from keptalive.quantities import listed, many
 from keptalive.records.process import ProcessRecord
-from keptalive.records.report import LostProcess
+from keptalive.records.report import LEFT, LostProcess
 from keptalive.run.folder import pid_of, started_ns_of
 from keptalive.run.process import Ended
 from keptalive.run.process_reports import About, Left, ProcessReport, left_in
@@ -107,7 +107,7 @@ def _of_the_lost(left: Left, lost: Sequence[str], ended: Ended) -> Iterator[str]
         if not stems:
             continue
         who = listed([_who(_known(left, stem)) for stem in stems])
-        several = f"{len(stems)} processes" if len(stems) > 1 else who
+        several = many(len(stems), "process") if len(stems) > 1 else who
         why = f"({_why(stems, ended)}{_POOL_HINT if in_pool else ''})"
         named = f": {who}" if len(stems) > 1 else ""
         its, it = ("their", "they") if len(stems) > 1 else ("its", "it")
@@ -119,7 +119,7 @@ def _of_the_lost(left: Left, lost: Sequence[str], ended: Ended) -> Iterator[str]
             if seen
             else "no new connection was noted"
         )
-        yield f"{several} left without a report {why}{named}{'; ' if named else ': '}{so}"
+        yield f"{several} {LEFT} {why}{named}{'; ' if named else ': '}{so}"
 
 
 def _why(stems: Sequence[str], ended: Ended) -> str:
@@ -135,10 +135,9 @@ def _known(left: Left, stem: str) -> About | ProcessReport:
 
 
 def _of_those_that_run(count: int) -> Iterator[str]:
-    if count == 1:
-        yield "1 process still runs: what it does from now on is not seen"
-    elif count:
-        yield f"{count} processes still run: what they do from now on is not seen"
+    if count:
+        run, do = ("runs", "it does") if count == 1 else ("run", "they do")
+        yield f"{many(count, 'process')} still {run}: what {do} from now on is not seen"
 
 
 def _of_the_folder(left: Left, folder: Path, *, is_empty: bool) -> Iterator[str]:

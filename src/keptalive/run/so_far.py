@@ -15,12 +15,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from keptalive.quantities import many
 from keptalive.run.collect import Ran
-from keptalive.run.folder import pid_of, runs, silent_in
+from keptalive.run.folder import pid_of, runs, silent_in, started_ns_of
 from keptalive.run.inject import _keptalive_names as names
 from keptalive.run.process_reports import left_in
 
 _PATIENCE_S = 1.0  # for a process whose main thread is within code written in C
+_START_TIME = 19  # in /proc/PID/stat, behind the name: proc(5), (22) starttime
+_CLOCKS_DIFFER_S = 2.0  # the wall clock is set now and then
 _GOES_ON = "not yet"  # how a process ended that has answered: its record is whole until now
 _STALE = "what came after the last new connection is not counted"
 
@@ -35,10 +38,11 @@ def so_far(folder: Path, *, seconds: float, python: str = "") -> Ran:
     """
     running = [stem for stem in silent_in(folder) if runs(pid_of(stem))]
     asked = {stem for stem in running if _ask(folder, stem)}
-    silent = _await_answers(folder, asked)
+    unanswered = _await_answers(folder, asked)
     left = left_in(folder)
+    silent = unanswered.intersection(left.silent)  # but not those that have ended in order since
     reports = tuple(
-        replace(one, ended=_GOES_ON) if stem in asked - silent else one
+        replace(one, ended=_GOES_ON) if stem in asked - silent and one.ended is None else one
         for stem, one in left.latest.items()
         if one.report is not None
     )
@@ -58,15 +62,11 @@ def _warnings(left_alone: int, silent: int) -> Iterator[str]:
     if left_alone:
         handle, were = ("handles", "was") if left_alone == 1 else ("handle", "were")
         yield (
-            f"{_processes(left_alone)} {handle} {names.SIGNAL} otherwise, and {were} not "
+            f"{many(left_alone, 'process')} {handle} {names.SIGNAL} otherwise, and {were} not "
             f"asked: {_STALE}"
         )
     if silent:
-        yield f"{_processes(silent)} did not answer within a second: {_STALE}"
-
-
-def _processes(count: int) -> str:
-    return "1 process" if count == 1 else f"{count} processes"
+        yield f"{many(silent, 'process')} did not answer: {_STALE}"
 
 
 def _ask(folder: Path, stem: str) -> bool:
@@ -79,7 +79,7 @@ def _ask(folder: Path, stem: str) -> bool:
         return True  # it has not answered yet
     with suppress(OSError):
         asked.touch(mode=0o600)  # first: without it the signal ends the process
-        if catches(pid, number):
+        if catches(pid, number) and not began_after(pid, started_ns_of(stem)):
             os.kill(pid, number)
             return True
         asked.unlink()
@@ -99,12 +99,29 @@ def catches(pid: int, number: int) -> bool:
     return masks == {"SigBlk": 0, "SigCgt": 1}
 
 
+def began_after(pid: int, started_ns: int) -> bool:
+    """Whether this process began later, so that it is another one with the id of one that ended.
+
+    Args:
+        pid: of a process that runs.
+        started_ns: when ours said that it had begun, by the wall clock.
+
+    Returns:
+        False where the system does not tell.
+    """
+    with suppress(OSError, ValueError, IndexError, AttributeError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        since_boot_s = int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")
+        booted_s = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return booted_s + since_boot_s > started_ns / 1e9 + _CLOCKS_DIFFER_S
+    return False
+
+
 def _await_answers(folder: Path, stems: set[str]) -> set[str]:
     """Those that have not answered after a while; the files of these stay, since they may yet."""
     give_up_s = time.monotonic() + _PATIENCE_S
     while waiting := {stem for stem in stems if (folder / (stem + names.ASKED)).exists()}:
-        waiting = {stem for stem in waiting if runs(pid_of(stem))}
-        if not waiting or time.monotonic() > give_up_s:
-            return waiting
+        if time.monotonic() > give_up_s or not any(runs(pid_of(stem)) for stem in waiting):
+            break
         time.sleep(0.01)
-    return set()
+    return waiting

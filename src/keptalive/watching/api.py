@@ -273,16 +273,5 @@ _WATCHING = _Watching()
 
 
 def watch(*, clock: Callable[[], float] = time.monotonic, timeline: bool = False) -> Watch:
-    """Watch every connection that requests and urllib3 use, on all threads, from here on.
-
-    Pools that exist already are included, watches may be nested, and everything is as before when
-    it ends. The program's results, exceptions, logs and warnings are not touched.
-
-    Args:
-        clock: seconds, for every time in the record; the outermost watch's holds.
-        timeline: record each request, up to 200,000 of them.
-
-    Returns:
-        the watch, for a ``with`` statement, or its methods ``start`` and ``stop``.
-    """
+    """`keptalive.watch`, but for what shows a report: a watched process imports no more."""
     return Watch(clock=clock, timeline=timeline)

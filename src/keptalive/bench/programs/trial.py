@@ -84,8 +84,8 @@ def _witnessed(records: Iterable[ProcessRecord], name: str) -> int | None:
 def disagreement(trial: Trial, ran: Ran, accepts: Accepts | None) -> str | None:
     """In what the witnesses differ from the watch, in words; None if they agree.
 
-    A process without a report has nothing to compare, nor has one that was in the midst of a
-    request.
+    A process without a report has nothing to compare, nor has one that still waited for a
+    response.
     """
     if ran.processes_without_report or trial.counts.in_flight:
         return None
