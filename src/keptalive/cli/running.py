@@ -208,7 +208,12 @@ def _show(
     from keptalive.render.terminal.report import screen
 
     python = "" if options.anonymize else ran.python
-    about = About(python=shown(python), goes_on=goes_on, is_limited=is_limited)
+    about = About(
+        python=shown(python),
+        goes_on=goes_on,
+        is_limited=is_limited,
+        failed=not goes_on and ran.exit_code != 0,
+    )
     narrator = Screen(stderr=True)
     with suppress(OSError):
         narrator.print()
@@ -254,4 +259,4 @@ def _check_writable(file: Path) -> None:
 
 
 def _unwritable(file: Path, error: OSError) -> str:
-    return f"{file} cannot be written: {error.strerror}. Next: --json FILE."
+    return f"{file} cannot be written: {error.strerror}. Next: --json with another file."
