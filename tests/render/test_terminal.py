@@ -129,9 +129,19 @@ SAVED = Path("results/2026.json")
             Path("a/b.json"),
             "after a change: bench again, then keptalive compare a/b.json a",
         ),
+        (
+            replace(RUN, plan={"target": "programs", "program": ("sync: sync.py",)}),
+            SAVED,
+            "after a change: bench again, then keptalive compare 2026",
+        ),
+        (
+            replace(RUN, plan={"target": "lookalike", "program": ("sync: sync.py",)}),
+            None,
+            "why each was opened: keptalive run PROGRAM",
+        ),
     ],
 )
-def test_the_last_line_says_what_to_do_next(run: Run, saved: Path, said: str) -> None:
+def test_the_last_line_says_what_to_do_next(run: Run, saved: Path | None, said: str) -> None:
     assert next_step(run, saved) == f"Next, {said}"
 
 

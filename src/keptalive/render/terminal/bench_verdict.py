@@ -64,10 +64,13 @@ def next_step(run: Run, saved: Path | None) -> str:
     if too_few_rounds(run) is not None and run.complete:
         return f"Next, for a verdict: {_longer(run)}"
     if run.plan.get("program"):
-        command = str(run.plan["program"][0]).partition(": ")[2]
-        return f"Next, where each connection was opened, and why: keptalive run {command}"
+        return _again(saved) if saved else "Next, why each was opened: keptalive run PROGRAM"
     if run.plan.get("target", LOOKALIKE) == LOOKALIKE or saved is None:
         return "Next, your own program: keptalive run SCRIPT"
+    return _again(saved)
+
+
+def _again(saved: Path) -> str:
     named = saved.stem if saved.parent == RESULTS else f"{saved} {saved.parent}"
     return f"Next, after a change: bench again, then keptalive compare {named}"
 
