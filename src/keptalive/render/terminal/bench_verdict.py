@@ -30,10 +30,18 @@ def verdict(run: Run) -> str:
 
 def too_few_rounds(run: Run) -> str | None:
     """That there are too few rounds for any verdict; None if there are enough."""
-    rounds = max((row.rounds for row in run.summary), default=0)
+    rounds = _whole_rounds(run)
     if rounds >= MINIMUM_ROUNDS:
         return None
     return f"No verdict: only {rounds_in_words(rounds)}; at least {MINIMUM_ROUNDS} are needed."
+
+
+def _whole_rounds(run: Run) -> int:
+    """Of the scenario that has the most: the last round of an interrupted run may lack some."""
+    least: dict[str, int] = {}
+    for row in run.summary:
+        least[row.scenario] = min(row.rounds, least.get(row.scenario, row.rounds))
+    return max(least.values(), default=0)
 
 
 def _faster(run: Run, row: StrategySummary) -> str:
@@ -77,7 +85,7 @@ def _again(saved: Path) -> str:
 
 def _longer(run: Run) -> str:
     """The options with which there are enough rounds, by how long those so far have taken."""
-    rounds = max((row.rounds for row in run.summary), default=0)
+    rounds = _whole_rounds(run)
     each_s = run.seconds / (1 + rounds + TRACED)
     needed_s = each_s * (1 + MINIMUM_ROUNDS + TRACED) * _SPARE
     budget_s = _STEP_S * math.ceil(needed_s / _STEP_S)
