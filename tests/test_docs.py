@@ -245,6 +245,10 @@ def test_the_page_of_commands_is_their_help() -> None:
     assert cli_page() == (ROOT / "docs" / "cli.md").read_text()
 
 
+def test_an_option_without_a_value_shows_no_type() -> None:
+    assert "<bool>" not in cli_page()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_list_of_commands_has_the_first_sentence_of_their_help(command: str) -> None:
     (listed,) = re.findall(rf"^│ {command} +(.*?) +│$", help_of(columns=300), re.M)

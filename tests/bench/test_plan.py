@@ -161,6 +161,15 @@ def test_a_file_that_is_not_toml_is_one_line_that_says_where(refusal):
     assert re.fullmatch(r"The plan PLAN is not TOML: .+line 2.+\.", said)
 
 
+def test_a_program_in_the_place_of_a_plan_gets_the_command_that_measures_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("sync.py").write_text("import sys\n")
+    with pytest.raises(
+        UsageError, match=r"Next: .+ keptalive bench --program 'python sync\.py'\.$"
+    ):
+        read_plan(Path("sync.py"))
+
+
 def test_a_folder_or_bytes_that_are_no_text_are_one_line(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_bytes(b"\xff\xfe")

@@ -92,7 +92,7 @@ def test_a_page_that_cannot_be_written_is_found_out_before_anything_is_measured(
     assert ended.returncode == 2
     assert ended.stderr == (
         "keptalive: no/such/page.html cannot be written: No such file or directory. "
-        "Next: --html FILE.\n"
+        "Next: --html with another file.\n"
     )
     assert not (tmp_path / "results").exists()
 

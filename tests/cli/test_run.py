@@ -224,7 +224,10 @@ def test_a_disk_that_is_full_at_the_end_costs_the_file_and_nothing_else(tmp_path
     ran = keptalive("run", "--json", "/dev/full", "hello.py", cwd=tmp_path, lookalike=lookalike)
     assert (ran.returncode, ran.stdout) == (0, "hello\n")
     assert "No request through requests or urllib3 was seen" in ran.stderr
-    assert "/dev/full cannot be written: No space left on device. Next: --json FILE." in ran.stderr
+    assert (
+        "/dev/full cannot be written: No space left on device. Next: --json with another"
+        in ran.stderr
+    )
     assert "Traceback" not in ran.stderr
 
 

@@ -76,7 +76,9 @@ def test_as_many_tests_as_are_asked_for_are_shown_for_each_cause(project, option
 def test_what_is_no_number_is_a_usage_error(project):
     result = project.again("--connections", "tests")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*'tests' is not a number; use --connections=10"])
+    result.stderr.fnmatch_lines(
+        ["*'tests' is not a number; put --connections last, or use --connections=10"]
+    )
 
 
 def test_where_no_request_was_sent_it_says_so(project):

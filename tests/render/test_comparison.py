@@ -15,10 +15,11 @@ from keptalive.compare.findings import (
     Source,
     causes_of_more,
     differences,
+    labels,
     warnings,
 )
 from keptalive.compare.verdicts import Guard, compare
-from keptalive.records.run import Run
+from keptalive.records.run import About, Run
 from keptalive.render import github_actions as github
 from keptalive.render import markdown, markdown_text, sentences
 from keptalive.render.comparison_sides import sides, surroundings
@@ -265,6 +266,17 @@ def test_the_causes_of_a_connection_more_are_named() -> None:
     reopened = run(usual(opened=2, reopened=1), traces=after.traces)
     assert sentences.verdict(findings(before, reopened)) == [expected]
     assert "(request-limit)" not in sentences.verdict(findings(run(), after))[0]
+
+
+def test_a_program_is_called_by_its_name_and_not_as_it_is() -> None:
+    plan = {"program": ["sync.py: python sync.py"]}
+    about = {"sync.py": About(label="as it is", settings="")}
+    both = {**about, "sync.py-tuned": About(label="tuned Sessions", settings="")}
+    assert labels(replace(run(), plan=plan, strategies=both)) == {
+        "sync.py": "sync.py",
+        "sync.py-tuned": "sync.py (tuned)",
+    }
+    assert labels(run())["session"] == "Session"
 
 
 def test_fewer_connections_have_no_causes() -> None:

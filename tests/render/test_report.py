@@ -626,6 +626,25 @@ def test_where_limits_are_judged_next_no_limit_is_proposed():
     assert next_step(Report(source="run", command=("sync.py",), hosts=(BAD,)), limited) != ""
 
 
+@pytest.mark.parametrize("one", [FINE, BAD])
+def test_a_program_that_failed_gets_no_limit_and_no_benchmark_proposed(one):
+    report = Report(source="run", command=("sync.py",), hosts=(one,))
+    assert next_step(report, About(failed=True)) == ""
+
+
+def test_no_limit_is_proposed_that_is_higher_than_what_would_be_enough():
+    cheap = host("http://h.test:80", cause("new-session", 9, 0.004), FIRST_USE, seconds_saved=0.004)
+    assert next_step(Report(source="run", command=("sync.py",), hosts=(cheap,))) == ""
+
+
+def test_tuned_sessions_are_not_proposed_where_only_a_finding_without_them_costs_time():
+    slow = Finding(finding="delayed-ack", host=FINE.host, evidence="slow", seconds=0.4)
+    report = Report(source="run", command=("sync.py",), hosts=(FINE,), findings=(slow,))
+    assert next_step(report) == ""
+    bundle = replace(slow, finding="ca-bundle")
+    assert "with tuned" in next_step(replace(report, findings=(bundle,)))
+
+
 def test_there_is_no_next_step_where_nothing_was_seen_or_a_warning_says_it():
     assert next_step(Report(source="run", command=("sync.py",))) == ""
     said = "A log does not show which of several causes it was: keptalive run PROGRAM does."

@@ -111,6 +111,12 @@ def test_with_too_few_rounds_failures_are_named_all_the_same() -> None:
     assert said.endswith("\nThe server drops idle connections: Session failed 3 times.")
 
 
+def test_a_round_that_was_interrupted_before_its_end_is_not_counted_for_a_verdict() -> None:
+    rows = tuple(replace(one, rounds=6 - n) for n, one in enumerate(few(6).summary[:2]))
+    said = verdict(replace(RUN, summary=rows, ended="interrupted"))
+    assert said.startswith("No verdict: only 5 rounds; at least 6 are needed.")
+
+
 SAVED = Path("results/2026.json")
 
 
@@ -130,9 +136,19 @@ SAVED = Path("results/2026.json")
             Path("a/b.json"),
             "after a change: bench again, then keptalive compare a/b.json a",
         ),
+        (
+            replace(RUN, plan={"target": "programs", "program": ("sync: sync.py",)}),
+            SAVED,
+            "after a change: bench again, then keptalive compare 2026",
+        ),
+        (
+            replace(RUN, plan={"target": "lookalike", "program": ("sync: sync.py",)}),
+            None,
+            "why each was opened: keptalive run PROGRAM",
+        ),
     ],
 )
-def test_the_last_line_says_what_to_do_next(run: Run, saved: Path, said: str) -> None:
+def test_the_last_line_says_what_to_do_next(run: Run, saved: Path | None, said: str) -> None:
     assert next_step(run, saved) == f"Next, {said}"
 
 

@@ -62,6 +62,20 @@ def test_two_results_are_read_as_results(folder):
     assert isinstance(after, results.Saved)
 
 
+@pytest.mark.parametrize("make", [result, report])
+@pytest.mark.parametrize("baseline", ["results", "results/run-1.json"])
+def test_the_newest_of_a_folder_is_not_compared_with_itself(folder, make, baseline):
+    make("results/run-1.json" if make is report else "results/1.json")
+    named = Path(baseline if make is report else baseline.replace("run-", ""))
+    with pytest.raises(UsageError, match=r"is both baseline and candidate: .+ Next: measure"):
+        results.read_both(named, Path("results"))
+
+
+def test_a_file_may_be_compared_with_itself_where_both_sides_name_it(folder):
+    before, after = results.read_both(report("a.json"), Path("a.json"))
+    assert before == after
+
+
 def test_a_folder_of_reports_is_all_of_them(folder):
     for number in (1.0, 2.0, 3.0):
         report(f"before/{number}.json", seconds=number)

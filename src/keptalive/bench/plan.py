@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from keptalive.bench.checking import MOST, checked
+from keptalive.bench.checking import MOST, OPTIONS, checked
 from keptalive.bench.gate import Limit
 from keptalive.bench.plan_checks import AS_IS, CHECKS, LOOKALIKE, PROGRAMS
 from keptalive.bench.plan_headers import Headers
@@ -127,8 +127,17 @@ def read_plan(path: Path) -> Plan:
     except RecursionError:
         raise UsageError(f"The plan {path} is nested too deeply. Next: leave that out.") from None
     except ValueError as error:  # of Python's, for a number of too many digits
-        raise UsageError(f"The plan {path} is not TOML: {str(error)[:200]}.") from None
+        raise UsageError(
+            f"The plan {path} is not TOML: {str(error)[:200]}.{_meant(path)}"
+        ) from None
     return with_values(Plan(), values, source=f"The plan {path}")
+
+
+def _meant(path: Path) -> str:
+    """The next step for a file that is no plan."""
+    if path.suffix == ".py":
+        return f" Next: to measure a program, keptalive bench --program 'python {path}'."
+    return " Next: mend that line."
 
 
 # tomllib takes the square of a dotted key's parts in time, and as many levels of nesting
@@ -171,7 +180,7 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
         )
     if changed.program:
         named = {*values, "scenarios", "target"} if plan.program else {*values}
-        changed = _of_programs(changed, named, source or "The command")
+        changed = _of_programs(changed, named, source)
     for limit in changed.gate:
         if (fault := idle_limit(limit, changed)) is not None:
             raise UsageError(f"{source or 'The command'}: gate: {fault}.")
@@ -184,13 +193,13 @@ _IDLE = (
 )
 
 
-def _of_programs(plan: Plan, named: Set[str], source: str) -> Plan:
+def _of_programs(plan: Plan, named: Set[str], source: str | None) -> Plan:
     """The plan with the target that its programs have.
 
     Args:
         plan: with programs.
         named: the keys that somebody has set.
-        source: how a refusal begins.
+        source: how a refusal begins; None for the options.
 
     Raises:
         UsageError: a key that does nothing where programs are run.
@@ -203,13 +212,14 @@ def _of_programs(plan: Plan, named: Set[str], source: str) -> Plan:
     if "rtt_ms" in named and not is_served:
         idle.append("rtt_ms")
     if idle:
+        what = f"{source}: {idle[0]}" if source else OPTIONS.get(idle[0], idle[0])
         raise UsageError(
-            f"{source}: {idle[0]} does nothing for programs, which send requests of their own. "
+            f"{what} does nothing for programs, which send requests of their own. "
             "Next: leave it out."
         )
     if not is_served and any(URL in word for one in plan.program for word in one.command):
         raise UsageError(
-            f"{source}: there is no {URL} without a scenario. "
+            f"{source or 'The command'}: there is no {URL} without a scenario. "
             'Next: scenarios = ["keep-alive"] in a plan, or --target lookalike.'
         )
     if not is_served:

@@ -18,7 +18,18 @@ from keptalive.cli import cleaning, completion
 completion_init()  # `add_completion` would do so, and add options of its own
 
 
+def _with_plain_flags(params: list[Any]) -> list[Any]:
+    """The same, without the type of options that take no value: ``--json <bool>`` misleads."""
+    for param in params:
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
+
+
 class _Command(TyperCommand):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_plain_flags(super().get_params(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with cleaning.own_colours():
             super().format_help(ctx, formatter)
@@ -121,6 +132,9 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
 
 
 class _Group(TyperGroup):
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _with_plain_flags(super().get_params(ctx))
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         with cleaning.own_colours():
             super().format_help(ctx, formatter)

@@ -24,6 +24,7 @@ from keptalive.cli.exit_codes import GATE_FAILED, INTERRUPTED, INVALID, NOT_COMP
 from keptalive.cli.output import Screen, print_json
 from keptalive.cli.pictures import Pictures, write
 from keptalive.cli.report_files import check_writable
+from keptalive.compare.findings import labels
 from keptalive.errors import KeptaliveError, TargetError
 from keptalive.quantities import many
 from keptalive.records.run import Run
@@ -199,7 +200,7 @@ def _saved(
 
 def _print_gate(run: Run, narrator: Screen) -> Gate:
     gate = judge(run, gate_of(run.plan, source="The plan"))
-    for sentence in sentences.faults_of(gate, run.labels):
+    for sentence in sentences.faults_of(gate, labels(run)):
         narrator.print(sentence, style="bold red")
     if gate.holds:
         narrator.print(sentences.holds(gate), style="green")

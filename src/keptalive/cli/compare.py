@@ -23,6 +23,7 @@ from keptalive.compare.findings import (
     Source,
     causes_of_more,
     differences,
+    labels,
     warnings,
 )
 from keptalive.compare.host_patterns import HostPattern, host_pattern
@@ -201,7 +202,7 @@ def _of_results(
         gate=judge(after.run, gate),
         differences=differences(before.run, after.run),
         warnings=warnings(*sides, absolute=absolute),
-        labels={**before.run.labels, **after.run.labels},
+        labels={**labels(before.run), **labels(after.run)},
         causes=causes_of_more(before.run, after.run),
         of_programs=bool(after.run.plan.get("program")),
     )

@@ -105,4 +105,4 @@ def check_writable(file: Path, option: str) -> None:
 
 
 def _unwritable(file: Path, error: OSError, option: str) -> str:
-    return f"{file} cannot be written: {error.strerror}. Next: {option} FILE."
+    return f"{file} cannot be written: {error.strerror}. Next: {option} with another file."

@@ -220,7 +220,12 @@ def _show(
     from keptalive.render.terminal.report import screen
 
     python = "" if options.anonymize else ran.python
-    about = About(python=shown(python), goes_on=goes_on, is_limited=is_limited)
+    about = About(
+        python=shown(python),
+        goes_on=goes_on,
+        is_limited=is_limited,
+        failed=not goes_on and ran.exit_code != 0,
+    )
     narrator = Screen(stderr=True)
     with suppress(OSError):
         narrator.print()

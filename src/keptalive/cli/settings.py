@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,9 +109,9 @@ def _numbers(value: Any) -> Mapping[str, int]:
     return numbers
 
 
-def _words(value: Any) -> tuple[str, ...]:
+def _words(value: Any, *, example: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        raise ValueError("a list of words, each in quotation marks")
+        raise ValueError(f"a list of words, such as {example}")
     return tuple(value)
 
 
@@ -123,8 +124,8 @@ def _yes_or_no(value: Any) -> bool:
 # Each key, and what makes its value a field of `Settings`, or raises ValueError
 KEYS: Mapping[str, Callable[[Any], Any]] = {
     "max_opened": _numbers,
-    "ignore": _words,
-    "forbid": _words,
+    "ignore": partial(_words, example='["*.example.com"]'),
+    "forbid": partial(_words, example='["new-session"]'),
     "save": _yes_or_no,
 }
 

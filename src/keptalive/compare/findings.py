@@ -97,6 +97,17 @@ def outcome_of(faults: Sequence[str], guard: Guard) -> str:
     return UNKNOWN if set(faults) == {UNKNOWN} else REGRESSION
 
 
+def labels(run: Run) -> dict[str, str]:
+    """The strategies' names for people; in a sentence about a program, its own name is needed."""
+    if not run.plan.get("program"):
+        return run.labels
+    tuned = "-tuned"  # the end of a name in `bench.programs.plan`
+    return {
+        name: f"{name.removesuffix(tuned)} (tuned)" if name.endswith(tuned) else name
+        for name in run.strategies
+    }
+
+
 # -- What differs around the runs ----------------------------------------------------------------
 
 TARGET = "plan's target"  # the name of a `Difference`

@@ -48,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _how_many(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number; use --connections={SHOWN}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number; put --connections last, or use --connections={SHOWN}"
+        )
     return int(text)
 
 

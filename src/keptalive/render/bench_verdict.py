@@ -30,10 +30,18 @@ def verdict(run: Run) -> str:
 
 def too_few_rounds(run: Run) -> str | None:
     """That there are too few rounds for any verdict; None if there are enough."""
-    rounds = max((row.rounds for row in run.summary), default=0)
+    rounds = _whole_rounds(run)
     if rounds >= MINIMUM_ROUNDS:
         return None
     return f"No verdict: only {rounds_in_words(rounds)}; at least {MINIMUM_ROUNDS} are needed."
+
+
+def _whole_rounds(run: Run) -> int:
+    """Of the scenario that has the most: the last round of an interrupted run may lack some."""
+    least: dict[str, int] = {}
+    for row in run.summary:
+        least[row.scenario] = min(row.rounds, least.get(row.scenario, row.rounds))
+    return max(least.values(), default=0)
 
 
 def _faster(run: Run, row: StrategySummary) -> str:
@@ -64,17 +72,20 @@ def next_step(run: Run, saved: Path | None) -> str:
     if too_few_rounds(run) is not None and run.complete:
         return f"Next, for a verdict: {_longer(run)}"
     if run.plan.get("program"):
-        command = str(run.plan["program"][0]).partition(": ")[2]
-        return f"Next, where each connection was opened, and why: keptalive run {command}"
+        return _again(saved) if saved else "Next, why each was opened: keptalive run PROGRAM"
     if run.plan.get("target", LOOKALIKE) == LOOKALIKE or saved is None:
         return "Next, your own program: keptalive run SCRIPT"
+    return _again(saved)
+
+
+def _again(saved: Path) -> str:
     named = saved.stem if saved.parent == RESULTS else f"{saved} {saved.parent}"
     return f"Next, after a change: bench again, then keptalive compare {named}"
 
 
 def _longer(run: Run) -> str:
     """The options with which there are enough rounds, by how long those so far have taken."""
-    rounds = max((row.rounds for row in run.summary), default=0)
+    rounds = _whole_rounds(run)
     each_s = run.seconds / (1 + rounds + TRACED)
     needed_s = each_s * (1 + MINIMUM_ROUNDS + TRACED) * _SPARE
     budget_s = _STEP_S * math.ceil(needed_s / _STEP_S)

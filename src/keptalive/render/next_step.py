@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from keptalive.records.report import Report
+from keptalive.causes.hosts import nothing_to_save
+from keptalive.records.report import HostReport, Report
 from keptalive.render import verdict
 from keptalive.render.report_sentences import NOTHING_ELSE, About
 
@@ -15,6 +16,7 @@ def next_step(report: Report, about: About = NOTHING_ELSE) -> str:
     """The next command, for a report of `run` or of a log; empty where none would help."""
     if (
         about.goes_on
+        or about.failed  # what it would do when mended is not known
         or not report.hosts
         or any("keptalive run " in warning for warning in report.warnings)
     ):
@@ -24,8 +26,8 @@ def next_step(report: Report, about: About = NOTHING_ELSE) -> str:
         return "Next: keptalive run PROGRAM shows each cause for certain, and its cost."
     if report.source != "run" or not report.command:
         return ""
-    if is_fine and about.is_limited:
-        return ""
+    if is_fine and (about.is_limited or not all(map(_is_perfect, report.hosts))):
+        return ""  # of what costs little, a limit would allow too much
     if is_fine:
         most = max(host.opened or 0 for host in report.hosts)
         program = " ".join(report.command)
@@ -33,9 +35,23 @@ def next_step(report: Report, about: About = NOTHING_ELSE) -> str:
             f"Next: in CI, keptalive run --max-opened {most} {_short(program)} [ARGS] "
             "fails if more are opened."
         )
+    if not _tuned_may_gain(report):
+        return ""
     return (
         f"Next: keptalive bench --program '{_short(_as_typed(report.command))} [ARGS]' times it "
         "as it is, and with tuned Sessions."
+    )
+
+
+def _is_perfect(host: HostReport) -> bool:
+    perfect = host.perfect
+    return host.opened is None or perfect is None or host.opened <= perfect.most
+
+
+def _tuned_may_gain(report: Report) -> bool:
+    """Whether it is about opening connections, which is all that tuned Sessions change."""
+    return not all(map(nothing_to_save, report.hosts)) or any(
+        finding.finding == "ca-bundle" for finding in report.findings
     )
 
 

@@ -49,12 +49,14 @@ class About:
         python: which Python ran the program, where it is another one than keptalive's.
         goes_on: it has not ended.
         is_limited: limits on it are judged next.
+        failed: it ended with another exit code than 0, so that it may not have done all it does.
     """
 
     name: str = ""
     python: str = ""
     goes_on: bool = False
     is_limited: bool = False
+    failed: bool = False
 
 
 NOTHING_ELSE = About()

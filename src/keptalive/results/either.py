@@ -43,6 +43,11 @@ def read_both(baseline: Path, candidate: Path) -> tuple[Saved, Saved] | tuple[Re
     """
     before = _side(baseline, reports=_is_of_reports(candidate))
     after = _side(candidate, reports=isinstance(before, Reports))
+    if before.path.resolve() == after.path.resolve() and locate(candidate).is_dir():
+        raise UsageError(  # with itself it is equal, whatever the program does by now
+            f"{after.path} is both baseline and candidate: {candidate} has nothing newer. "
+            "Next: measure again, or name both sides."
+        )
     if isinstance(before, Saved) and isinstance(after, Saved):
         return before, after
     if isinstance(before, Reports) and isinstance(after, Reports):

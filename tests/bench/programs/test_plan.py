@@ -106,3 +106,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "programs.md"
 def test_a_plan_of_the_page_on_programs_is_one(text, tmp_path):
     (tmp_path / "plan.toml").write_text(text)
     assert read_plan(tmp_path / "plan.toml").program
+
+
+def test_an_option_that_does_nothing_for_programs_is_named_as_it_was_typed():
+    given = {"program": of_options(["sync.py"]), "target": "github"}
+    with pytest.raises(UsageError, match=r"^--target does nothing for programs"):
+        with_values(Plan(), given, source=None)

@@ -60,7 +60,7 @@ class Variant:
 def variants_of(programs: Iterable[Program]) -> dict[str, Variant]:
     """Who takes part, by name: each program as it is before it with tuned Sessions."""
     programs = tuple(programs)
-    labels = (AS_IT_IS, TUNED) if len(programs) == 1 else ("{}", "{}, tuned")
+    labels = (AS_IT_IS, TUNED) if len(programs) == 1 else ("{}", "{} (tuned)")
     found = [
         Variant(
             name=f"{one.name}{_TUNED * tuned}",
