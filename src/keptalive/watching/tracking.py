@@ -6,10 +6,11 @@ closes sockets when their owners are collected, and that must happen when it wou
 
 from __future__ import annotations
 
-import queue
 import weakref
 from dataclasses import dataclass, field
 from typing import Any
+
+from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.records.connection import CloseReason, ConnectionEnd
 from keptalive.watching.attempts import ConnectionAttempt
@@ -20,7 +21,7 @@ from keptalive.watching.owners import Owner, Unpickled
 from keptalive.watching.recorder import Recorder, Route
 from keptalive.watching.response_times import Timing
 
-_FIRST_IN_FIRST_OUT: Any = vars(queue.Queue)["_get"]
+STACK = "is_stack"  # an attribute by which a queue other than urllib3's says that it is one
 MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
 
 
@@ -79,13 +80,13 @@ class Pool(Unpickled):
     def has_nothing_idle(self) -> bool:
         """Whether its queue was empty, or had none but unused places, when one was just made.
 
-        It is a stack: idle connections lie above the unused places, and only below a hole.
+        If it is a stack, idle connections lie above the unused places, and only below a hole.
         """
         if self.holes:
             self.holes -= 1
             return False
-        kind = type(socket_queue(self.of()))
-        return getattr(kind, "_get", None) is not _FIRST_IN_FIRST_OUT
+        queue = socket_queue(self.of())
+        return isinstance(queue, HTTPConnectionPool.QueueCls) or bool(own(queue, STACK))
 
     def _ends(self, connection: ConnectionState) -> None:
         """The next one takes its place, or that which it was to take."""
