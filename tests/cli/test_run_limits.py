@@ -178,8 +178,9 @@ if __name__ == "__main__":
 STAYS = """
 import subprocess, sys, requests
 requests.get(sys.argv[1])
-command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-print(subprocess.Popen(command, stdin=open(sys.argv[2])).pid)
+command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"]
+child = subprocess.Popen(command, stdin=open(sys.argv[2]), stdout=subprocess.PIPE)
+child.stdout.read(1)  # it has started, and its watch with it
 """
 
 

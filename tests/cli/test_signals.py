@@ -275,7 +275,7 @@ def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
 @pytest.mark.parametrize(
     ("step", "arguments"),
     [
-        complete("keptalive.results:read", ["compare", "a.json", "b.json"]),
+        complete("keptalive.results:read_both", ["compare", "a.json", "b.json"]),
         ("keptalive.logs.explain:explained", ["explain", "x.log"]),
         complete("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
     ],

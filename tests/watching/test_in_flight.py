@@ -188,6 +188,90 @@ def test_what_is_in_flight_at_a_fork_is_not_in_flight_in_the_child(serve):
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+class Held:
+    """A server that answers its first request when it may."""
+
+    def __init__(self, *headers: str) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+        self.headers = headers
+
+    def __call__(self, peer: Peer) -> None:
+        assert peer.request()
+        self.asked.set()
+        assert self.may_answer.wait(PATIENCE_S)
+        peer.respond(200, *self.headers)
+        answers()(peer)
+
+
+@pytest.mark.parametrize("header", ["X-Kept: yes", "Connection: close"])
+def test_a_connection_that_comes_back_just_after_a_pool_was_found_empty_is_one_more_at_once(
+    header, serve
+):
+    held = Held(header)
+    server = serve(held, answers())
+
+    class Queue(urllib3.HTTPConnectionPool.QueueCls):  # type: ignore[name-defined,misc]
+        def get(self, *given: object, **named: object) -> object:
+            found = super().get(*given, **named)
+            if found is None and held.asked.is_set():
+                held.may_answer.set()
+                other.join()
+            return found
+
+    class Pool(urllib3.HTTPConnectionPool):
+        QueueCls = Queue
+
+    with watch() as watched, Pool("127.0.0.1", server.port, maxsize=2) as pool:
+        other = threading.Thread(target=pool.urlopen, args=("GET", "/"))
+        other.start()
+        assert held.asked.wait(PATIENCE_S)
+        pool.urlopen("GET", "/")
+    assert (perfect(watched), causes(watched)) == (2, {"first-use": 1, "concurrency": 1})
+
+
+def test_a_request_that_has_taken_a_connection_and_is_not_noted_yet_is_in_flight(serve):
+    server = serve(answers())
+    has_taken, may_go_on = threading.Event(), threading.Event()
+    first = threading.current_thread()
+
+    def clock() -> float:
+        if threading.current_thread() is not first and not has_taken.is_set():
+            has_taken.set()
+            assert may_go_on.wait(PATIENCE_S)
+        return 0.0
+
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port)
+    with watch(clock=clock) as watched, pool:
+        other = threading.Thread(target=pool.urlopen, args=("GET", "/"))
+        pool.urlopen("GET", "/")
+        other.start()
+        assert has_taken.wait(PATIENCE_S)
+        pool.urlopen("GET", "/")
+        may_go_on.set()
+        other.join()
+    assert (perfect(watched), causes(watched)) == (2, {"first-use": 1, "concurrency": 1})
+
+
+def test_an_idle_connection_below_the_place_of_one_that_failed_is_not_in_flight(serve):
+    """A failed connection leaves a ``None`` on top of urllib3's stack."""
+
+    def hangs_up_later(peer: Peer) -> None:
+        assert peer.request()
+        peer.respond()
+        assert peer.request()
+
+    server = serve(hangs_up_later, answers())
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", server.port, maxsize=3)
+    with watch() as watched, pool:
+        held = pool.urlopen("GET", "/", preload_content=False)
+        pool.urlopen("GET", "/")
+        assert held.read() == b"ok"
+        with pytest.raises(urllib3.exceptions.HTTPError):
+            pool.urlopen("GET", "/", retries=False)
+        pool.urlopen("GET", "/")
+    assert (perfect(watched), watched.opened) == (1, 3)
+
+
 class Forever:
     """A connection whose request never ends."""
 

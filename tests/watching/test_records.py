@@ -37,7 +37,8 @@ def long_bodies(peer: Peer) -> None:
 
 def breaks_off(peer: Peer) -> None:
     assert peer.request()
-    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    # in chunks: urllib3 1.26 takes a body that is shorter than its Content-Length for a whole one
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf")
 
 
 def old_fashioned(peer: Peer) -> None:

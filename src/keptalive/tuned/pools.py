@@ -57,6 +57,8 @@ class IdleConnections:
     gets a new connection, and not another idle one, which the server may have closed too.
     """
 
+    is_stack = True  # `keptalive.watching` reads this
+
     def __init__(self, maxsize: int) -> None:
         self.maxsize = maxsize
         self.queue: list[Any] = []

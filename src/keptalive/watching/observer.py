@@ -256,7 +256,7 @@ class Observer(Streams):
             self.on_response(conn, state, None, _Unseen, current_call())
         now = self.clock()
         if sock is None:
-            self._comes_back_closed(state, pool, now)
+            self._comes_back_closed(state, now)
         state.doing = KEPT
         state.since = now
         if state.exchange is not None:
@@ -265,7 +265,11 @@ class Observer(Streams):
             takes_time(state, sock, now)
         if state.streamed:
             self.comes_back(state)
-        return None if sock is None else state
+        if sock is not None:
+            return state
+        for route in pool.routes[1] if pool is not None else ():
+            route.in_flight.pop(state.number, None)  # last: now it is seen to be given back
+        return None
 
     def has_released(self, pool: Any, conn: Any, state: ConnectionState, number: int) -> None:
         """It is in the pool again, or closed; another flow of control may have it by now."""
@@ -276,15 +280,12 @@ class Observer(Streams):
         if state.number == number and get(conn, "sock") is None:
             self.closed_at_release(pool, state)
 
-    def _comes_back_closed(self, state: ConnectionState, pool: Pool | None, now: float) -> None:
-        for route in pool.routes[1] if pool is not None else ():
-            route.in_flight.pop(state.number, None)
+    def _comes_back_closed(self, state: ConnectionState, now: float) -> None:
         if state.doing is READING:
             state.look(now)  # closed unread?
             state.ends(state.reason_of_own(), now)
         elif state.doing is LOST and state.pool is not None and state.attempt is not None:
-            # a body that broke off: this object is opened again by itself, not another in its place
-            state.pool.ended = [one for one in state.pool.ended if one is not state.attempt]
+            state.pool.gets_back(state.attempt)  # a body that broke off
 
 
 class _Unseen:

@@ -70,7 +70,8 @@ class Openings(OpenConnections):
             before, call.replaced = call.replaced, None
             state.known.discard(before)  # only now: meanwhile its place was taken
             predecessor = before.attempt
-        self._opens(connection, state, predecessor, reconnect=False)
+        none_idle = predecessor is None and state.has_nothing_idle()
+        self._opens(connection, state, predecessor, reconnect=False, none_idle=none_idle)
 
     def connects(self, conn: Any) -> None:
         """Before it does; if it was open before, it is opened again."""
@@ -93,12 +94,13 @@ class Openings(OpenConnections):
         predecessor: ConnectionAttempt | None,
         *,
         reconnect: bool,
+        none_idle: bool = False,
     ) -> None:
         self.flow = flow_teller()  # greenlets may have come into use
         call, now = current_call(), self.clock()
         closed = None if predecessor is not None else closed_at_exit(pool, connection, now)
         pool.sweep(now)
-        being_taken = pool.being_taken(connection)
+        being_taken = pool.being_taken(connection, none_idle=none_idle)
         for route in self.routes_of(pool)[1] if being_taken else ():
             route.had_with(being_taken)
         unread = [one for one in list(pool.known) if one is not connection and one.is_unread()]

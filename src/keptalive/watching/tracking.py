@@ -10,6 +10,8 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
+from urllib3.connectionpool import HTTPConnectionPool
+
 from keptalive.records.connection import CloseReason, ConnectionEnd
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, Place
@@ -19,6 +21,7 @@ from keptalive.watching.owners import Owner, Unpickled
 from keptalive.watching.recorder import Recorder, Route
 from keptalive.watching.response_times import Timing
 
+STACK = "is_stack"  # an attribute by which a queue other than urllib3's says that it is one
 MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
 
 
@@ -40,6 +43,7 @@ class Pool(Unpickled):
         is_new_adapter: its Session had another adapter for this route before.
         kept, alike: what `OpeningFacts.pools_kept` and `pools_alike` are.
         waiting: the requests that wait for a connection, by number.
+        holes: how many ``None`` lie on top of its queue, put there for connections that failed.
     """
 
     of: weakref.ref[Any]
@@ -61,9 +65,31 @@ class Pool(Unpickled):
     discarded: list[ConnectionAttempt] = field(default_factory=list)
     routes: tuple[tuple[Recorder, ...], tuple[Route, ...]] = ((), ())
     waiting: set[int] = field(default_factory=set)
+    holes: int = 0
 
     def loses(self, connection: ConnectionState) -> None:
-        """A connection has ended: the next one takes its place, or that which it was to take."""
+        """A connection has failed: urllib3 puts a ``None`` into the queue in its place."""
+        self.holes += 1
+        self._ends(connection)
+
+    def gets_back(self, ended: ConnectionAttempt) -> None:
+        """It came back closed: its object is opened again by itself, not another in its place."""
+        self.ended = [one for one in self.ended if one is not ended]
+        self.holes = max(0, self.holes - 1)
+
+    def has_nothing_idle(self) -> bool:
+        """Whether its queue was empty, or had none but unused places, when one was just made.
+
+        If it is a stack, idle connections lie above the unused places, and only below a hole.
+        """
+        if self.holes:
+            self.holes -= 1
+            return False
+        queue = socket_queue(self.of())
+        return isinstance(queue, HTTPConnectionPool.QueueCls) or bool(own(queue, STACK))
+
+    def _ends(self, connection: ConnectionState) -> None:
+        """The next one takes its place, or that which it was to take."""
         self.known.discard(connection)
         ended = connection.attempt
         if ended is not None and ended.connected_at is None and ended.attempted is not None:
@@ -77,17 +103,21 @@ class Pool(Unpickled):
         if connection.attempt is not None:
             self.discarded = [*self.discarded, connection.attempt][-MOST_WAITING:]
 
-    def being_taken(self, newest: ConnectionState) -> set[ConnectionState]:
+    def being_taken(self, newest: ConnectionState, *, none_idle: bool) -> set[ConnectionState]:
         """The connections that other requests take, or give back, at this very moment.
 
-        They are out of the queue, and no request was noted on them yet.
+        They are out of the queue, and are not, or no more, among the requests in flight.
+
+        Args:
+            newest: the one that is opened.
+            none_idle: all were out of the queue when it was looked into; some may be back since.
         """
-        queue = own(own(self.of(), "pool"), "queue", ())
-        kept = {id(conn) for conn in list(queue)}
+        queued = () if none_idle else own(socket_queue(self.of()), "queue", ())
+        kept = {id(conn) for conn in list(queued)}
         return {
             one
             for one in list(self.known)
-            if one is not newest and one.doing is KEPT and one.is_out_of(kept)
+            if one is not newest and one.doing in (KEPT, SENDING) and one.is_out_of(kept)
         }
 
     def sweep(self, now: float) -> None:
@@ -100,7 +130,7 @@ class Pool(Unpickled):
             if end is None or end.how is CloseReason.POOL_CLOSED:
                 self.known.discard(one)
             else:  # it was closed, and there was no room for it any more
-                self.loses(one)
+                self._ends(one)
 
 
 @dataclass(slots=True, eq=False)

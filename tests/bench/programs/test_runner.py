@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.commands import in_text
 from tests.commands import keptalive as run_keptalive
+from tests.versions import REQUESTS
 
 from keptalive import results
 from keptalive.bench.programs.execution import execute
@@ -49,6 +50,11 @@ print(prices_one_by_one(sys.argv[1], {BASKET}))
 """
 
 
+def in_log(opened: int) -> dict[str, int]:
+    """What the pool log counts; before 2.29, requests sends some bodies past it."""
+    return {"pool_log": opened} if REQUESTS >= (2, 29) else {}
+
+
 @pytest.fixture
 def server(serve):
     def script(peer):
@@ -76,7 +82,7 @@ def test_a_program_sees_its_log_as_it_would_without_a_witness_which_counts_all_t
     assert b"DEBUG connectionpool.py _make_request http://127.0.0.1" in plain.stdout
     assert plain.stdout == done.output
     (record,) = done.ran.records
-    assert record.witnessed == {"pool_log": 1, "sockets": 1}
+    assert record.witnessed == {**in_log(1), "sockets": 1}
 
 
 def measured(program: str, server, name: str) -> dict[str, object]:
@@ -100,7 +106,8 @@ def test_requests_get_in_the_place_of_a_session_fails_the_build_and_names_the_li
     back = keptalive("compare", "bad", "good", "--fail-on", "counts")
     assert back.returncode == 0
     (trial, _) = results.read(results.find(Path("bad"))).run.trials
-    assert (trial.counts.opened, trial.witnesses.pool_log, trial.witnesses.sockets) == (3, 3, 3)
+    assert (trial.counts.opened, trial.witnesses.sockets) == (3, 3)
+    assert trial.witnesses.pool_log == in_log(3).get("pool_log")
 
 
 def test_a_program_that_fails_ends_the_benchmark_with_its_last_line():
@@ -142,9 +149,7 @@ def test_all_witnesses_agree_on_threads_forks_and_sockets_that_are_not_urllib3s(
     done = execute(["many.py", server.url], tuned=is_tuned, variables={})
     assert (done.ran.exit_code, done.ran.warnings) == (0, ())
     counts = [
-        (host.opened, record.witnessed["pool_log"], record.witnessed["sockets"])
-        for record in done.ran.records
-        for host in record.hosts
+        (host.opened, record.witnessed) for record in done.ran.records for host in record.hosts
     ]
-    assert counts == [(3, 3, 3), (1, 1, 1)]
+    assert counts == [(number, {**in_log(number), "sockets": number}) for number in (3, 1)]
     assert server.accepted == 5

@@ -178,5 +178,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        inner = (current.__cause__, current.__context__, getattr(current, "reason", None))
+        # urllib3 1.26 handles a TypeError of its own while it reads a response, and hides it so
+        context = None if current.__suppress_context__ else current.__context__
+        inner = (current.__cause__, context, getattr(current, "reason", None))
         waiting += [e for e in (*inner, *current.args) if isinstance(e, BaseException)]
