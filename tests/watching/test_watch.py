@@ -333,3 +333,26 @@ def test_a_child_that_was_forked_within_a_watch_has_its_own(server, session):
         assert os.waitstatus_to_exitcode(status) == 0
         session.get(server.url)
     assert (watched.opened, watched.reused) == (1, 1)
+
+
+def test_a_timeline_lists_a_connection_from_before_the_watch_with_its_requests(server, session):
+    session.get(server.url)
+    with watch(timeline=True) as watched:
+        session.get(f"{server.url}first")
+        session.get(f"{server.url}second")
+    report = watched.result()
+    assert report.warnings == ()
+    (before,) = report.connections
+    assert (before.attempted_s, before.cause, before.served) == (None, None, 2)
+    assert report.exchanges is not None
+    assert report.exchanges.connection == (before.id, before.id)
+    assert numbers(watched)["opened"] == 0
+
+
+def test_a_tunnel_is_no_request_of_the_timeline(session):
+    with watch(timeline=True) as watched, pytest.raises(requests.RequestException):
+        session.get("https://example.org/", proxies={"https": "http://127.0.0.1:1"})
+    exchanges = watched.result().exchanges
+    assert exchanges is not None
+    assert "CONNECT" not in exchanges.method
+    assert watched.result().warnings == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal, NamedTuple
 
@@ -78,7 +78,7 @@ def report(
         seconds=merged.seconds,
         environment=dict(environment or {}),
         hosts=hosts,
-        connections=tuple(map(_listed, listed)),
+        connections=(*_open_before(merged), *map(_listed, listed)),
         exchanges=exchanges,
         places=places,
         findings=(*findings_of_processes(records), *findings, *_of_all(hosts, ordered, records)),
@@ -175,8 +175,20 @@ def _lifetime_s(connection: Connection, until_s: float) -> float:
     return max(0.0, ended_s - (connection.attempted_s or 0.0))
 
 
+def _open_before(merged: Merged) -> Iterator[ConnectionReport]:
+    """Those that the timeline needs: they were open before the watch, and carried requests in it."""
+    used = {one.connection for one in merged.exchanges or ()}
+    for connections in merged.connections:
+        for one in connections:
+            if one.attempted_s is None and one.id in used:
+                yield _reported(one, None)
+
+
 def _listed(judged: Judged) -> ConnectionReport:
-    one = judged.opening.connection
+    return _reported(judged.opening.connection, judged.cause)
+
+
+def _reported(one: Connection, cause: str | None) -> ConnectionReport:
     return ConnectionReport(
         id=one.id,
         host=one.host,
@@ -189,7 +201,7 @@ def _listed(judged: Judged) -> ConnectionReport:
         ended_s=one.ended_s,
         phases=dict(one.phases),
         served=one.served,
-        cause=judged.cause,
+        cause=cause,
         end=_end(one.end),
         where=one.facts.where,
         through=one.facts.request_library,

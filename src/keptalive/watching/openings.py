@@ -169,8 +169,7 @@ class Openings(OpenConnections):
         if predecessor is not None:
             predecessor.host, predecessor.via = pool.host, pool.via
             for recorder in recorders:
-                if recorder not in predecessor.recorders and not predecessor.shared:
-                    recorder.add(predecessor)  # it was open before this watch
+                recorder.add_if_before(predecessor)
         return attempt
 
     def was_open(self, connection: ConnectionState) -> None:

@@ -182,6 +182,7 @@ class Recorder:
         self.on_opening: Callable[[], None] | None = None
         self.attempts: list[ConnectionAttempt] = []
         self.attempts_missing = 0
+        self.before: set[int] = set()  # ids of attempts that were open before this watch
         self.unconnected: list[ConnectionAttempt] = []
         self.exchanges: list[ExchangeInProgress] | None = [] if timeline else None
         self.exchanges_missing = 0
@@ -208,6 +209,13 @@ class Recorder:
             self.attempts.append(attempt)
         else:
             self.attempts_missing += 1
+
+    def add_if_before(self, attempt: ConnectionAttempt) -> None:
+        """Keep this connection if it was open before this watch, and is not the parent's."""
+        if self in attempt.recorders or attempt.shared or attempt.id in self.before:
+            return
+        self.before.add(attempt.id)
+        self.add(attempt)
 
     def add_exchange(self, exchange: ExchangeInProgress) -> None:
         """Keep this exchange, if there is a timeline and room in it."""

@@ -14,7 +14,10 @@ from keptalive.watching.tracking import ConnectionState
 def exchange_begins(
     recorders: tuple[Recorder, ...], state: ConnectionState, method: Any, url: Any
 ) -> None:
-    """A request takes this connection."""
+    """A request takes this connection; a tunnel's CONNECT is a part of opening it."""
+    if method == "CONNECT":
+        return
+    attempt = state.attempt
     exchange = ExchangeInProgress(state.flow, state.sent_at)
     exchange.method = method if type(method) is str else ""
     exchange.path = path_of(url)
@@ -24,6 +27,8 @@ def exchange_begins(
     state.exchange = exchange
     for recorder in recorders:
         recorder.add_exchange(exchange)
+        if attempt is not None and not state.was_closed:
+            recorder.add_if_before(attempt)
 
 
 def path_of(url: Any) -> str:
