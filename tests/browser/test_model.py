@@ -58,7 +58,7 @@ def test_the_phases_of_opening_follow_one_another(model):
 def test_rows_are_grouped_by_route_and_process_with_the_lanes_that_would_be_enough(model):
     kinds = model("rowsOf(model).map((row) => row.kind)")
     assert kinds == ["heading", "lane", "lane", "enough", "perfect", "heading", "lane"]
-    assert model("rowsOf(model)[4].requests.length") == 4
+    assert model("rowsOf(model)[4].requests.ends.length") == 4
     assert model("rowsOf(model, {cause: 1}).map((row) => row.kind)") == ["heading", "lane"]
 
 
@@ -79,7 +79,8 @@ def test_only_one_request_is_drawn_for_a_pixel(model):
     drawn = """(() => {
       const pixels = [];
       const view = {from: 0, to: 5, scale: 100};
-      eachMark(model, 0, view, (at, x, head, end) => pixels.push(Math.floor(end)));
+      const end = (at) => Math.floor(model.release[at] * view.scale);
+      eachMark(model, requestsOf(model, 0), view, (at) => pixels.push(end(at)));
       return pixels;
     })()"""
     pixels = model(drawn, report)
@@ -107,3 +108,31 @@ def test_the_axis_has_round_times_that_do_not_crowd(model, length):
     ticks = model(f"ticksOf({{from: 0, to: {length}}}, 1000).ticks")
     assert 2 <= len(ticks) <= 12
     assert ticks[0] == 0
+
+
+@pytest.mark.parametrize("start", [0, 0.5, 12.3, 59.9999, 90.5, 3725.25, 90_000])
+@pytest.mark.parametrize("length", [1e-4, 0.003, 0.2])
+def test_however_deep_one_looks_each_time_on_the_axis_is_another(model, start, length):
+    view = f"{{from: {start}, to: {start + length}}}"
+    texts = model(
+        f"(() => {{ const {{ticks, step}} = ticksOf({view}, 1000);"
+        " return ticks.map((tick) => tickText(tick, step)); })()"
+    )
+    assert 2 <= len(texts) == len(set(texts))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step", "text"),
+    [
+        (0, 1e-5, "0 s"),
+        (0.00042, 1e-5, "0.42 ms"),
+        (12.30001, 1e-5, "12.30001 s"),
+        (59.99999, 1e-5, "59.99999 s"),
+        (120, 1e-5, "2 min"),
+        (3725.5, 0.5, "1 h 2 min 5.5 s"),
+        (-0.5, 0.5, "-500 ms"),
+        (150, 30, "2 min 30 s"),
+    ],
+)
+def test_times_on_the_axis_are_exact_to_its_step(model, seconds, step, text):
+    assert model(f"tickText({seconds}, {step})") == text

@@ -153,6 +153,96 @@ def test_two_fingers_zoom(opened):
     assert seen.view("view.to - view.from") < before
 
 
+def test_two_fingers_that_go_up_show_what_is_below(opened):
+    seen = opened(of_report(several(300)), width=390, has_touch=True)
+    assert seen.view("view.top") == 0
+    fingers = seen.page.context.new_cdp_session(seen.page)
+    box = seen.page.locator("canvas").bounding_box()
+    seen.page.evaluate(f"scrollTo(0, {box['y']})")
+
+    def touch(kind: str, *ys: int) -> None:
+        points = [{"x": 100 + 100 * n, "y": y, "id": n} for n, y in enumerate(ys)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 400, 400)
+    for y in range(380, 180, -20):
+        touch("touchMove", y, y)
+    touch("touchEnd")
+    seen.page.wait_for_function("[...timelines.values()][0].view.top > 100")
+    length = seen.view("view.to - view.from")
+    assert length == pytest.approx(seen.view("view.model.seconds * 1.025"), rel=0.05)
+
+
+def test_zooming_out_at_an_end_shows_all_again(opened):
+    seen = opened(PAGES["report"])
+    for step in ("for (let n = 0; n < 40; n += 1) view.zoom(2)", "view.pan(1e9)"):
+        seen.view(f"(() => {{ {step} }})()")
+    assert seen.view("view.to - view.from") == pytest.approx(1e-4)
+    seen.view("(() => { for (let n = 0; n < 40; n += 1) view.zoom(1 / 2) })()")
+    assert seen.view("[view.from <= 0, view.to >= view.model.seconds]") == [True, True]
+
+
+def test_filters_that_leave_nothing_say_so(opened):
+    seen = opened(PAGES["report"])
+    seen.page.select_option("select[data-filter=process]", label="process 2")
+    seen.page.select_option("select[data-filter=cause]", label="idle-timeout")
+    assert seen.detail == "0 connections shown."
+    assert seen.page.locator(".connections tbody tr").count() == 0
+    for key in ("ArrowDown", "ArrowRight", "Enter", "+", "]", "PageDown"):
+        seen.page.locator("canvas").press(key)
+    assert seen.complaints == []
+
+
+def test_many_groups_of_few_connections_keep_lanes_that_can_be_seen(opened):
+    seen = opened(of_report(several(60)))
+    assert seen.view("view.rows.filter((row) => row.kind === 'heading').length") == 20
+    assert seen.view("view.laneHeight") >= 7
+
+
+def test_a_request_that_took_less_than_a_pixel_is_seen(opened):
+    report = replace(
+        timeline(),
+        connections=(connection(1, 0.0, ended_s=9.0),),
+        exchanges=exchanges((1, 5.0, 5.00001, 5.00002, "GET", "/", 200, 7, None)),
+    )
+    seen = opened(of_report(report))
+    at = "Math.round(view.x(5)), Math.round(26 + view.tops[1] + view.laneHeight / 2)"
+    assert seen.view(f"[...view.context.getImageData({at}, 1, 1).data]") == [47, 127, 208, 255]
+
+
+def test_on_paper_the_picture_is_light_and_has_all_lanes(opened):
+    seen = opened(of_report(several(60)), color_scheme="dark")
+    corner = "[...view.context.getImageData(2, 2, 1, 1).data]"
+    dark, tall = seen.view(corner), seen.view("view.tall > view.height")
+    assert (dark, tall) == ([20, 24, 31, 255], True)
+    seen.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert seen.view(corner) == [255, 255, 255, 255]
+    assert seen.view("[view.width, view.tall <= view.height]") == [698, True]
+    seen.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert seen.view(corner) == dark
+    assert seen.view("view.width") > 700
+
+
+def test_without_scripts_the_page_has_a_table_in_place_of_the_picture(browser, tmp_path):
+    (tmp_path / "page.html").write_text(PAGES["report"])
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    rows = page.locator("noscript .connections tbody tr")
+    assert rows.count() == 3
+    assert "idle-timeout" in rows.nth(1).inner_text()
+    hidden = ("canvas", ".controls", ".keys", "a[data-timeline]")
+    assert [page.locator(one).first.is_visible() for one in hidden] == [False] * 4
+    context.close()
+
+
+def several(count: int) -> Report:
+    """Connections of many processes, three in each."""
+    opened = tuple(connection(n, n / 10, process=n // 3, served=1) for n in range(count))
+    rows = [(n, n / 10, n / 10 + 0.2, n / 10 + 0.3, "GET", "/", 200, 7, 0) for n in range(count)]
+    return replace(timeline(), connections=opened, exchanges=exchanges(*rows))
+
+
 def test_hovering_tells_the_request(opened):
     seen = opened(PAGES["report"])
     canvas = seen.page.locator("canvas")

@@ -66,3 +66,8 @@ def test_a_pipe_and_a_dumb_terminal_get_no_lanes(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     Console(file=file, width=80, force_terminal=True).print(Lanes(timeline()))
     assert file.getvalue().strip() == ""
+
+
+def test_lanes_take_the_columns_that_no_name_of_an_end_needs():
+    still_open = replace(timeline(), connections=(connection(1, 0.0), connection(2, 1.0)))
+    assert len(drawn(still_open, 80)[0]) >= 78

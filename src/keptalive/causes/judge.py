@@ -176,7 +176,7 @@ def _lifetime_s(connection: Connection, until_s: float) -> float:
 
 
 def _open_before(merged: Merged) -> Iterator[ConnectionReport]:
-    """Those that the timeline needs: they were open before the watch, and carried requests in it."""
+    """Those of the timeline that were open before the watch, and carried requests in it."""
     used = {one.connection for one in merged.exchanges or ()}
     for connections in merged.connections:
         for one in connections:

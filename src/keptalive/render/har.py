@@ -151,7 +151,7 @@ def _request(
     path, _, query = exchanges.path[number].partition("?")
     return {
         "method": exchanges.method[number],
-        "url": f"{_origin(connection, hosts)}{quote(path, safe=_PATH)}{_query(query)}",
+        "url": f"{_origin(connection, hosts)}{_quoted(path)}{_query(query)}",
         "httpVersion": "",
         "cookies": [],
         "headers": [],
@@ -166,7 +166,11 @@ _PATH = "/%:@!$&'()*+,;=~-._"
 
 
 def _query(query: str) -> str:
-    return f"?{quote(query, safe=_PATH)}" if query else ""
+    return f"?{_quoted(query)}" if query else ""
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_PATH, errors="replace")  # of a surrogate without its other half
 
 
 def _origin(
@@ -179,7 +183,8 @@ def _origin(
         return f"http+unix://{quote(connection.host.removeprefix('unix:'), safe='')}"
     host = hosts.get((connection.host, connection.via))
     origins = host.origins if host is not None else ()
-    return host_name(origins[0] if len(origins) == 1 else connection.host)
+    name = host_name(origins[0] if len(origins) == 1 else connection.host)
+    return quote(name, safe=":/[]", errors="replace")
 
 
 def _response(status: int | None) -> dict[str, Any]:

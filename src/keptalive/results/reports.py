@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -101,6 +102,8 @@ def _faults(report: Report) -> Iterator[str]:
         yield from _not_a_count(number, where)
     for number, where in _numbers(as_plain(report.connections), "connections"):
         yield from _not_a_count(number, where)
+    yield from _not_a_count(report.seconds or 0.0, "seconds")
+    yield from _faults_of_start(report)
     for host in report.hosts:
         if host.perfect is not None and host.perfect.least > host.perfect.most:
             yield f"perfect reuse of {host.host:.80} is a range that ends before it begins"
@@ -108,6 +111,17 @@ def _faults(report: Report) -> Iterator[str]:
             yield f"a cause of {host.host:.80} has no members"
     if report.exchanges is not None:
         yield from _faults_of_exchanges(as_plain(report.exchanges), len(report.places))
+
+
+def _faults_of_start(report: Report) -> Iterator[str]:
+    """A moment that is none, or so late that no time can be added to it."""
+    if report.started_at is None:
+        return
+    times = [report.seconds or 0.0, *(report.exchanges.started_s if report.exchanges else ())]
+    try:
+        datetime.fromisoformat(report.started_at) + timedelta(seconds=max(times))
+    except (ValueError, OverflowError):
+        yield f"started_at is {report.started_at!r:.40}"
 
 
 def _not_a_count(number: float, where: str) -> Iterator[str]:
@@ -131,7 +145,7 @@ def _numbers(value: Any, where: str) -> Iterator[tuple[float, str]]:
 def _faults_of_exchanges(columns: Mapping[str, list[Any]], places: int) -> Iterator[str]:
     if len({len(column) for column in columns.values()}) > 1:
         yield "the columns of its exchanges are not of one length"
-    for name in ("connection", "started_s", "head_s", "released_s"):
+    for name in ("connection", "started_s", "head_s", "released_s", "status", "thread"):
         for number in columns[name]:
             if number is not None:
                 yield from _not_a_count(number, f"exchanges.{name}")

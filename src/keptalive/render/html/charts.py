@@ -165,6 +165,6 @@ def timeline_legend(with_requests: bool) -> dict[str, str]:
     return {
         **{name: NAMES[name] for name in PHASES},
         **(requests if with_requests else {}),
-        "open": "open, idle",
+        "open": "open, idle" if with_requests else "open",
         "end": "✕ its end",
     }

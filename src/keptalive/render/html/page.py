@@ -52,7 +52,16 @@ def of_report(report: Report) -> str:
         report: as it was made or read; no text in it needs to be trusted.
     """
     report = with_texts(report, lru_cache(maxsize=4096)(_text))  # most come again and again
-    return _rendered("report.html", report=report, data={"timeline-1": timeline.data(report)})
+    drawn = timeline.data(report)
+    return _rendered(
+        "report.html",
+        report=report,
+        missing=(drawn["exchanges"] or {}).get("missing", 0),
+        table=timeline.table(report),
+        costliest=max((host.seconds_opening or 0.0 for host in report.hosts), default=0.0),
+        most_opened=max((host.opened or 0 for host in report.hosts), default=0),
+        data={"timeline-1": drawn},
+    )
 
 
 def of_run(run: Run, *, made: str = "") -> str:

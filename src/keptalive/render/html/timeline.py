@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
-from keptalive.quantities import host_name
+from keptalive.quantities import duration, host_name
 from keptalive.records.report import ConnectionReport, ExchangeColumns, HostReport, Report
 from keptalive.render.report_sentences import ends_of, route
 
@@ -67,6 +67,32 @@ def data(report: Report) -> dict[str, Any]:
     }
 
 
+MOST_ROWS = 200
+
+
+def table(report: Report) -> list[tuple[str, ...]]:
+    """The first connections in words, for a page whose script does not run."""
+    ended = ends_of(report.connections)
+    until_s = _length(report)
+    return [
+        (
+            f"#{one.id}",
+            host_name(one.host),
+            "before" if one.attempted_s is None else duration(one.attempted_s),
+            duration(max(_or(one.ended_s, until_s) - (one.attempted_s or 0.0), 0.0)),
+            f"{one.served:,}",
+            one.cause or "–",
+            ended.get(one.id, "–") if one.ended_s is not None else "still open",
+            one.where or "–",
+        )
+        for one in report.connections[:MOST_ROWS]
+    ]
+
+
+def _or(time_s: float | None, else_s: float) -> float:
+    return else_s if time_s is None else time_s
+
+
 def _route(key: tuple[str, str | None], host: HostReport | None) -> dict[str, Any]:
     """One route: its name, and how many connections were opened and would have been enough."""
     if host is None:
@@ -99,6 +125,7 @@ def _exchanges(columns: ExchangeColumns, report: Report) -> dict[str, Any]:
         "status": [columns.status[number] for number in kept],
         "where": [columns.where[number] for number in kept],
         "paths": paths.values,
+        # Of connections that are not listed
         "missing": len(columns.connection) - len(kept),
     }
 

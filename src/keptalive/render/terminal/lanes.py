@@ -17,7 +17,7 @@ from keptalive.render.report_sentences import ends_of
 
 MOST = 12  # lines: those of the connections that cost most to open
 NARROWEST = 24  # columns of a lane
-_BESIDE = 26  # columns for what ended it
+_BESIDE = 26  # columns for what ended it, at most
 OPENING, REQUEST, IDLE, END = "▒", "█", "─", "✕"
 _STYLES = {OPENING: "yellow", REQUEST: "blue", IDLE: "dim", END: "red"}
 
@@ -52,11 +52,14 @@ def lines(report: Report, width: int) -> Iterator[Text]:
     until_s = _until(report)
     numbers = [f"#{one.id}" for one in shown]
     gutter = max(map(len, numbers), default=0) + 4
-    beside = _BESIDE if width >= gutter + NARROWEST + _BESIDE else 0
+    ends = ends_of(report.connections)
+    longest = max((len(ends.get(one.id, "")) for one in shown), default=0)
+    beside = min(longest + 1, _BESIDE)
+    beside = beside if width >= gutter + NARROWEST + beside else 0
     room = width - gutter - beside
     if len(shown) < 2 or room < NARROWEST or until_s <= 0:
         return
-    requests, ends = _requests(report), ends_of(report.connections)
+    requests = _requests(report)
     for number, one in zip(numbers, shown, strict=True):
         lane = _lane(one, requests.get(one.id, ()), until_s, room)
         end = f" {ends.get(one.id, '')}" if beside else ""

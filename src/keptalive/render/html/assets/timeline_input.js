@@ -16,6 +16,12 @@ Object.assign(TimelineView.prototype, {
       canvas.addEventListener(name, (event) => this.onUp(event));
     }
     canvas.addEventListener("pointerleave", () => this.tell());
+    for (const [name, isPaper] of [["beforeprint", true], ["afterprint", false]]) {
+      window.addEventListener(name, () => {
+        document.documentElement.classList.toggle("paper", isPaper);
+        this.setPaper(isPaper);
+      });
+    }
     this.pointers = new Map();
     for (const button of this.figure.querySelectorAll("button[data-does]")) {
       button.addEventListener("click", () => this.does(button.dataset.does));
@@ -89,7 +95,10 @@ Object.assign(TimelineView.prototype, {
     }
     const others = [...this.pointers.entries()].filter(([id]) => id !== event.pointerId);
     if (others.length) {
+      // Half of it, since the other finger tells the rest
       const other = others[0][1];
+      this.pan((before.x - event.offsetX) / 2);
+      this.scroll((before.y - event.offsetY) / 2);
       const apart = Math.abs(before.x - other.x);
       const now = Math.abs(event.offsetX - other.x);
       if (apart > 8 && now > 8) this.zoom(now / apart, (event.offsetX + other.x) / 2);

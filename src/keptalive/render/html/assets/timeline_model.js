@@ -11,6 +11,7 @@ function timelineModel(data) {
   const model = {
     ...data,
     count,
+    largest: connections.id.reduce((most, id) => Math.max(most, id), 0),
     attempted: inSeconds(connections.attempted),
     connected: inSeconds(connections.connected),
     ended: inSeconds(connections.ended),
@@ -106,7 +107,7 @@ function rowsOf(model, filter = {}) {
     const perfect = isWhole(filter) ? perfectLanes(model, group) : [];
     if (perfect.length && perfect.length < group.lanes.length) {
       rows.push({ kind: "enough", count: perfect.length });
-      for (const requests of perfect) rows.push({ kind: "perfect", requests });
+      for (const lane of perfect) rows.push({ kind: "perfect", requests: requestsIn(model, lane) });
     }
   }
   return rows;
@@ -131,24 +132,29 @@ function lets(model, filter, lane) {
  * streams that are read late do, the lanes are there without requests.
  */
 function perfectLanes(model, group) {
+  const enough = model.routes[group.route].enough ?? Infinity;
   const requests = [];
   for (const lane of group.lanes) {
     for (let at = model.first[lane]; at < model.first[lane + 1]; at += 1) requests.push(at);
   }
   requests.sort((a, b) => model.start[a] - model.start[b]);
   const lanes = [];
-  const free = [];
+  const waiting = []; // the lanes, in the order in which they become free
+  const free = []; // when each of these does
   for (const at of requests) {
-    let best = -1;
-    for (let lane = 0; lane < lanes.length; lane += 1) {
-      if (free[lane] <= model.start[at] && (best < 0 || free[lane] < free[best])) best = lane;
+    let lane = [];
+    if (free[0] <= model.start[at]) {
+      lane = waiting.shift();
+      free.shift();
+    } else if (lanes.push(lane) > enough) {
+      return Array.from({ length: enough }, () => []);
     }
-    if (best < 0) best = lanes.push([]) - 1;
-    lanes[best].push(at);
-    free[best] = model.release[at];
+    lane.push(at);
+    const place = firstNotLess(free, model.release[at], 0, free.length);
+    waiting.splice(place, 0, lane);
+    free.splice(place, 0, model.release[at]);
   }
-  const { enough } = model.routes[group.route];
-  return lanes.length > (enough ?? Infinity) ? Array.from({ length: enough }, () => []) : lanes;
+  return lanes;
 }
 
 /** The first index from `low` up to `high` whose value is not less than this one. */
@@ -161,24 +167,33 @@ function firstNotLess(values, value, low, high) {
   return low;
 }
 
+/** The requests of a connection, one after the other: their places, and when each ends. */
+function requestsOf(model, lane) {
+  const [first, last] = [model.first[lane], model.first[lane + 1]];
+  return { ends: model.release.subarray(first, last), at: (number) => first + number };
+}
+
+/** The same of a lane that would be enough. */
+function requestsIn(model, lane) {
+  return { ends: Float64Array.from(lane, (at) => model.release[at]), at: (number) => lane[number] };
+}
+
 /**
- * Call draw(at, x, xHead, xEnd) for the requests of a connection that are seen, at most once for each
- * pixel: however many there are, no more is drawn than the screen can show.
+ * Call draw(at) for the requests of one lane that are seen, at most once for each pixel: however many
+ * there are, no more is drawn than the screen can show.
  *
- * view: {from, to} in seconds, and `scale`, pixels a second.
+ * requests: of requestsOf or requestsIn; view: {from, to} in seconds, and `scale`, pixels a second.
  */
-function eachMark(model, lane, view, draw) {
-  const last = model.first[lane + 1];
-  let at = firstNotLess(model.release, view.from, model.first[lane], last);
-  while (at < last && model.start[at] <= view.to) {
-    const x = (model.start[at] - view.from) * view.scale;
-    const head = Number.isNaN(model.head[at]) ? model.release[at] : model.head[at];
-    const xEnd = (model.release[at] - view.from) * view.scale;
-    draw(at, x, (head - view.from) * view.scale, xEnd);
-    const pixel = Math.floor(xEnd);
-    at = firstNotLess(model.release, view.from + (pixel + 1) / view.scale, at + 1, last);
+function eachMark(model, requests, view, draw) {
+  const { ends, at } = requests;
+  let number = firstNotLess(ends, view.from, 0, ends.length);
+  while (number < ends.length && model.start[at(number)] <= view.to) {
+    draw(at(number));
+    const pixel = Math.floor((ends[number] - view.from) * view.scale);
+    const after = view.from + (pixel + 1) / view.scale;
+    number = firstNotLess(ends, after, number + 1, ends.length);
     // Rounding may leave one at the very end of the same pixel
-    while (at < last && Math.floor((model.release[at] - view.from) * view.scale) <= pixel) at += 1;
+    while (number < ends.length && (ends[number] - view.from) * view.scale < pixel + 1) number += 1;
   }
 }
 
@@ -197,15 +212,15 @@ function ticksOf(view, width, apart = 110) {
   return { ticks, step };
 }
 
-/** Seconds as a person writes them, exact to a step: "350 ms", "1.5 s", "2 min 30 s", "1 h 5 min". */
-function timeText(seconds, step = 0) {
-  if (seconds < 0) return `-${timeText(-seconds, step)}`;
+/** Seconds as a person writes them: "350 ms", "1.5 s", "2 min 30 s", "1 h 5 min". */
+function timeText(seconds) {
+  if (seconds < 0) return `-${timeText(-seconds)}`;
   if (seconds === 0) return "0 s";
-  if (seconds < 1 && step < 1) {
+  if (seconds < 1) {
     const ms = seconds * 1000;
-    return `${+ms.toFixed(step > 0 && step < 0.001 ? 3 : ms < 10 ? 1 : 0)} ms`;
+    return `${+ms.toFixed(ms < 10 ? 1 : 0)} ms`;
   }
-  if (seconds < 60) return `${+seconds.toFixed(step > 0 && step < 0.1 ? 3 : 1)} s`;
+  if (seconds < 60) return `${+seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 3600) return twoUnits(whole, 60, "min", "s");
   return twoUnits(Math.round(whole / 60), 60, "h", "min");
@@ -214,4 +229,16 @@ function timeText(seconds, step = 0) {
 function twoUnits(count, size, large, small) {
   const rest = count % size;
   return `${Math.floor(count / size)} ${large}${rest ? ` ${rest} ${small}` : ""}`;
+}
+
+/** The same, exact to the step of an axis: "1 h 5 min 0.00012 s". */
+function tickText(seconds, step) {
+  if (step >= 1) return timeText(seconds);
+  const digits = Math.ceil(-Math.log10(step) - 1e-9);
+  if (seconds < 0) return `-${tickText(-seconds, step)}`;
+  if (seconds < 1) return seconds < step / 2 ? "0 s" : `${+(seconds * 1000).toFixed(digits)} ms`;
+  const minutes = Math.floor((seconds + step / 2) / 60);
+  const rest = +Math.max(seconds - minutes * 60, 0).toFixed(digits);
+  if (minutes === 0) return `${rest} s`;
+  return `${timeText(minutes * 60)}${rest ? ` ${rest} s` : ""}`;
 }

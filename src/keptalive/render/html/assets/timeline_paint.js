@@ -25,10 +25,15 @@ Object.assign(TimelineView.prototype, {
   paint() {
     const { context, width, height } = this;
     const colours = this.colours();
-    context.clearRect(0, 0, width, height);
+    context.fillStyle = colours.paper;
+    context.fillRect(0, 0, width, height);
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "middle";
     this.paintAxis(colours);
+    if (!this.rows.length) {
+      context.fillStyle = colours.faint;
+      context.fillText("No connection has all of what is chosen above.", 8, AXIS + 14);
+    }
     context.save();
     context.beginPath();
     context.rect(0, AXIS, width, height - AXIS);
@@ -45,7 +50,10 @@ Object.assign(TimelineView.prototype, {
 
   paintAxis(colours) {
     const { context } = this;
-    const { ticks, step } = ticksOf(this, this.plotWidth);
+    let { ticks, step } = ticksOf(this, this.plotWidth);
+    // Deep in a long run, the texts are long
+    const widest = context.measureText(tickText(this.to, step)).width;
+    if (widest > 90) ({ ticks, step } = ticksOf(this, this.plotWidth, widest + 30));
     context.textAlign = "center";
     for (const tick of ticks) {
       const x = Math.round(this.x(tick)) + 0.5;
@@ -56,7 +64,9 @@ Object.assign(TimelineView.prototype, {
       context.lineTo(x, this.height);
       context.stroke();
       context.fillStyle = colours.faint;
-      context.fillText(timeText(tick, step), Math.min(x, this.width - 24), AXIS / 2);
+      const text = tickText(tick, step);
+      const half = context.measureText(text).width / 2;
+      context.fillText(text, Math.min(x, this.width - half - 4), AXIS / 2);
     }
     context.textAlign = "left";
   },
@@ -80,16 +90,18 @@ Object.assign(TimelineView.prototype, {
   paintHeading(row, y, colours) {
     const { context } = this;
     const route = this.model.routes[row.route];
-    const many = `${row.lanes.length} connection${row.lanes.length === 1 ? "" : "s"}`;
-    const where = row.several ? `, process ${row.process}` : "";
+    const count = row.lanes.length;
+    const process = row.several ? `process ${row.process}, ` : "";
+    const beside = `${process}${count} connection${count === 1 ? "" : "s"}`;
+    const room = this.width - context.measureText(beside).width - 24;
     context.fillStyle = colours.text;
     context.font = "600 13px system-ui, sans-serif";
-    const name = fitted(context, `${route.name}${where}`, this.width - 150);
+    const name = fitted(context, route.name, room);
     context.fillText(name, 4, y + HEADING - 12);
     const after = 12 + context.measureText(name).width;
     context.font = "12px system-ui, sans-serif";
     context.fillStyle = colours.faint;
-    context.fillText(many, after, y + HEADING - 12);
+    context.fillText(beside, after, y + HEADING - 12);
   },
 
   paintEnough(row, y, colours) {
@@ -104,19 +116,13 @@ Object.assign(TimelineView.prototype, {
     const middle = y + this.laneHeight / 2;
     const thick = this.thick;
     context.fillStyle = colours.open;
-    const from = Math.max(this.x(row.requests.length ? this.model.start[row.requests[0]] : 0), this.gutter);
-    const last = row.requests.length ? row.requests[row.requests.length - 1] : -1;
-    const to = this.x(last < 0 ? this.model.seconds : this.model.release[last]);
+    const { ends, at } = row.requests;
+    const from = Math.max(this.x(ends.length ? this.model.start[at(0)] : 0), this.gutter);
+    const to = Math.min(this.x(ends.length ? ends.at(-1) : this.model.seconds), this.width);
     if (to > from) context.fillRect(from, middle - this.thin / 2, to - from, this.thin);
-    let covered = -Infinity;
-    for (const at of row.requests) {
-      const xEnd = this.x(this.model.release[at]);
-      if (xEnd < this.gutter || Math.floor(xEnd) <= covered) continue;
-      const x = this.x(this.model.start[at]);
-      if (x > this.width) break;
-      this.paintRequest(at, x, middle, thick, colours);
-      covered = Math.floor(xEnd);
-    }
+    eachMark(this.model, row.requests, this, (request) => {
+      this.paintRequest(request, this.x(this.model.start[request]), middle, thick, colours);
+    });
     this.clearGutter(y, colours);
   },
 
@@ -130,10 +136,10 @@ Object.assign(TimelineView.prototype, {
       context.fillRect(0, y, this.width, this.laneHeight);
     }
     const from = Math.max(this.x(firstMoment(model, lane)), this.gutter);
-    const to = this.x(lastMoment(model, lane));
+    const to = Math.min(this.x(lastMoment(model, lane)), this.width);
     context.fillStyle = colours.open;
     if (to > from) context.fillRect(from, middle - this.thin / 2, to - from, this.thin);
-    eachMark(model, lane, this, (at) => {
+    eachMark(model, requestsOf(model, lane), this, (at) => {
       this.paintRequest(at, this.x(model.start[at]), middle, thick, colours);
     });
     // Over the first request: it had taken the connection before that was opened
@@ -154,6 +160,15 @@ Object.assign(TimelineView.prototype, {
     const xEnd = this.x(model.release[at]);
     const xHead = Number.isNaN(model.head[at]) ? xEnd : this.x(model.head[at]);
     const left = Math.max(x, this.gutter);
+    if (this.focus && this.focus.at === at) {
+      context.strokeStyle = colours.text;
+      context.strokeRect(left - 1, middle - thick / 2 - 1.5, Math.max(xEnd - left, 2) + 2, thick + 3);
+    }
+    if (xEnd - left < SHORTEST) {
+      context.fillStyle = colours.receiving;
+      context.fillRect(left, middle - thick / 2, SHORTEST, thick);
+      return;
+    }
     context.fillStyle = colours.waiting;
     context.fillRect(left, middle - thick / 2, Math.max(Math.min(xHead, this.width) - left, 1), thick);
     const dark = Math.max(xHead, this.gutter);
@@ -161,16 +176,14 @@ Object.assign(TimelineView.prototype, {
       context.fillStyle = colours.receiving;
       context.fillRect(dark, middle - thick / 2, Math.min(xEnd, this.width) - dark, thick);
     }
-    if (this.focus && this.focus.at === at) {
-      context.strokeStyle = colours.text;
-      context.strokeRect(left - 1, middle - thick / 2 - 1.5, Math.max(xEnd - left, 2) + 2, thick + 3);
-    }
     // The first request of a connection has the phases of opening it over its beginning
     const from = Math.max(left, this.x(model.connected[exchanges.connection[model.request[at]]] || 0));
     if (xEnd - from > 90 && this.laneHeight >= 16) {
       const path = exchanges.paths[exchanges.path[model.request[at]]];
-      context.fillStyle = colours.text;
-      context.fillText(fitted(context, path, xEnd - from - 8), from + 4, middle + 0.5);
+      const text = fitted(context, path, Math.min(xEnd, this.width) - from - 8);
+      // Light on dark where most of it stands on the download
+      context.fillStyle = dark < from + context.measureText(text).width / 2 ? colours.paper : colours.text;
+      context.fillText(text, from + 4, middle + 0.5);
     }
   },
 
@@ -210,7 +223,7 @@ Object.assign(TimelineView.prototype, {
     context.fillText(number, 8, middle + 0.5);
     if (cause === null || this.gutter < 100) return;
     context.fillStyle = colours.text;
-    const left = 14 + Math.max(context.measureText(number).width, 22);
+    const left = 14 + context.measureText(`#${model.largest}`).width;
     context.fillText(fitted(context, model.causes[cause], this.gutter - left - 4), left, middle + 0.5);
   },
 });

@@ -4,8 +4,13 @@
 const AXIS = 26; // pixels, as all lengths here
 const BELOW = 8;
 const HEADING = 30;
+const HEIGHTS = { heading: HEADING, enough: 20 }; // of rows that are no lanes
 const TALLEST = 560;
 const LANE_HEIGHTS = [22, 16, 11, 7, 4, 2, 1];
+const LOWEST = 4; // that still shows one request beside another: then rather scroll, up to ...
+const MOST_SCREENS = 3;
+const SHORTEST = 2; // a request that takes less is one dark mark: light and dark would not be seen
+const ON_PAPER = { width: 700, height: 880 }; // A4 and Letter, without margins
 const FEWEST_SECONDS = 1e-4; // the whole width at the closest
 
 class TimelineView {
@@ -20,6 +25,7 @@ class TimelineView {
     this.top = 0; // pixels of rows that are scrolled away
     this.focus = null; // {lane, at}: what the keys have reached
     this.waiting = false;
+    this.rows = rowsOf(model, this.filter);
     this.layOut();
     this.showAll();
     this.listen();
@@ -28,24 +34,40 @@ class TimelineView {
   // -- What is where
 
   layOut() {
-    this.rows = rowsOf(this.model, this.filter);
-    const lanes = this.rows.filter((row) => row.kind !== "heading").length;
-    const headings = (this.rows.length - lanes) * HEADING;
-    const fits = (height) => headings + lanes * height <= TALLEST - AXIS;
-    this.laneHeight = LANE_HEIGHTS[this.lane ?? LANE_HEIGHTS.findIndex(fits)] ?? LANE_HEIGHTS.at(-1);
+    const seen = this.onPaper ? ON_PAPER.height : TALLEST;
+    const most = this.onPaper ? seen * MOST_SCREENS : seen;
+    this.laneHeight = LANE_HEIGHTS[this.lane] ?? this.fittingHeight(seen - AXIS - BELOW);
     let y = 0;
     this.tops = this.rows.map((row) => {
       const top = y;
-      y += row.kind === "heading" ? HEADING : row.kind === "enough" ? 20 : this.laneHeight;
+      y += HEIGHTS[row.kind] ?? this.laneHeight;
       return top;
     });
     this.tall = y;
-    this.canvas.style.height = `${Math.min(TALLEST, AXIS + this.tall + BELOW + 2)}px`;
+    this.canvas.style.height = `${Math.min(most, AXIS + this.tall + BELOW + 2)}px`;
     this.resize();
   }
 
+  /** The tallest lanes with which all is in sight; if none are, those that need little scrolling. */
+  fittingHeight(seen) {
+    const others = this.rows.map((row) => HEIGHTS[row.kind]).filter(Boolean);
+    const fixed = others.reduce((sum, height) => sum + height, 0);
+    const lanes = this.rows.length - others.length;
+    const within = (room, least) =>
+      LANE_HEIGHTS.find((height) => height >= least && fixed + lanes * height <= room);
+    return within(seen, LOWEST) ?? within(seen * MOST_SCREENS, 1) ?? LANE_HEIGHTS.at(-1);
+  }
+
+  /** Paper has a width of its own, light colours, and shows what a screen would have to scroll. */
+  setPaper(isPaper) {
+    this.onPaper = isPaper;
+    this.canvas.style.width = isPaper ? `${ON_PAPER.width}px` : "";
+    this.layOut();
+    this.paint();
+  }
+
   resize() {
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = Math.max(window.devicePixelRatio || 1, this.onPaper ? 2 : 1);
     const { clientWidth, clientHeight } = this.canvas;
     this.width = clientWidth;
     this.height = clientHeight;
@@ -119,8 +141,9 @@ class TimelineView {
   keepInside() {
     const length = this.to - this.from;
     const extra = this.model.seconds * 0.05 || 0.01;
-    const from = Math.max(Math.min(this.from, this.model.seconds + extra - length), -extra);
-    this.from = length > this.model.seconds + 2 * extra ? this.from : from;
+    const last = this.model.seconds + extra - length;
+    // What is wider than everything has everything in its middle
+    this.from = last < -extra ? (last - extra) / 2 : Math.max(Math.min(this.from, last), -extra);
     this.to = this.from + length;
   }
 
@@ -134,6 +157,7 @@ class TimelineView {
     this.filter = filter;
     this.focus = null;
     this.top = 0;
+    this.rows = rowsOf(this.model, filter);
     this.layOut();
   }
 
