@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 from tests.reports import cause, host
 
 from keptalive.records.report import (
@@ -74,3 +77,20 @@ def timeline() -> Report:
         ),
         places=("sync.py:3", "sync.py:9"),
     )
+
+
+def large() -> Report:
+    """100,000 requests: 2,000 connections with 50 each, of two processes."""
+    chance = random.Random(7)
+    connections, rows = [], []
+    for number in range(1, 2001):
+        begins_s = now_s = chance.random() * 600
+        for _ in range(50):
+            head_s = now_s + chance.random() * 0.2
+            end_s = head_s + chance.random() * 0.05
+            path = f"/repos/owner/name{chance.randrange(300)}"
+            rows.append((number, now_s, head_s, end_s, "GET", path, 200, 7, 0))
+            now_s = end_s + chance.random() * 0.3
+        connections.append(connection(number, begins_s, ended_s=now_s, process=number % 2))
+    rows.sort(key=lambda row: row[1])
+    return replace(timeline(), connections=tuple(connections), exchanges=exchanges(*rows))

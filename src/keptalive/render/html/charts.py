@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from keptalive.quantities import duration
+from keptalive.quantities import duration, number
 from keptalive.records.report import ConnectionReport
 from keptalive.render.html.timeline import PHASES
 from keptalive.render.report_sentences import PHASES as NAMES
@@ -104,8 +104,8 @@ def distribution(values: Sequence[float], *, whole: bool) -> list[Bin]:
 def _linear(low: float, high: float, whole: bool) -> list[float]:
     width = (high - low) / MOST_BINS or 1.0
     width = float(math.ceil(width)) if whole else width
-    number = max(math.ceil((high - low) / width), 1)
-    return [low + n * width for n in range(number + 1)]
+    columns = max(math.ceil((high - low) / width), 1)
+    return [low + n * width for n in range(columns + 1)]
 
 
 def _logarithmic(low: float, high: float) -> list[float]:
@@ -141,7 +141,7 @@ def served(connections: Sequence[ConnectionReport]) -> list[float]:
 def in_numbers(column: Bin) -> str:
     """The bounds of a column of whole numbers: "3", "4 to 7"."""
     low, high = math.ceil(column.low), math.ceil(column.high) - 1
-    return f"{low:,}" if low >= high else f"{low:,} to {high:,}"
+    return number(low) if low >= high else f"{number(low)} to {number(high)}"
 
 
 def in_seconds(column: Bin) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable
 from typing import Any, Generic, TypeVar
 
-from keptalive.quantities import duration, host_name
+from keptalive.quantities import duration, host_name, number
 from keptalive.records.report import ConnectionReport, ExchangeColumns, HostReport, Report
 from keptalive.render.report_sentences import ends_of, route
 
@@ -80,7 +80,7 @@ def table(report: Report) -> list[tuple[str, ...]]:
             host_name(one.host),
             "before" if one.attempted_s is None else duration(one.attempted_s),
             duration(max(_or(one.ended_s, until_s) - (one.attempted_s or 0.0), 0.0)),
-            f"{one.served:,}",
+            number(one.served),
             one.cause or "–",
             ended.get(one.id, "–") if one.ended_s is not None else "still open",
             one.where or "–",

@@ -114,15 +114,12 @@ Object.assign(TimelineView.prototype, {
   paintPerfect(row, y, colours) {
     const { context } = this;
     const middle = y + this.laneHeight / 2;
-    const thick = this.thick;
     context.fillStyle = colours.open;
     const { ends, at } = row.requests;
     const from = Math.max(this.x(ends.length ? this.model.start[at(0)] : 0), this.gutter);
     const to = Math.min(this.x(ends.length ? ends.at(-1) : this.model.seconds), this.width);
     if (to > from) context.fillRect(from, middle - this.thin / 2, to - from, this.thin);
-    eachMark(this.model, row.requests, this, (request) => {
-      this.paintRequest(request, this.x(this.model.start[request]), middle, thick, colours);
-    });
+    this.paintRequests(row.requests, middle, colours);
     this.clearGutter(y, colours);
   },
 
@@ -139,9 +136,7 @@ Object.assign(TimelineView.prototype, {
     const to = Math.min(this.x(lastMoment(model, lane)), this.width);
     context.fillStyle = colours.open;
     if (to > from) context.fillRect(from, middle - this.thin / 2, to - from, this.thin);
-    eachMark(model, requestsOf(model, lane), this, (at) => {
-      this.paintRequest(at, this.x(model.start[at]), middle, thick, colours);
-    });
+    this.paintRequests(requestsOf(model, lane), middle, colours);
     // Over the first request: it had taken the connection before that was opened
     for (const [name, begin, end] of openingOf(model, lane)) {
       const x = Math.max(this.x(begin), this.gutter);
@@ -154,20 +149,38 @@ Object.assign(TimelineView.prototype, {
     if (this.laneHeight >= 11) this.paintLabel(lane, middle, colours);
   },
 
-  paintRequest(at, x, middle, thick, colours) {
+  /** Short ones that touch one another are one rectangle: thousands of them would take too long. */
+  paintRequests(requests, middle, colours) {
+    const { context, model, thick } = this;
+    let [from, to] = [0, 0];
+    const paintShort = () => {
+      context.fillStyle = colours.receiving;
+      if (to > from) context.fillRect(from, middle - thick / 2, to - from, thick);
+    };
+    eachMark(model, requests, this, (at) => {
+      const x = Math.max(this.x(model.start[at]), this.gutter);
+      const isFocus = this.focus && this.focus.at === at;
+      if (isFocus || this.x(model.release[at]) - x >= SHORTEST) {
+        this.paintRequest(at, x, middle, thick, colours);
+        return;
+      }
+      if (x > to) {
+        paintShort();
+        from = x;
+      }
+      to = x + SHORTEST;
+    });
+    paintShort();
+  },
+
+  paintRequest(at, left, middle, thick, colours) {
     const { context, model } = this;
     const { exchanges } = model;
     const xEnd = this.x(model.release[at]);
     const xHead = Number.isNaN(model.head[at]) ? xEnd : this.x(model.head[at]);
-    const left = Math.max(x, this.gutter);
     if (this.focus && this.focus.at === at) {
       context.strokeStyle = colours.text;
       context.strokeRect(left - 1, middle - thick / 2 - 1.5, Math.max(xEnd - left, 2) + 2, thick + 3);
-    }
-    if (xEnd - left < SHORTEST) {
-      context.fillStyle = colours.receiving;
-      context.fillRect(left, middle - thick / 2, SHORTEST, thick);
-      return;
     }
     context.fillStyle = colours.waiting;
     context.fillRect(left, middle - thick / 2, Math.max(Math.min(xHead, this.width) - left, 1), thick);
