@@ -13,7 +13,9 @@ import requests
 import urllib3
 from tests.servers.fixtures import listening_later
 from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripts import tunnel
 
+from keptalive.render.har import har
 from keptalive.watching import recorder
 from keptalive.watching.api import Watch, watch
 
@@ -349,10 +351,22 @@ def test_a_timeline_lists_a_connection_from_before_the_watch_with_its_requests(s
     assert numbers(watched)["opened"] == 0
 
 
-def test_a_tunnel_is_no_request_of_the_timeline(session):
-    with watch(timeline=True) as watched, pytest.raises(requests.RequestException):
-        session.get("https://example.org/", proxies={"https": "http://127.0.0.1:1"})
-    exchanges = watched.result().exchanges
-    assert exchanges is not None
-    assert "CONNECT" not in exchanges.method
-    assert watched.result().warnings == ()
+def test_a_tunnel_is_a_phase_of_opening_and_a_part_of_the_first_request(serve, trusted, session):
+    proxy = serve(tunnel(trusted.server, answers()))
+    with watch(timeline=True) as watched:
+        for path in "ab":
+            session.get(
+                f"https://target.test/{path}",
+                proxies={"https": proxy.url},
+                verify=str(trusted.bundle),
+            )
+    report = watched.result()
+    assert report.warnings == ()
+    (opened,) = report.connections
+    assert opened.phases["tunnel"] > 0
+    assert report.exchanges is not None
+    assert report.exchanges.path == ("/a", "/b")
+    assert report.exchanges.started_s[0] < (opened.connected_s or 0) < report.exchanges.started_s[1]
+    first, second = (entry["timings"] for entry in har(report)["log"]["entries"])
+    assert first["connect"] >= first["ssl"] > 0
+    assert second["connect"] == -1

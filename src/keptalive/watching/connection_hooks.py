@@ -165,6 +165,26 @@ def connect(see: Observer, connects: Function) -> Function:
     return wrapper
 
 
+def tunnel(see: Observer, asks: Function) -> Function:  # noqa: ARG001 - as all wrappers
+    """Of a connection's ``_tunnel``: a proxy is asked for it, and answers."""
+
+    @functools.wraps(asks)
+    def wrapper(self: Any) -> Any:
+        connecting, clock = CONNECTING.get(), CLOCK.get()
+        if connecting is None or clock is None or not connecting.identity:
+            return asks(self)
+        outer = PHASE.get()
+        clock.stop(outer)
+        try:
+            PHASE.set("tunnel")
+            return asks(self)
+        finally:
+            PHASE.set(outer)
+            clock.stop("tunnel")
+
+    return wrapper
+
+
 def new_socket(see: Observer, make: Function) -> Function:  # noqa: ARG001 - as all wrappers
     """Of a connection's ``_new_conn``: TCP connects, names are looked up."""
 

@@ -6,7 +6,8 @@ raises. What it notes on the way may fail by a mistake of ours: then the recorde
 the program. An exception of the program's own that strikes meanwhile passes (`_keptalive_faults`).
 
 Stable from urllib3 1.26 to 2.x: ``HTTPConnectionPool._put_conn``, ``_new_conn`` and
-``_make_request``; ``PoolManager._new_pool``; ``connectionpool.is_connection_dropped``.
+``_make_request``; ``PoolManager._new_pool``; ``connectionpool.is_connection_dropped``;
+``HTTPConnection._tunnel``, which is http.client's.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ PLACES: tuple[tuple[Any, str, Wrapper], ...] = (
     (HTTPSConnectionPool, "_new_conn", connection_hooks.new_conn),
     (HTTPSConnectionPool, "_prepare_proxy", connection_hooks.prepare_proxy),
     (HTTPConnection, "_new_conn", connection_hooks.new_socket),
+    (HTTPConnection, "_tunnel", connection_hooks.tunnel),
     (HTTPConnection, "connect", connection_hooks.connect),
     (HTTPSConnection, "connect", connection_hooks.connect),
     (HTTPConnection, "close", connection_hooks.close),

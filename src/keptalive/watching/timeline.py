@@ -14,11 +14,15 @@ from keptalive.watching.tracking import ConnectionState
 def exchange_begins(
     recorders: tuple[Recorder, ...], state: ConnectionState, method: Any, url: Any
 ) -> None:
-    """A request takes this connection; a tunnel's CONNECT is a part of opening it."""
-    if method == "CONNECT":
-        return
-    attempt = state.attempt
+    """A request takes this connection; a tunnel's CONNECT is the beginning of the one behind it."""
+    tunnel = state.exchange
     exchange = ExchangeInProgress(state.flow, state.sent_at)
+    if method == "CONNECT":
+        state.exchange = exchange
+        return
+    if tunnel is not None and not tunnel.path:  # nobody asks for an empty path, but a CONNECT
+        exchange.started = tunnel.started
+    attempt = state.attempt
     exchange.method = method if type(method) is str else ""
     exchange.path = path_of(url)
     place, owner = place_in_program(), None if state.pool is None else state.pool.owner
