@@ -35,7 +35,7 @@ class SocketWitness:
         return len(self._connected)
 
     def counts_this(self) -> bool:
-        """Whether the connection that was just made is one of those to count."""
+        """Whether the connection that is about to be made is one of those to count."""
         return True
 
     def wrapped(self, before: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,13 +43,14 @@ class SocketWitness:
 
         def connect(sock: socket.socket, address: Any, /) -> None:
             is_tcp = sock.family in _INTERNET and sock.type == socket.SOCK_STREAM
+            counts = is_tcp and self.counts_this()  # a handler may raise in it: not afterwards
             returned = False
             try:
                 before(sock, address)
                 returned = True
             finally:
                 # Counted by the next call that returns, whatever a signal handler raises then
-                if is_tcp and (returned or _has_peer(sock)) and self.counts_this():
+                if counts and (returned or _has_peer(sock)):
                     self._connected.append(1)
 
         return connect
