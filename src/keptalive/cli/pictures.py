@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,23 +67,15 @@ def _write(file: Path, content: bytes) -> None:
         if file.exists() and not file.is_file():  # a device or a pipe: nothing to be kept
             file.write_bytes(content)
             return
-        handle, name = tempfile.mkstemp(dir=file.resolve().parent, prefix=f".{file.name}.")
+        finished = file.resolve()
+        unfinished = finished.with_name(f".{finished.name}.{os.getpid()}")
         try:
-            with os.fdopen(handle, "wb") as unfinished:
-                unfinished.write(content)
-            Path(name).chmod(0o666 & ~_mask())
-            Path(name).replace(file.resolve())
+            unfinished.write_bytes(content)
+            unfinished.replace(finished)
         except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
+            unfinished.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UsageError(
             f"{file} cannot be written: {error.strerror}. Next: another file."
         ) from None
-
-
-def _mask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from keptalive.errors import UsageError
 from keptalive.quantities import host_name
 from keptalive.records.report import ConnectionReport, ExchangeColumns, Report
-from keptalive.render.html.timeline import PHASES
+from keptalive.render.report_sentences import PHASES
 
 if TYPE_CHECKING:
     from perfetto.trace_builder.proto_builder import TraceProtoBuilder

@@ -29,11 +29,12 @@ RANGE_OF_LOST = (
     "A process left without a report. Lower number: it used its open connections one at a time; "
     "higher: all at once."
 )
+# In the order in which they happen: the tunnel is asked for before TLS begins in it
 PHASES = {
-    "ca_bundle": "CA bundle",
     "dns": "DNS",
     "connect": "connect",
     "tunnel": "tunnel",
+    "ca_bundle": "CA bundle",
     "tls": "TLS",
 }
 SMALLEST_SHARE = 1 / 20  # of the seconds of opening: a phase that is worth its name

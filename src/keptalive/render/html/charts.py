@@ -11,8 +11,7 @@ from itertools import pairwise
 
 from keptalive.quantities import duration, number
 from keptalive.records.report import ConnectionReport
-from keptalive.render.html.timeline import PHASES
-from keptalive.render.report_sentences import PHASES as NAMES
+from keptalive.render.report_sentences import PHASES
 
 # The phases of a request as the benchmark measures them: what the page shows together
 BENCH_PHASES_OF = {
@@ -156,14 +155,14 @@ def phases(seconds: Mapping[str, float]) -> dict[str, float]:
 
 def named_phases(seconds: Mapping[str, float]) -> dict[str, str]:
     """Those that took any time, in words."""
-    return {name: NAMES[name] for name, took in phases(seconds).items() if took > 0}
+    return {name: PHASES[name] for name, took in phases(seconds).items() if took > 0}
 
 
 def timeline_legend(with_requests: bool) -> dict[str, str]:
     """What the colours of a timeline mean."""
     requests = {"waiting": "request, until its first byte", "receiving": "download"}
     return {
-        **{name: NAMES[name] for name in PHASES},
+        **PHASES,
         **(requests if with_requests else {}),
         "open": "open, idle" if with_requests else "open",
         "end": "✕ its end",

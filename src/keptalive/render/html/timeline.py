@@ -11,11 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from keptalive.quantities import duration, host_name, number
 from keptalive.records.report import ConnectionReport, ExchangeColumns, HostReport, Report
-from keptalive.render.report_sentences import ends_of, route
+from keptalive.render.report_sentences import PHASES, ends_of, route
 
 Key = TypeVar("Key", bound=Hashable)
-PHASES = ("dns", "connect", "tunnel", "ca_bundle", "tls")
-"""In the order in which they happen: the tunnel is asked for before TLS begins in it."""
 
 
 class _Once(Generic[Key]):

@@ -20,7 +20,7 @@ from keptalive.records.run import Run, StrategySummary, Trace
 from keptalive.render import bench_figures as figures
 from keptalive.render.bench_verdict import verdict
 from keptalive.render.terminal import bars
-from keptalive.render.terminal.columns import Column, fitting, framed
+from keptalive.render.terminal.columns import Column, fitting, framed, side_by_side
 
 
 def report(run: Run, *, width: int) -> RenderableType:
@@ -68,14 +68,7 @@ def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: in
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
         Column(header=f"speed vs\n{reference}", cells=[figures.speed(run, row) for row in rows]),
     ]
-    built = framed(_title(scenario, rows[0]))
-    kept = fitting(columns, width)
-    built.add_column("", overflow="fold")
-    for column in kept[1:]:
-        built.add_column(column.header, justify="right", no_wrap=True)
-    for cells in zip(*(column.cells for column in kept), strict=True):
-        built.add_row(*cells)
-    return built
+    return side_by_side(_title(scenario, rows[0]), columns, width)
 
 
 def _times_column(header: str, seconds: Sequence[float], importance: int) -> Column:

@@ -59,3 +59,15 @@ def framed(title: str) -> Table:
         box=box.ROUNDED,
         header_style="dim",
     )
+
+
+def side_by_side(title: str, columns: Sequence[Column], width: int) -> Table:
+    """A framed table of those columns that fit: the first has the names of the rows."""
+    built = framed(title)
+    kept = fitting(columns, width)
+    built.add_column("", overflow="fold")
+    for column in kept[1:]:
+        built.add_column(column.header, justify="right", no_wrap=True)
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        built.add_row(*cells)
+    return built

@@ -22,7 +22,7 @@ from keptalive.render import program_sentences as sentences
 from keptalive.render.bench_verdict import too_few_rounds
 from keptalive.render.program_sentences import spread, trials_of
 from keptalive.render.terminal import bench
-from keptalive.render.terminal.columns import Column, fitting, framed
+from keptalive.render.terminal.columns import Column, side_by_side
 
 
 def headline(plan: Plan) -> tuple[str, list[str]]:
@@ -77,14 +77,8 @@ def _table(run: Run, rows: Sequence[StrategySummary], *, width: int) -> Table:
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
         Column(header=f"speed vs\n{reference}", cells=[figures.speed(run, row) for row in rows]),
     ]  # fmt: skip
-    built = framed(f"{many(rows[0].rounds, 'run')} of each program; counts are those of a run")
-    kept = fitting(columns, width)
-    built.add_column("", overflow="fold")
-    for column in kept[1:]:
-        built.add_column(column.header, justify="right", no_wrap=True)
-    for cells in zip(*(column.cells for column in kept), strict=True):
-        built.add_row(*cells)
-    return built
+    title = f"{many(rows[0].rounds, 'run')} of each program; counts are those of a run"
+    return side_by_side(title, columns, width)
 
 
 def _reasons(run: Run, scenario: str, width: int) -> Iterator[RenderableType]:
