@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import Any
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
 
 import pytest
 import requests
@@ -17,12 +20,14 @@ from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
 from tests.servers.scripts import hangs_up
 from tests.tuned.environment import environment
 
-from keptalive import TunedAdapter, tuned_session
-from keptalive.tuned.pools import IdleConnections
+from keptalive import TunedAdapter, tuned, tuned_session
+from keptalive.tuned.pools import IdleConnections, TunedPool
+from keptalive.tuned.slots import Slot
 
 # These programs drop responses. As an error, the warning would have a traceback, which keeps them
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
+TUNED = str(Path(tuned.__file__).parent)
 BIG = b"x" * 1_000_000  # more than fits into the buffers of a connection
 
 
@@ -207,6 +212,51 @@ def test_an_exception_at_any_moment_costs_no_place() -> None:
         signal.signal(signal.SIGALRM, before)
         kept.clear()
         gc.collect()  # what was cut short when half made complains here, in no later test
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_exception_at_any_instruction_of_the_tuned_session_costs_no_place() -> None:
+    class InterruptedHereError(Exception):
+        """What the program's own signal handler raises: Python runs it between instructions."""
+
+    def ask(session: requests.Session, url: str, moment: int) -> BaseException | None:
+        """Raise at this instruction of keptalive's, or call of anything, and return the error."""
+        seen = 0
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal seen
+            ours = frame.f_code.co_filename.startswith(TUNED)
+            frame.f_trace_opcodes = ours
+            seen += event in ("call", "opcode")
+            if seen == moment:
+                sys.settrace(None)
+                raise InterruptedHereError
+            return trace if ours else None
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            session.get(url)
+        except (InterruptedHereError, requests.RequestException, OSError) as error:
+            return error
+        finally:
+            sys.settrace(before)
+        return None if seen < moment else InterruptedHereError("dropped, as in a destructor")
+
+    with Server() as server, tuned_session(threads=2, timeout=(0.5, 1)) as session:
+        session.get(server.url)
+        adapter = cast("TunedAdapter", session.get_adapter(server.url))
+        slots = cast("TunedPool", adapter.poolmanager.connection_from_url(server.url))._slots
+        assert slots
+        moment = 1
+        while (error := ask(session, server.url, moment)) is not None:
+            places = [Slot(), Slot()]
+            assert [slots.acquire(place) for place in places] == [True] * 2, moment
+            for place in places:
+                slots.release(place)
+            del error  # its traceback kept all that was in use
+            moment += 1
+        assert moment > 500
 
 
 # Requests within requests

@@ -265,14 +265,14 @@ class TunedAdapter(HTTPAdapter):
             response = super().send(
                 request, stream, self.timeout if timeout is None else timeout, verify, cert, proxies
             )
+            # In ``try``, as an exception may come after any call
+            call.response = weakref.ref(response)
+            return response  # noqa: TRY300
         except pools.NoFreeConnectionError as error:
             raise requests.ConnectionError(error.sentence, request=request) from error
         except BaseException:
             call.abandon(before)
             raise
-        else:
-            call.response = weakref.ref(response)
-            return response
         finally:
             flow.SEND_CALLS.reset(calls)
             flow.SETTINGS.reset(settings)
