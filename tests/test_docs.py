@@ -217,7 +217,7 @@ def test_the_places_for_something_new_exist() -> None:
     assert missing == []
 
 
-COMMANDS = ("bench", "compare", "run", "explain", "serve")
+COMMANDS = ("bench", "compare", "run", "explain", "probe", "serve")
 
 
 def help_of(*command: str, columns: int = 80) -> str:
