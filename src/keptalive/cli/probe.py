@@ -51,7 +51,8 @@ def probe(
     max_requests: Annotated[
         int,
         typer.Option(
-            help=f"The most requests on one connection; on others at most {OTHER_REQUESTS} more.",
+            help="The most requests on one connection; where it ends earlier, at most as many "
+            f"on a second one. On others: {OTHER_REQUESTS} more.",
             metavar="N",
         ),
     ] = MOST_REQUESTS,

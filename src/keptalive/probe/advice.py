@@ -97,14 +97,15 @@ def _with(max_idle_s: float, why: str) -> Advice:
 
 def _rounded(seconds: float) -> float:
     """To a value that one would write; that changes it by less than half of any margin."""
-    return round(seconds, 0 if seconds >= 30 else 1 if seconds >= 2 else 3)
+    return round(seconds, 0 if seconds >= 30 else 1 if seconds >= 1 else 3)
 
 
 def _why(idle: Idle) -> str:
-    who = "the path forgets it" if idle.dropped and idle.timeout is None else "the server closes it"
-    said = f"It replaces a connection before {who}: no request meets that."
+    by_path = idle.dropped and idle.timeout is None
+    who = "the path forgets them" if by_path else "the server closes them"
+    said = f"It replaces idle connections before {who}, so no request fails."
     if idle.sweeps:
-        return f"{said} The value is well below, since the server's own timeout may be too."
+        return f"{said} The server's own timeout may be shorter than what was seen: so is this."
     return said
 
 

@@ -33,6 +33,7 @@ FINDINGS: Mapping[str, str] = MappingProxyType(
         "servers-differ": "Some idle connections were closed, and others were not.",
         "silent-drop": "After so long an idle time, the path had forgotten the connection.",
         "request-limit": "The server closes after so many requests.",
+        "age-limit": "The server closes connections that are so old.",
         "no-request-limit": "So many requests on one connection were fine.",
         "keep-alive-header": "What the Keep-Alive header announces, and whether it is so.",
         "timeout-408": "The server sends a 408 to idle connections.",
@@ -164,6 +165,13 @@ def _silent(facts: Facts) -> Iterator[ProbeFinding]:
 def _limit(facts: Facts) -> Iterator[ProbeFinding]:
     limit = facts.limit
     if not facts.keeps:
+        return
+    if limit.age_s is not None:
+        yield ProbeFinding(
+            finding="age-limit",
+            evidence=f"Two connections closed when {duration(limit.age_s)} old, after different "
+            "numbers of requests.",
+        )
         return
     if limit.responses is None:
         if limit.tried > 1 and limit.is_whole:

@@ -106,7 +106,7 @@ def _closes_with(all_: Sequence[History], limit: Limit) -> str:
 
 
 def _close_announced(idle: Idle, limit: Limit, *, keeps: bool) -> bool | None:
-    if limit.responses is not None:
+    if limit.responses is not None or limit.age_s is not None:
         return limit.announced
     if not keeps:
         return False

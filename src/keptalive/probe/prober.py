@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 from keptalive.errors import TargetError
 from keptalive.interruption import Interrupted
 from keptalive.probe import ladder
+from keptalive.probe.advice import announced_max
 from keptalive.probe.events import Answered, Ended, Event, Failed, Failure, Role
 from keptalive.probe.line import Line
 from keptalive.probe.route import Route, redirected
@@ -124,7 +125,7 @@ class Prober:
             self._watcher.pause(until_s=began_s + self._settings.stagger_s)
             if not self._talk.has_time() or not self._open_idle(first if number == 0 else None):
                 break
-        self._limit()
+        self._limit(announced_max(answer.keep_alive))
         self._await_closes()
         return self._reason()
 
@@ -151,15 +152,19 @@ class Prober:
         until_s = min(self._watcher.now() + _GRACE_S, self._talk.deadline_s)
         self._watcher.pause(until_s=until_s, while_=lambda: not line.over)
 
-    def _limit(self) -> None:
-        most = self._settings.most_requests
-        responses, end = self._series(most)
+    def _limit(self, announced_max: int | None) -> None:
+        most, pace_s = self._settings.most_requests, self._settings.pace_s
+        responses, end = self._series(most, pace_s)
         if end is _End.BROKEN:
-            self._series(most)  # a body that was cut off says nothing of a limit
-        elif end is _End.CLOSED and 0 < responses <= min(_CONFIRMED_UP_TO, most - 1):
-            self._series(responses + 1)
+            self._series(most, pace_s)  # a body that was cut off says nothing of a limit
+        elif end in (_End.CLOSED, _End.ANNOUNCED) and 1 <= responses < most:
+            if announced_max is not None and responses in (announced_max, announced_max + 1):
+                return
+            # Half as fast: so a limit of age ends it after half as many
+            is_few = responses <= _CONFIRMED_UP_TO
+            self._series(responses + 1 if is_few else responses // 2 + 3, 2 * pace_s)
 
-    def _series(self, most: int) -> tuple[int, _End]:
+    def _series(self, most: int, pace_s: float) -> tuple[int, _End]:
         """Send requests on one connection: how many responses came, and why there are no more."""
         line = self._talk.open(Role.SERIES) if self._talk.has_time() else None
         if line is None:
@@ -175,9 +180,7 @@ class Prober:
                 self._await_end(line)
                 self._talk.leave(line)
                 return responses, _End.ANNOUNCED
-            self._watcher.pause(
-                until_s=answer.sent_s + self._settings.pace_s, while_=lambda: not line.over
-            )
+            self._watcher.pause(until_s=answer.sent_s + pace_s, while_=lambda: not line.over)
         closed = line.ended_s is not None
         self._talk.leave(line)
         return responses, _End.CLOSED if closed else _End.OURS

@@ -6,6 +6,7 @@ requests itself prepares the URL and reads the environment; nothing is sent here
 from __future__ import annotations
 
 import base64
+import encodings.idna  # noqa: F401 - else the first look-up would be charged with it
 import socket
 import ssl
 import threading
@@ -125,14 +126,18 @@ def look_up(peer: tuple[str, int], *, limit_s: float) -> tuple[list[Address], fl
     """
     host, port = peer
     found: list[Any] = []
+    took_s = [0.0]
 
     def resolve() -> None:
+        began = time.perf_counter()
         try:
-            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             found.append(error)
+        else:
+            took_s[0] = time.perf_counter() - began
+            found.append(addresses)
 
-    began = time.perf_counter()
     # A thread, since nothing else can end a resolver that does not answer
     resolver = threading.Thread(target=resolve, daemon=True)
     resolver.start()
@@ -145,7 +150,7 @@ def look_up(peer: tuple[str, int], *, limit_s: float) -> tuple[list[Address], fl
         why = getattr(found[0], "strerror", None) or str(found[0])
         raise TargetError(f"{shown(host)} was not found: {why}. Next: check the name.")
     addresses = [(family, place) for family, _, _, _, place in found[0]]
-    return addresses, time.perf_counter() - began
+    return addresses, took_s[0]
 
 
 def _prepared(url: str) -> requests.PreparedRequest:

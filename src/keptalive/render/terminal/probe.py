@@ -107,6 +107,8 @@ def _seconds(span: Span) -> str:
 
 def _limit(report: ProbeReport) -> str:
     if report.request_limit is None:
+        if any(finding.finding == "age-limit" for finding in report.findings):
+            return "no limit, but one of age: see below"
         return f"no limit up to {number(report.requests_tried)}"
     if report.close_announced:
         return f"{number(report.request_limit)}, the last one announced with Connection: close"
