@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +35,7 @@ def read(*pieces: bytes, limit: int = 1000) -> Response:
 def test_a_response_ends_at_its_last_byte_in_whatever_pieces_it_comes(whole, rest, cuts):
     data = whole + rest
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(places)]
     response = read(*pieces)
     assert (response.complete, response.keeps, response.rest) == (True, True, rest)
 

@@ -26,6 +26,14 @@ def ask(watcher: Watcher, line: Line, request: bytes, *, until_s: float) -> Answ
     The connection is watched afterwards, if its end is still to be seen; else it is closed.
     """
     watcher.unwatch(line)
+    try:
+        return _asked(watcher, line, request, until_s)
+    except BaseException:  # a signal: nobody watches it just now
+        line.close()
+        raise
+
+
+def _asked(watcher: Watcher, line: Line, request: bytes, until_s: float) -> Answered | Failed:
     sent_s = watcher.now()
     watcher.requests += 1
     response = Response(limit=LONGEST_BODY)

@@ -13,7 +13,7 @@ from keptalive.probe.route import Address, Route, look_up
 from keptalive.probe.settings import Settings
 from keptalive.probe.watcher import Watcher
 
-_WANTS_FEWER = (429, 503)
+_TOO_MANY, _UNAVAILABLE = 429, 503
 
 
 class Talk:
@@ -93,7 +93,7 @@ class Talk:
         """Send the request, and read the response."""
         until_s = min(self.watcher.now() + self.settings.answer_s, self._latest_s)
         found = ask(self.watcher, line, self.route.request, until_s=until_s)
-        if isinstance(found, Answered) and found.status in _WANTS_FEWER:
+        if isinstance(found, Answered) and _wants_fewer(found):
             self.stopped = True
         return found
 
@@ -105,3 +105,10 @@ class Talk:
         """Close this connection from our side."""
         self.watcher.unwatch(line)
         line.close()
+
+
+def _wants_fewer(answer: Answered) -> bool:
+    """RFC 6585, section 4; a 503 says so only with a time (RFC 9110, section 15.6.4)."""
+    if answer.status == _TOO_MANY:
+        return True
+    return answer.status == _UNAVAILABLE and answer.retry_after is not None
