@@ -139,8 +139,9 @@ def redirects(**to):
 
 
 def test_a_redirect_on_the_same_server_is_followed_on_the_same_connection(serve, probe):
-    server = serve(redirects(root="/a", a="b?token=secret-of-somebody"))
-    report = probe(server.url, budget_s=0.3)
+    onward = "b?token=secret-of-somebody"
+    server = serve(redirects(root="/a", a=onward))
+    report = probe(server.url, budget_s=0.2)
     assert report.url == f"{server.url}b?token=[hidden]"
     assert report.status == 200
     assert server.targets[:4] == [
@@ -168,7 +169,7 @@ def test_too_many_redirects_end_with_a_line(serve, probe):
 def test_another_server_to_which_it_redirects_is_left_alone(serve, probe):
     other = serve()
     server = serve(redirects(root=other.url))
-    report = probe(server.url, budget_s=0.3)
+    report = probe(server.url, budget_s=0.2)
     (found,) = (one for one in report.findings if one.finding == "redirect")
     assert other.url in found.evidence
     assert (report.keeps_connections, other.accepted) == (True, 0)
@@ -186,7 +187,7 @@ def test_a_429_at_once_ends_the_probe_with_how_long_to_wait(serve, probe):
 def test_a_429_later_ends_it_and_what_was_found_is_kept(serve, probe):
     limited = answers((200,), (200,), (429,))
     server = serve(answers(), answers(), answers(), limited)
-    report = probe(server.url, budget_s=0.3)
+    report = probe(server.url, budget_s=0.2)
     assert "fewer-requests" in names(report)
     assert (report.ended, report.request_limit, report.requests_tried) == ("refused", None, 3)
     assert len(server.requests) == 6
@@ -197,6 +198,6 @@ def test_a_server_that_refuses_a_further_connection_is_still_judged(serve, probe
         pass
 
     server = serve(answers(), closes_at_once)
-    report = probe(server.url, budget_s=0.4)
+    report = probe(server.url, budget_s=0.25)
     assert report.keeps_connections
     assert report.status == 200

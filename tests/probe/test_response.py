@@ -95,7 +95,7 @@ def test_what_is_not_http_is_refused(data):
         b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 300,
         b"HTTP/1.1 200 OK\r\nX: " + b"x" * LONGEST_HEAD,
-        b"HTTP/1.1 100 Continue\r\n\r\n" * (LONGEST_HEAD // 10),
+        b"HTTP/1.1 100 Continue\r\n\r\n" * (LONGEST_HEAD // 20),
     ],
     ids=["length", "unframed", "chunks", "head", "interim responses"],
 )

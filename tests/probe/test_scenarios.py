@@ -22,7 +22,7 @@ def look(probe, lookalike, monkeypatch):
 
 
 def test_a_server_that_keeps_connections_is_watched_until_the_budget_ends(look):
-    report = look("keep-alive", budget_s=0.4)
+    report = look("keep-alive", budget_s=0.25)
     assert names(report) - ALWAYS == {
         "keep-alive",
         "no-idle-timeout",
@@ -35,7 +35,7 @@ def test_a_server_that_keeps_connections_is_watched_until_the_budget_ends(look):
         8,
         "nothing seen",
     )
-    assert 0.3 < report.idle_watched_s <= report.seconds < 0.9
+    assert 0.2 < report.idle_watched_s <= report.seconds < 0.7
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_an_idle_timeout_is_measured_and_how_the_server_closes(look, scenario, c
     [("request-limit=3", 3, False), ("request-limit-announced=4", 4, True)],
 )
 def test_a_limit_of_requests_is_found_exactly(look, scenario, limit, announced):
-    report = look(scenario, budget_s=0.4)
+    report = look(scenario, budget_s=0.25)
     assert (report.request_limit, report.close_announced) == (limit, announced)
     (found,) = (one for one in report.findings if one.finding == "request-limit")
     assert found.certainty == "certain"
@@ -95,7 +95,7 @@ def test_a_server_that_keeps_no_connection_is_seen_to(look, scenario, finding, a
     ],
 )
 def test_what_breaks_connections_is_found(look, scenario, finding):
-    assert finding in names(look(scenario, budget_s=0.4))
+    assert finding in names(look(scenario, budget_s=0.25))
 
 
 def test_the_price_of_a_connection_is_named_by_phase(look):

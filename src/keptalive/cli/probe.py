@@ -27,7 +27,7 @@ from keptalive.probe.settings import (
     Settings,
 )
 from keptalive.probe.watcher import Progress, Watcher
-from keptalive.quantities import duration, host_name, listed, many
+from keptalive.quantities import host_name, listed, many
 from keptalive.records.plain import as_plain, with_texts
 from keptalive.records.report import HostReport, Report
 from keptalive.redaction import shown
@@ -154,9 +154,9 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
 
 
 def _so_far(progress: Progress) -> Text:
-    idle = f", {many(progress.watched, 'connection')} idle for {duration(progress.longest_idle_s)}"
+    idle = f"{many(progress.watched, 'connection')} idle for {progress.longest_idle_s:.0f} s"
     said = (
-        f"{duration(progress.seconds)}: {many(progress.requests, 'request')} sent"
-        f"{idle if progress.watched else ''}. Ctrl-C shows what was found."
+        f"{progress.seconds:.0f} s: {many(progress.requests, 'request')}"
+        f"{f', {idle}' if progress.watched else ''}. Ctrl-C shows what was found."
     )
     return Text(said, style="dim", no_wrap=True, overflow="ellipsis")

@@ -10,7 +10,8 @@ from keptalive.quantities import duration, many
 from keptalive.records.probe import Gain, ProbeReport
 from keptalive.records.report import HostReport, Report
 
-# Causes that are the server's, or the path's, policy
+# Causes that are the server's, or the path's, policy. Of a log, a set of causes counts too if one
+# of them is here
 POLICY = (
     "idle-timeout",
     "request-limit",
@@ -47,7 +48,7 @@ def gain_of(probe: ProbeReport, report: Report, hosts: Sequence[HostReport]) -> 
     counted: dict[str, int] = {}
     for host in hosts:
         for cause in host.causes:
-            if cause.cause in POLICY:
+            if cause.cause in POLICY or set(cause.members or ()) & set(POLICY):
                 counted[cause.cause] = counted.get(cause.cause, 0) + cause.count
     opened = sum(host.opened or 0 for host in hosts)
     errors = sum(counted.get(name, 0) for name in _ERRORS)

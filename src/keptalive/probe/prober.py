@@ -188,6 +188,8 @@ class Prober:
     def _await_closes(self) -> None:
         if self._settings.silent_drops:
             ladder.climb(self._talk, self._idle)
+            if not any(line.ended_s is not None for line in self._idle):
+                return
         reserve_s = min(_MOST_RESERVE_S, _RESERVE * self._settings.budget_s)
         end_s = self._talk.deadline_s - reserve_s
         while self._any_open() and (left_s := self._stops_at_s(end_s) - self._watcher.now()) > 0:

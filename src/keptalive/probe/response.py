@@ -150,20 +150,24 @@ class Response:
             raise TooLongError
 
     def _read_chunks(self) -> None:
-        while not self.complete:
-            if self._left:  # of a chunk, with the line break after it
-                self._skip()
-                if self._left:
-                    return
-                continue
-            line, end, rest = self._pending.partition(b"\n")
-            if not end:
-                if len(self._pending) > LONGEST_HEAD:
-                    raise TooLongError
-                return
-            self._pending = rest
-            self._count(len(line) + 1)
-            self._take_chunk_line(line.rstrip(b"\r"))
+        data, at = self._pending, 0  # cut once at the end: a chunk may be a single byte
+        try:
+            while not self.complete and at < len(data):
+                if self._left:  # of a chunk, with the line break after it
+                    taken = min(self._left, len(data) - at)
+                    self._left -= taken
+                else:
+                    end = data.find(b"\n", at)
+                    if end < 0:
+                        if len(data) - at > LONGEST_HEAD:
+                            raise TooLongError
+                        return
+                    self._take_chunk_line(data[at:end].rstrip(b"\r"))
+                    taken = end + 1 - at
+                at += taken
+                self._count(taken)
+        finally:
+            self._pending = data[at:]
 
     def _take_chunk_line(self, line: bytes) -> None:
         if self._in_trailer:
