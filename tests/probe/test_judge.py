@@ -6,8 +6,8 @@ import pytest
 from tests.probe.conftest import names
 
 from keptalive.probe.advice import announced_max, announced_timeout
+from keptalive.probe.catalogue import FINDINGS
 from keptalive.probe.events import Answered, Ended, Failed, Failure, Loaded, Opened, Role, Seen
-from keptalive.probe.findings import FINDINGS
 from keptalive.probe.judge import judged
 from keptalive.records.connection import CloseReason
 from keptalive.records.probe import Span

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -20,21 +21,38 @@ LADDER = {
 def forgets_after(idle_s, *, resets=False):
     """A path that forgets a connection which was unused for so long."""
 
-    def script(peer):
+    return Forgetful(idle_s, resets=resets)
+
+
+class Forgetful:
+    """The script of such a path, which counts the connections that are open."""
+
+    def __init__(self, idle_s, *, resets):
+        self._idle_s, self._resets = idle_s, resets
+        self._lock = threading.Lock()
+        self._open = self.most_open = 0
+
+    def __call__(self, peer):
+        self._count(1)
         last = None
         while peer.request():
-            if last is not None and time.monotonic() - last > idle_s:
-                peer.reset() if resets else peer.client_closes()
-                return
+            if last is not None and time.monotonic() - last > self._idle_s:
+                peer.reset() if self._resets else peer.client_closes()
+                break
             peer.respond()
             last = time.monotonic()
+        self._count(-1)
 
-    return script
+    def _count(self, change):
+        with self._lock:
+            self._open += change
+            self.most_open = max(self.most_open, self._open)
 
 
 def test_a_path_that_forgets_is_found_between_two_rungs(serve, probe):
-    server = serve(forgets_after(0.25))
-    report = probe(server.url, **LADDER)
+    path = forgets_after(0.25)
+    report = probe(serve(path).url, **{**LADDER, "budget_s": 1.2})
+    assert path.most_open <= 6
     assert "silent-drop" in names(report)
     (found,) = (one for one in report.findings if one.finding == "silent-drop")
     assert found.certainty == "likely"  # the control connection went on

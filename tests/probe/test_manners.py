@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 
 import pytest
@@ -126,6 +127,37 @@ def test_a_proxy_of_another_kind_is_wrong_usage(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(UsageError, match="proxy is socks5://"):
         route_to("https://target.test/")
+
+
+def test_a_proxy_that_forwards_can_be_reached_by_tls(serve, probe, trusted, monkeypatch):
+    target, through = serve(answers(closes=True)), serve(proxy, tls=trusted.server)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted.bundle)
+    monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{through.port}")
+    report = probe(f"http://target.test:{target.port}/a", budget_s=0.2, most_requests=2)
+    assert report.via == f"https://localhost:{through.port}"
+    assert report.opening_s.tls is not None
+    assert set(through.targets) == {f"http://target.test:{target.port}/a"}
+
+
+# -- Addresses ------------------------------------------------------------------------------------
+
+
+def test_of_several_addresses_the_first_that_answers_is_used_and_named(serve, probe):
+    server = serve(answers(closes=True))  # on 127.0.0.1 alone; localhost may be ::1 too
+    report = probe(server.at("localhost"))
+    assert report.address == f"127.0.0.1:{server.port}"
+    assert report.connections == server.accepted
+
+
+def test_an_address_of_version_6_is_reached(serve, probe):
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    server = serve(answers(closes=True), listener=listener)
+    report = probe(server.at("[::1]"))
+    assert report.address == f"[::1]:{server.port}"
+    assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
 
 # -- Ctrl-C ---------------------------------------------------------------------------------------

@@ -38,43 +38,45 @@ _LADDER_S = 1.02 * max(RUNGS_S) + 60.0  # what the whole search for silent drops
 _MOST = 10_000
 
 
+Url = Annotated[str, typer.Argument(metavar="URL", help="The URL to send GET requests to.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(help="How long it may take.", metavar="SECONDS", show_default=f"{BUDGET_S:g}"),
+]
+MostRequests = Annotated[
+    int,
+    typer.Option(
+        help="The most requests on one connection; where it ends earlier, at most as many on a "
+        f"second one. On others: {OTHER_REQUESTS} more.",
+        metavar="N",
+    ),
+]
+For = Annotated[
+    Path | None,
+    typer.Option(
+        "--for",
+        help="A report of keptalive run --json: what would that program gain?",
+        metavar="FILE",
+    ),
+]
+SilentDrops = Annotated[
+    bool,
+    typer.Option(
+        "--silent-drops",
+        help="Also find out after which idle time the path forgets a connection "
+        f"({_LADDER_S / 60:.0f} minutes).",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print what was found as JSON instead.")]
+
+
 def probe(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The URL to send GET requests to.")],
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            help="How long it may take.",
-            metavar="SECONDS",
-            show_default=f"{BUDGET_S:g}",
-        ),
-    ] = None,
-    max_requests: Annotated[
-        int,
-        typer.Option(
-            help="The most requests on one connection; where it ends earlier, at most as many "
-            f"on a second one. On others: {OTHER_REQUESTS} more.",
-            metavar="N",
-        ),
-    ] = MOST_REQUESTS,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--for",
-            help="A report of keptalive run --json: what would that program gain?",
-            metavar="FILE",
-        ),
-    ] = None,
-    silent_drops: Annotated[
-        bool,
-        typer.Option(
-            "--silent-drops",
-            help="Also find out after which idle time the path forgets a connection "
-            f"({_LADDER_S / 60:.0f} minutes).",
-        ),
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what was found as JSON instead.")
-    ] = False,
+    url: Url,
+    budget: Budget = None,
+    max_requests: MostRequests = MOST_REQUESTS,
+    report: For = None,
+    silent_drops: SilentDrops = False,
+    as_json: Json = False,
 ) -> None:
     """Find out what a server does with connections, and which settings suit it.
 

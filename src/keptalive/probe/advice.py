@@ -103,7 +103,7 @@ def _rounded(seconds: float) -> float:
 def _why(idle: Idle) -> str:
     by_path = idle.dropped and idle.timeout is None
     who = "the path forgets them" if by_path else "the server closes them"
-    said = f"It replaces idle connections before {who}, so no request fails."
+    said = f"It replaces idle connections before {who}, so no request meets that."
     if idle.sweeps:
         return f"{said} The server's own timeout may be shorter than what was seen: so is this."
     return said

@@ -43,14 +43,6 @@ def judged(events: Sequence[Event], *, url: str, via: str | None = None) -> Prob
         ended=ended.why,
         resumes=_resumes(all_),
     )
-    known = Known(
-        keeps=keeps,
-        idle=idle,
-        announced_s=announced_timeout(first.keep_alive),
-        strays=_strays(all_),
-        rtt_s=_rtt_s(all_),
-        cost=cost,
-    )
     return ProbeReport(
         url=url,
         address=all_[0].opened.address,
@@ -71,8 +63,19 @@ def judged(events: Sequence[Event], *, url: str, via: str | None = None) -> Prob
         resumes_tls=facts.resumes,
         opening_s=cost,
         findings=tuple(findings_of(facts)),
-        advice=advice_of(known),
+        advice=advice_of(_known(facts, cost)),
         ended=cast('Literal["done", "budget", "interrupted", "refused"]', ended.why),
+    )
+
+
+def _known(facts: Facts, cost: OpeningCost) -> Known:
+    return Known(
+        keeps=facts.keeps,
+        idle=facts.idle,
+        announced_s=announced_timeout(facts.first.keep_alive),
+        strays=_strays(facts.histories),
+        rtt_s=_rtt_s(facts.histories),
+        cost=cost,
     )
 
 

@@ -32,6 +32,8 @@ def climb(talk: Talk, idle: Sequence[Line]) -> None:
     survived, dropped = _Search(talk, rungs).run(lines)
     if dropped is None or not talk.has_time():
         return
+    for line in lines:
+        talk.leave(line)  # so that never more than six are open
     step = (dropped - survived) / (_STEPS + 1)
     between = [survived + step * number for number in range(1, _STEPS + 1)]
     _Search(talk, between).run([])
