@@ -97,7 +97,7 @@ def _with(max_idle_s: float, why: str) -> Advice:
 
 def _rounded(seconds: float) -> float:
     """To a value that one would write; that changes it by less than half of any margin."""
-    return round(seconds, 0 if seconds >= 30 else 1 if seconds >= 1 else 3)
+    return round(seconds, 0 if seconds >= 30 else 1 if seconds >= 1 else 2 if seconds >= 0.1 else 3)
 
 
 def _why(idle: Idle) -> str:

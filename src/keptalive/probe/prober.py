@@ -231,7 +231,10 @@ _SENTENCES = {
 
 def _sentence(failed: Failed, route: Route, settings: Settings) -> str:
     seconds = min(settings.answer_s, settings.budget_s)
-    said = _SENTENCES[failed.failure].format(seconds=f"{seconds:g}", said=shown(failed.said))
+    said = _SENTENCES[failed.failure]
+    if route.context is None and failed.failure in (Failure.CLOSED, Failure.RESET):
+        said += ", or try https://"
+    said = said.format(seconds=f"{seconds:g}", said=shown(failed.said))
     return f"{shown(route.url)} {said}."
 
 

@@ -218,6 +218,8 @@ def _context(verify: Any, cert: Any) -> tuple[ssl.SSLContext, float | None]:
             "Next: check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
         ) from None
     took_s = time.perf_counter() - began
+    # urllib3 1.26 compares the name itself, after the handshake
+    context.check_hostname = context.verify_mode is ssl.CERT_REQUIRED
     # urllib3 asks for no tickets of TLS 1.2; without them the server would seem to resume nothing
     context.options &= ~ssl.OP_NO_TICKET
     context.set_alpn_protocols(["http/1.1"])  # as urllib3 does
