@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import select
+import ssl
 import time
+from contextlib import suppress
 
 import pytest
 from tests.probe.conftest import names
@@ -10,7 +13,7 @@ from tests.servers.scripted import answers
 from tests.servers.scripts import never_answers
 
 from keptalive.errors import TargetError, UsageError
-from keptalive.probe import asking
+from keptalive.probe import asking, watcher
 
 
 def fails_with(probe, url, **settings):
@@ -121,6 +124,44 @@ def test_a_bundle_that_is_not_there_is_wrong_usage(probe, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(UsageError, match=r"nowhere.pem.*Next: check REQUESTS_CA_BUNDLE"):
         probe("https://127.0.0.1:1/")
+
+
+def test_a_close_notify_without_a_fin_is_told_apart_and_not_waited_for(
+    serve, probe, trusted, monkeypatch
+):
+    monkeypatch.setattr(watcher, "FIN_AFTER_S", 0.05)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted.bundle)
+
+    def script(peer):
+        assert peer.request()
+        peer.respond()
+        select.select([], [], [], 0.1)
+        peer.sock.settimeout(0)
+        with suppress(ssl.SSLWantReadError):
+            peer.sock.unwrap()
+        select.select([peer.sock], [], [], 5)  # TCP stays open
+
+    report = probe(serve(script, tls=trusted.server).url, most_requests=2)
+    assert (report.closes_with, report.ended) == ("TLS close", "done")
+    assert 0.08 < report.idle_timeout_s.least < 0.2
+
+
+# -- Bytes that belong to no response -------------------------------------------------------------
+
+
+def test_bytes_in_one_packet_with_the_response_are_seen_and_nothing_more_is_sent_there(
+    serve, probe
+):
+    def script(peer):
+        while peer.request():
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n")
+
+    server = serve(script)
+    report = probe(server.url, budget_s=0.2)
+    assert "stray-bytes" in names(report)
+    assert report.requests_tried == 1
+    assert report.requests == report.connections == server.accepted == 4
+    assert report.advice.max_idle_s is None
 
 
 # -- Redirects ------------------------------------------------------------------------------------

@@ -173,6 +173,12 @@ def test_a_limit_of_100_is_certain_once_a_slower_series_has_lived_longer():
     assert found(report, "request-limit").certainty == "certain"
 
 
+def test_a_limit_without_a_slower_series_is_only_likely():
+    report = judge(*series(1, every(0.05, 60), last_keeps=False), at_s=4.0, why="interrupted")
+    assert report.request_limit == 60
+    assert found(report, "request-limit").certainty == "likely"
+
+
 def test_connections_that_end_at_one_age_show_no_limit_of_requests():
     first = series(1, every(0.05, 60), last_keeps=False)
     report = judge(*first, *series(2, every(0.1, 30, 10.0), last_keeps=False))

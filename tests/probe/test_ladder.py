@@ -49,6 +49,7 @@ class Forgetful:
             self.most_open = max(self.most_open, self._open)
 
 
+@pytest.mark.complete
 def test_a_path_that_forgets_is_found_between_two_rungs(serve, probe):
     path = forgets_after(0.25)
     report = probe(serve(path).url, **{**LADDER, "budget_s": 1.2})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.marks import complete
 from tests.probe.conftest import names
 
 ALWAYS = {"tls-session", "status"}  # of a client without a token: 401
@@ -42,7 +43,7 @@ def test_a_server_that_keeps_connections_is_watched_until_the_budget_ends(look):
     ("scenario", "closes_with", "more"),
     [
         ("idle-timeout=0.25", "TLS close and FIN", set()),
-        ("idle-reset=0.25", "RST", {"server-reset"}),
+        complete("idle-reset=0.25", "RST", {"server-reset"}),
         ("timeout-408=0.25", "408", {"timeout-408"}),
     ],
 )
@@ -57,7 +58,7 @@ def test_an_idle_timeout_is_measured_and_how_the_server_closes(look, scenario, c
 
 @pytest.mark.parametrize(
     ("scenario", "limit", "announced"),
-    [("request-limit=3", 3, False), ("request-limit-announced=4", 4, True)],
+    [("request-limit=3", 3, False), complete("request-limit-announced=4", 4, True)],
 )
 def test_a_limit_of_requests_is_found_exactly(look, scenario, limit, announced):
     report = look(scenario, budget_s=0.25)
@@ -89,9 +90,9 @@ def test_a_server_that_keeps_no_connection_is_seen_to(look, scenario, finding, a
     ("scenario", "finding"),
     [
         ("stray-bytes=1", "stray-bytes"),
-        ("stray-bytes=2", "stray-bytes"),
-        ("stale=2", "stale-connection"),
-        ("truncated-body=6", "truncated-body"),
+        complete("stray-bytes=2", "stray-bytes"),
+        complete("stale=2", "stale-connection"),
+        complete("truncated-body=6", "truncated-body"),
     ],
 )
 def test_what_breaks_connections_is_found(look, scenario, finding):
