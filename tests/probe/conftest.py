@@ -15,7 +15,7 @@ from keptalive.probe.settings import Settings
 from keptalive.probe.watcher import Watcher
 from keptalive.records.probe import ProbeReport
 
-QUICK = Settings(budget_s=0.9, most_requests=8, pace_s=0.005, stagger_s=0.03, answer_s=0.5)
+QUICK = Settings(budget_s=10.0, most_requests=8, pace_s=0.005, stagger_s=0.03, answer_s=0.5)
 SCENARIOS = (
     "keep-alive",
     "close-announced",

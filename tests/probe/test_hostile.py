@@ -20,7 +20,7 @@ def fails_with(probe, url, **settings):
     began = time.monotonic()
     with pytest.raises(TargetError) as raised:
         probe(url, **settings)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     (line,) = str(raised.value).splitlines()
     assert "Next: " in line
     return line
@@ -157,7 +157,7 @@ def test_bytes_in_one_packet_with_the_response_are_seen_and_nothing_more_is_sent
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n")
 
     server = serve(script)
-    report = probe(server.url, budget_s=0.2)
+    report = probe(server.url, watch_s=0.05)
     assert "stray-bytes" in names(report)
     assert report.requests_tried == 1
     assert report.requests == report.connections == server.accepted == 4
@@ -182,7 +182,7 @@ def redirects(**to):
 def test_a_redirect_on_the_same_server_is_followed_on_the_same_connection(serve, probe):
     onward = "b?token=secret-of-somebody"
     server = serve(redirects(root="/a", a=onward))
-    report = probe(server.url, budget_s=0.2)
+    report = probe(server.url, watch_s=0.05)
     assert report.url == f"{server.url}b?token=[hidden]"
     assert report.status == 200
     assert server.targets[:4] == [
@@ -210,7 +210,7 @@ def test_too_many_redirects_end_with_a_line(serve, probe):
 def test_another_server_to_which_it_redirects_is_left_alone(serve, probe):
     other = serve()
     server = serve(redirects(root=other.url))
-    report = probe(server.url, budget_s=0.2)
+    report = probe(server.url, watch_s=0.05)
     (found,) = (one for one in report.findings if one.finding == "redirect")
     assert other.url in found.evidence
     assert (report.keeps_connections, other.accepted) == (True, 0)
@@ -228,7 +228,7 @@ def test_a_429_at_once_ends_the_probe_with_how_long_to_wait(serve, probe):
 def test_a_429_later_ends_it_and_what_was_found_is_kept(serve, probe):
     limited = answers((200,), (200,), (429,))
     server = serve(answers(), answers(), answers(), limited)
-    report = probe(server.url, budget_s=0.2)
+    report = probe(server.url, watch_s=0.05)
     assert "fewer-requests" in names(report)
     assert (report.ended, report.request_limit, report.requests_tried) == ("refused", None, 3)
     assert len(server.requests) == 6
@@ -239,6 +239,6 @@ def test_a_server_that_refuses_a_further_connection_is_still_judged(serve, probe
         pass
 
     server = serve(answers(), closes_at_once)
-    report = probe(server.url, budget_s=0.25)
+    report = probe(server.url, watch_s=0.05)
     assert report.keeps_connections
     assert report.status == 200

@@ -46,7 +46,7 @@ class Counting:
 def test_one_request_is_in_flight_at_a_time_and_few_connections_are_open(serve, probe):
     counting = Counting()
     server = serve(counting)
-    report = probe(server.url, budget_s=0.2)
+    report = probe(server.url, watch_s=0.05)
     assert counting.most_in_flight == 1
     assert counting.most_open == report.connections == server.accepted == 4
     assert report.requests == len(server.requests) == 8 + 3 + 1
@@ -102,7 +102,7 @@ def test_a_tunnel_of_the_environments_proxy_is_used_for_https(serve, probe, trus
 def test_a_proxy_that_forwards_gets_the_whole_url(serve, probe, monkeypatch):
     target, through = serve(), serve(proxy)
     monkeypatch.setenv("HTTP_PROXY", through.url)
-    report = probe(f"http://target.test:{target.port}/a", budget_s=0.2, most_requests=2)
+    report = probe(f"http://target.test:{target.port}/a", watch_s=0.05, most_requests=2)
     assert set(through.targets) == {f"http://target.test:{target.port}/a"}
     assert report.keeps_connections
 
@@ -133,7 +133,7 @@ def test_a_proxy_that_forwards_can_be_reached_by_tls(serve, probe, trusted, monk
     target, through = serve(answers(closes=True)), serve(proxy, tls=trusted.server)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted.bundle)
     monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{through.port}")
-    report = probe(f"http://target.test:{target.port}/a", budget_s=0.2, most_requests=2)
+    report = probe(f"http://target.test:{target.port}/a", watch_s=0.05, most_requests=2)
     assert report.via == f"https://localhost:{through.port}"
     assert report.opening_s.tls is not None
     assert set(through.targets) == {f"http://target.test:{target.port}/a"}

@@ -192,6 +192,8 @@ class Prober:
                 return
         reserve_s = min(_MOST_RESERVE_S, _RESERVE * self._settings.budget_s)
         end_s = self._talk.deadline_s - reserve_s
+        if self._settings.watch_s is not None:
+            end_s = min(end_s, self._watcher.now() + self._settings.watch_s)
         while self._any_open() and (left_s := self._stops_at_s(end_s) - self._watcher.now()) > 0:
             until_s = self._watcher.now() + min(left_s, TICK_S)
             self._watcher.pause(until_s=until_s, while_=self._any_open)

@@ -25,6 +25,8 @@ class Settings:
             of a server that looks once a second at different moments.
         answer_s: how long a response may take, and a connection to open.
         rungs_s: idle times after which a connection that a path forgets would be forgotten.
+        watch_s: how long idle connections are watched when all else is done; None: until the budget
+            ends.
         control_s: how often the connection beside these is used.
     """
 
@@ -35,4 +37,5 @@ class Settings:
     stagger_s: float = 1 / 3
     answer_s: float = 10.0
     rungs_s: tuple[float, ...] = RUNGS_S
+    watch_s: float | None = None
     control_s: float = 10.0
