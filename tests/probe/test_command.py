@@ -11,10 +11,13 @@ import sys
 import pytest
 from tests.commands import in_text, keptalive
 from tests.reports import cause, host
+from tests.runs import run
 from tests.servers.scripted import answers
 
+from keptalive import results
 from keptalive.records.report import Report
 from keptalive.results.reports import to_json
+from keptalive.text import as_json
 
 # What the JSON promises, with its types
 CONTRACT = {
@@ -89,7 +92,7 @@ def test_the_screen_says_the_policy_the_price_and_the_line_of_code(serve):
         (["http://127.0.0.1/", "--budget", "0"], "--budget must be"),
         (["http://127.0.0.1/", "--budget", "nan"], "--budget must be"),
         (["http://127.0.0.1/", "--max-requests", "1"], "--max-requests must be"),
-        (["http://127.0.0.1/", "--for", "missing.json"], "There is no report missing.json"),
+        (["http://127.0.0.1/", "--for", "missing.json"], "missing.json. Next: name a"),
     ],
 )
 def test_wrong_usage_is_a_line_and_2(words, said):
@@ -136,6 +139,14 @@ def test_a_report_of_other_hosts_is_refused_before_anything_is_sent(serve, repor
     assert done.returncode == 2
     assert "it has https://other.test." in done.stderr
     assert server.accepted == 0
+
+
+def test_a_result_of_the_benchmark_is_no_report_of_a_program(serve, tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text(as_json(results.document(run())))
+    done = probing(serve().url, "--for", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is a result of keptalive bench, not a report" in done.stderr
 
 
 # -- A process of its own -------------------------------------------------------------------------

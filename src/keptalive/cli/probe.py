@@ -32,7 +32,7 @@ from keptalive.records.plain import as_plain, with_texts
 from keptalive.records.report import HostReport, Report
 from keptalive.redaction import shown
 from keptalive.render.terminal import probe as probe_screen
-from keptalive.results import reports
+from keptalive.results import either
 
 _LADDER_S = 1.02 * max(RUNGS_S) + 60.0  # what the whole search for silent drops takes
 _MOST = 10_000
@@ -118,7 +118,12 @@ def _settings(budget: float | None, max_requests: int, *, silent_drops: bool) ->
 
 def _program(path: Path, route: Route) -> tuple[Report, list[HostReport]]:
     """The report, and its routes to this server: read before anything is sent."""
-    report = reports.read(path)
+    report = either.read(path)
+    if not isinstance(report, Report):
+        raise UsageError(
+            f"{path} is a result of keptalive bench, not a report. "
+            "Next: name a report that keptalive run --json FILE made."
+        )
     hosts = hosts_of(report, origin=route.origin, via=route.via)
     if not hosts:
         names = [shown(host_name(host.host)) for host in report.hosts]
