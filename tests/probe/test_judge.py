@@ -168,7 +168,7 @@ def test_a_limit_that_is_announced_and_confirmed_is_certain():
 
 def test_a_limit_of_100_is_certain_once_a_slower_series_has_lived_longer():
     first = series(1, every(0.05, 100), last_keeps=False)
-    report = judge(*first, *series(2, every(0.1, 53, 10.0)))
+    report = judge(*first, *series(2, every(0.1, 58, 10.0)))
     assert (report.request_limit, report.requests_tried) == (100, 100)
     assert found(report, "request-limit").certainty == "certain"
 

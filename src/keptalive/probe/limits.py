@@ -17,6 +17,7 @@ _TWO = 2
 _FEW = 4  # responses: with fewer, a number and an age cannot be told apart
 _CLEARLY_FEWER = 0.75
 _ALIKE = 0.2
+_OLDER = 1.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +63,11 @@ def limit_of(all_: Sequence[History], idle: Idle) -> Limit:
         return Limit(tried=tried, age_s=age_s, announced=ended[0].announced)
     first = ended[0]
     counts = [len(one.answers) for one in ended]
-    slower = [len(one.answers) for one in series[1:]]
+    first_s = _lasted_s(first)
     others = tuple(sorted({count for count in counts if count != counts[0]}))
     announced = first.announced
     # of an announced one, it is enough that it is no age: the second series went on for longer
-    is_no_age = counts[0] < _FEW or any(2 * count > counts[0] for count in slower)
+    is_no_age = counts[0] < _FEW or any(_lasted_s(one) > _OLDER * first_s for one in series[1:])
     sure = not others and (len(counts) > 1 or (announced and is_no_age))
     return Limit(
         responses=counts[0],

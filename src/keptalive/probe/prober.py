@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
@@ -28,6 +29,7 @@ from keptalive.redaction import for_a_file, shown
 REDIRECTING = (301, 302, 303, 307, 308)
 _GRACE_S = 1.0  # for a server to close after it has announced that
 _CONFIRMED_UP_TO = 30  # a limit of so many requests is worth a second look
+_OLDER = 1.15  # times the age of a connection that ended: a second one that gets older refutes it
 _RESERVE = 0.05  # of the budget, for the request at its end
 _MOST_RESERVE_S = 3.0
 _PATIENCE = 0.5  # times the idle timeout: for the other connections, once one was closed
@@ -154,6 +156,7 @@ class Prober:
 
     def _limit(self, announced_max: int | None) -> None:
         most, pace_s = self._settings.most_requests, self._settings.pace_s
+        began_s = self._watcher.now()
         responses, end = self._series(most, pace_s)
         if end is _End.BROKEN:
             self._series(most, pace_s)  # a body that was cut off says nothing of a limit
@@ -161,16 +164,22 @@ class Prober:
             if announced_max is not None and responses in (announced_max, announced_max + 1):
                 return
             # Half as fast: so a limit of age ends it after half as many
-            is_few = responses <= _CONFIRMED_UP_TO
-            self._series(responses + 1 if is_few else responses // 2 + 3, 2 * pace_s)
+            lasted_s = self._watcher.now() - began_s
+            older_s = None if responses <= _CONFIRMED_UP_TO else _OLDER * lasted_s
+            self._series(responses + 1, 2 * pace_s, lasts_s=older_s)
 
-    def _series(self, most: int, pace_s: float) -> tuple[int, _End]:
+    def _series(
+        self, most: int, pace_s: float, *, lasts_s: float | None = None
+    ) -> tuple[int, _End]:
         """Send requests on one connection: how many responses came, and why there are no more."""
         line = self._talk.open(Role.SERIES) if self._talk.has_time() else None
         if line is None:
             return 0, _End.OURS
         responses = 0
-        while responses < most and self._talk.has_time() and not (line.over or line.strayed):
+        until_s = math.inf if lasts_s is None else self._watcher.now() + lasts_s
+        while responses < most and not (line.over or line.strayed):
+            if not self._talk.has_time() or self._watcher.now() > until_s:
+                break
             answer = self._talk.ask(line)
             if isinstance(answer, Failed):
                 closed = answer.failure in (Failure.CLOSED, Failure.RESET)
