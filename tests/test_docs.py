@@ -29,8 +29,10 @@ from keptalive.compare.host_patterns import host_pattern
 from keptalive.compare.program_limits import OpenedLimit
 from keptalive.lookalike.behaviour import SCENARIOS
 from keptalive.lookalike.process import Lookalike
+from keptalive.probe.catalogue import FINDINGS as PROBE_FINDINGS
 from keptalive.records import report
 from keptalive.records.connection import CloseReason
+from keptalive.records.probe import ProbeReport
 from keptalive.results.reports import to_json
 from keptalive.text import as_json
 
@@ -117,6 +119,11 @@ def findings_table() -> str:
     return table("finding", "what was seen", rows=[(f"`{n}`", s) for n, s in FINDINGS.items()])
 
 
+def probe_table() -> str:
+    """A row for each finding of a probe."""
+    return table("finding", "means", rows=[(f"`{n}`", s) for n, s in PROBE_FINDINGS.items()])
+
+
 def scenarios_table() -> str:
     """A row for each scenario of the look-alike."""
     rows = [
@@ -144,6 +151,7 @@ MADE = {
     "sets": (ROOT / "docs" / "causes.md", sets_table),
     "libraries": (ROOT / "docs" / "causes.md", libraries_table),
     "combinations": (ROOT / "docs" / "faq.md", combinations_table),
+    "probe": (ROOT / "docs" / "probe.md", probe_table),
     "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
 }
 
@@ -189,6 +197,12 @@ def test_the_page_of_the_report_has_every_key_and_every_end_of_a_connection() ->
     assert {reason.value for reason in CloseReason} - named == set()
 
 
+def test_the_page_of_the_probe_has_every_key_of_its_json() -> None:
+    page = (ROOT / "docs" / "probe.md").read_text().partition("## JSON\n")[2]
+    named = set(re.findall(r"`(\w+)`", page))
+    assert {one.name for one in fields(ProbeReport)} - named == set()
+
+
 def test_the_house_table_has_every_folder_and_module() -> None:
     source = Path(keptalive.__file__).parent
     places = {
@@ -217,7 +231,7 @@ def test_the_places_for_something_new_exist() -> None:
     assert missing == []
 
 
-COMMANDS = ("bench", "compare", "run", "explain", "report", "serve")
+COMMANDS = ("bench", "compare", "run", "explain", "probe", "report", "serve")
 
 
 def help_of(*command: str, columns: int = 80) -> str:

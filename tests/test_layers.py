@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "run/inject": set(),
     "watching": FLOOR | {"causes", "run/inject"},
     "run": FLOOR | {"causes", "run/inject", "version", "watching", "tuned"},
+    "probe": FLOOR | {"tuned", "version"},
     "logs": FLOOR | {"causes", "counting"},
     "bench": VERDICTS | {"counting", "tuned", "lookalike", "watching", "run", "run/inject"},
     "compare": VERDICTS | {"bench", "results"},

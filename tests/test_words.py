@@ -26,7 +26,7 @@ STRUCK = (
 FOLDERS = ("src", "tests", "bench", "docs", ".github")
 ENDINGS = {".py", ".md", ".toml", ".json", ".ini", ".cfg", ".txt", ".yml", ""}
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "Makefile", "action.yml")
-COMMANDS = ("bench", "compare", "run", "explain", "serve")
+COMMANDS = ("bench", "compare", "run", "explain", "probe", "serve")
 
 # A name with an underscore, and a phrase that goes on in the next line of a comment, count as well
 _GAP = r"[\s#_-]+"

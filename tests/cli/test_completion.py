@@ -32,7 +32,7 @@ def completed(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("keptalive ", ["bench", "compare", "run", "explain", "serve"]),
+        ("keptalive ", ["bench", "compare", "run", "explain", "probe", "serve"]),
         ("keptalive ex", ["explain"]),
         ("keptalive bench --tar", ["--target"]),
         ("keptalive bench --target ", ["lookalike", "github"]),

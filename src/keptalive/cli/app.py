@@ -84,6 +84,12 @@ def _explain() -> Any:
     return _loaded(explain.explain)
 
 
+def _probe() -> Any:
+    from keptalive.cli import probe
+
+    return _loaded(probe.probe)
+
+
 def _report() -> Any:
     from keptalive.cli import report
 
@@ -116,6 +122,10 @@ COMMANDS: dict[str, tuple[str, Callable[[], Any]]] = {
     "explain": (
         "Explain from a debug log why connections were opened, as far as a log shows it.",
         _explain,
+    ),
+    "probe": (
+        "Find out what a server does with connections, and which settings suit it.",
+        _probe,
     ),
     "report": (
         (

@@ -1,0 +1,122 @@
+"""What to do about a server: the line of code to use, and why."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from keptalive.probe.idle import Idle
+from keptalive.quantities import duration
+from keptalive.records.probe import Advice, OpeningCost
+
+SESSION = "tuned_session()"
+_SHARE = 0.04  # of the idle timeout: how far below it a connection is replaced
+_LEAST_S = 0.1
+_OF_A_SWEEP = 0.25  # waitress looks every 30 s for what was idle for 120 s
+_MOST_SHARE = 0.5
+_TOO_SHORT_S = 1.0  # an announced timeout: undici does not reuse below it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What advice is made from.
+
+    Attributes:
+        keeps: a second request can be sent on a connection.
+        announced_s: from ``Keep-Alive: timeout=N``.
+        strays: bytes of no response come after each response.
+        rtt_s: the shortest time to the head of a response.
+    """
+
+    keeps: bool
+    idle: Idle
+    announced_s: float | None
+    strays: bool
+    rtt_s: float
+    cost: OpeningCost
+
+
+def announced_timeout(header: str | None) -> float | None:
+    """The seconds of ``Keep-Alive: timeout=5, max=100``."""
+    return _number("timeout", header)
+
+
+def announced_max(header: str | None) -> int | None:
+    """The requests of ``Keep-Alive: timeout=5, max=100``: how many more the server allows."""
+    number = _number("max", header)
+    return None if number is None else int(number)
+
+
+def _number(name: str, header: str | None) -> float | None:
+    found = re.search(rf"(?:^|[,;\s]){name}\s*=\s*\"?([0-9]{{1,9}})\b", header or "", re.IGNORECASE)
+    return None if found is None else float(found[1])
+
+
+def advice_of(known: Known) -> Advice:
+    """The line of code to use with this server."""
+    if not known.keeps:
+        return Advice(code=SESSION, max_idle_s=None, why=_without_reuse(known.cost))
+    if known.strays:
+        why = (
+            "requests opens another connection whenever such bytes come, whatever the Session. "
+            "Only the server can change that."
+        )
+        return Advice(code=SESSION, max_idle_s=None, why=why)
+    idle = known.idle
+    announced_s = known.announced_s
+    if announced_s is not None and announced_s <= _TOO_SHORT_S and idle.timeout is None:
+        return _with(
+            _rounded(0.5 * announced_s), "The server announces that it keeps them no longer."
+        )
+    limits_s = [
+        *([_below(idle.timeout.least, known)] if idle.timeout else []),
+        *([_below(announced_s, known)] if announced_s else []),
+        *([idle.survived_s or 0.0] if idle.dropped else []),
+    ]
+    if limits_s:
+        return _with(_rounded(min(limits_s)), _why(idle))
+    safe_s = idle.survived_s or idle.watched_s
+    if safe_s < 1.0:
+        why = "Idle connections were not watched for long enough to say more."
+        return Advice(code=SESSION, max_idle_s=None, why=why)
+    return _with(
+        _rounded(0.98 * safe_s), f"Idle for {duration(safe_s)} was fine; longer was not tried."
+    )
+
+
+def _below(timeout_s: float, known: Known) -> float:
+    share = _OF_A_SWEEP if known.idle.sweeps else _SHARE
+    margin_s = max(share * timeout_s, _LEAST_S, 2 * known.rtt_s)
+    return timeout_s - min(margin_s, _MOST_SHARE * timeout_s)
+
+
+def _with(max_idle_s: float, why: str) -> Advice:
+    code = f"tuned_session(max_idle={max_idle_s:g})"
+    return Advice(code=code, max_idle_s=max_idle_s, why=why)
+
+
+def _rounded(seconds: float) -> float:
+    """To a value that one would write; that changes it by less than half of any margin."""
+    return round(seconds, 0 if seconds >= 30 else 1 if seconds >= 1 else 2 if seconds >= 0.1 else 3)
+
+
+def _why(idle: Idle) -> str:
+    by_path = idle.dropped and idle.timeout is None
+    who = "the path forgets them" if by_path else "the server closes them"
+    said = f"It replaces idle connections before {who}, so no request meets that."
+    if idle.sweeps:
+        return f"{said} The server's own timeout may be shorter than what was seen: so is this."
+    return said
+
+
+def _without_reuse(cost: OpeningCost) -> str:
+    if not cost.ca_bundle:
+        return (
+            "No Session can keep connections here. Only the server can change that: ask for "
+            "keep-alive."
+        )
+    cheaper = cost.seconds - cost.ca_bundle
+    return (
+        "No Session can keep connections here, but a tuned one reads the CA bundle once: each "
+        f"connection then costs {duration(cheaper)} instead of {duration(cost.seconds)}."
+    )

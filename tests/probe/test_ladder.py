@@ -1,0 +1,93 @@
+"""Connections that die silently: searched with a ladder of idle times, here of milliseconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from tests.probe.conftest import names
+
+LADDER = {
+    "silent_drops": True,
+    "rungs_s": (0.1, 0.2, 0.3, 0.4),
+    "control_s": 0.05,
+    "answer_s": 0.15,
+    "budget_s": 5.0,
+    "most_requests": 2,
+}
+
+
+def forgets_after(idle_s, *, resets=False):
+    """A path that forgets a connection which was unused for so long."""
+
+    return Forgetful(idle_s, resets=resets)
+
+
+class Forgetful:
+    """The script of such a path, which counts the connections that are open."""
+
+    def __init__(self, idle_s, *, resets):
+        self._idle_s, self._resets = idle_s, resets
+        self._lock = threading.Lock()
+        self._open = self.most_open = 0
+
+    def __call__(self, peer):
+        self._count(1)
+        last = None
+        while peer.request():
+            if last is not None and time.monotonic() - last > self._idle_s:
+                peer.reset() if self._resets else peer.client_closes()
+                break
+            peer.respond()
+            last = time.monotonic()
+        self._count(-1)
+
+    def _count(self, change):
+        with self._lock:
+            self._open += change
+            self.most_open = max(self.most_open, self._open)
+
+
+@pytest.mark.complete
+def test_a_path_that_forgets_is_found_between_two_rungs(serve, probe):
+    path = forgets_after(0.25)
+    report = probe(serve(path).url, **LADDER)
+    assert path.most_open <= 6
+    assert "silent-drop" in names(report)
+    (found,) = (one for one in report.findings if one.finding == "silent-drop")
+    assert found.certainty == "likely"  # the control connection went on
+    assert 0.1 < report.advice.max_idle_s < 0.26
+    assert report.idle_timeout_s is None
+
+
+@pytest.mark.complete
+def test_a_path_that_resets_what_it_has_forgotten_is_found_too(serve, probe):
+    report = probe(serve(forgets_after(0.15, resets=True)).url, **LADDER)
+    (found,) = (one for one in report.findings if one.finding == "silent-drop")
+    assert "was reset" in found.evidence
+
+
+@pytest.mark.complete
+def test_a_path_that_forgets_nothing_survives_every_rung(serve, probe):
+    server = serve()
+    report = probe(server.url, **LADDER)
+    assert "silent-drop" not in names(report)
+    assert report.ended == "done"
+    (found,) = (one for one in report.findings if one.finding == "idle-survived")
+    assert "A request after 4" in found.evidence  # 408 ms
+
+
+def test_where_the_server_closes_by_itself_the_search_ends(serve, probe):
+    def closes(peer):
+        peer.sock.settimeout(0.12)
+        try:
+            while peer.request():
+                peer.respond()
+        except TimeoutError:
+            pass
+
+    report = probe(serve(closes).url, **LADDER)
+    assert "idle-timeout" in names(report)
+    assert "silent-drop" not in names(report)
+    assert report.ended == "done"
