@@ -18,7 +18,7 @@ from tests.servers.scripts import hangs_up
 from tests.tuned.environment import environment
 
 from keptalive import TunedAdapter, tuned_session
-from keptalive.tuned.pools import IdleConnections
+from keptalive.tuned.idle import IdleConnections
 
 # These programs drop responses. As an error, the warning would have a traceback, which keeps them
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -25,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("keptalive.tuned.pools.time.monotonic", clock)
+    monkeypatch.setattr("keptalive.tuned.idle.time.monotonic", clock)
     return clock
 
 
