@@ -55,7 +55,6 @@ class TunedAdapter(HTTPAdapter):
             limit.
     """
 
-    # As in requests
     __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "max_age", "timeout"]  # noqa: RUF012
 
     def __init__(
@@ -69,9 +68,7 @@ class TunedAdapter(HTTPAdapter):
         max_age: float | None = None,
         timeout: Timeout = TIMEOUT_S,
     ) -> None:
-        self.max_idle = max_idle
-        self.max_age = max_age
-        self.timeout = timeout
+        self.max_idle, self.max_age, self.timeout = max_idle, max_age, timeout
         self._init_for_process()
         super().__init__(
             pool_connections=pool_connections,

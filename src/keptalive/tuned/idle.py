@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from keptalive.tuned import sockets
 from keptalive.tuned.policy import NOT_IDLE_S, Idle, Sight
-from keptalive.tuned.sight import look
 
 _NUMBERS = itertools.count(1)
 
@@ -71,7 +71,7 @@ class History:
         if self.idle_since is not None and now - self.head_at > NOT_IDLE_S:
             self.idle = self.idle_at(now)
             sock = getattr(connection, "sock", None)
-            self.sight = None if sock is None else look(sock)
+            self.sight = None if sock is None else sockets.look(sock)
 
 
 def history_of(connection: Any) -> History | None:

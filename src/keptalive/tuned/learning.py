@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from keptalive.tuned import policy
+from keptalive.tuned import policy, sockets
 from keptalive.tuned.idle import History, now
 from keptalive.tuned.policy import Decision, Idle, Known, Sight
-from keptalive.tuned.sight import duplicate, look
 
 ROUTES_KEPT = 1000
 REQUEST_TIMEOUT = 408
@@ -51,7 +50,7 @@ class Aside:
     def look(self, at: float) -> tuple[policy.Event | None, bool]:
         """What it shows of the server at this time, and whether there is more to see later."""
         history = self._history
-        idle, sight = history.idle_at(at), look(self._sock)
+        idle, sight = history.idle_at(at), sockets.look(self._sock)
         if sight is None:
             return None, False
         if sight.readable:
@@ -143,7 +142,7 @@ class Route:
         if history.idle is None:
             return
         if timed_out:
-            sight = None if sock is None else look(sock)
+            sight = None if sock is None else sockets.look(sock)
             if sight is None or not sight.unacknowledged:
                 return  # the server has the request: it is slow
         self._learn_death(history, history.idle)
@@ -180,7 +179,7 @@ class Route:
 
     def _set_aside(self, sock: Any, history: History) -> None:
         if self._aside is None and not self._is_closed:
-            another = duplicate(sock)
+            another = sockets.duplicate(sock, probes=self.known.probes_aside())
             if another is not None:
                 self._aside = Aside(another, history)
 

@@ -17,7 +17,7 @@ SAFE_AT_FIRST_S = 0.1  # no server is known to close sooner
 SILENT_MOST_S = 55.0  # a path without a sign of life for longer may have forgotten the connection
 PATH_REMEMBERS_S = 20.0  # no path is known to forget sooner
 NOT_IDLE_S = 0.05  # a connection that ends sooner than this was not closed for being idle
-CLOCK_TICK_S = 0.01  # the kernel's times are only as exact as this
+CLOCK_TICK_S = 0.02  # the kernel's times are only as exact as this, two ticks of 100 Hz
 FORGET_AFTER = 8  # this many connections that were kept longer outweigh an early close
 
 _TIMEOUT = re.compile(r'(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})(?![\d.])', re.IGNORECASE)
@@ -190,6 +190,14 @@ class Known:
         if self.closed_s is None or self.kept_s is None:
             return False
         return self.kept_s >= self.closed_s - self._margin_s(self.closed_s)
+
+    def probes_aside(self) -> bool:
+        """Whether TCP keepalive goes on for a connection that is set aside.
+
+        It shows that the path is there; but when a server is known to close, the FIN can be dated
+        exactly if nothing else comes.
+        """
+        return self.closed_s is None
 
     def is_closing(self, idle: Idle) -> bool:
         """Whether the server closes a connection at this time, as far as is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import Any
 
 from urllib3.util.wait import wait_for_read
@@ -46,12 +47,21 @@ def look(sock: Any) -> Sight | None:
     )
 
 
-def duplicate(sock: Any) -> socket.socket | None:
-    """Another plain socket for the same connection; None if the system has none left."""
+def duplicate(sock: Any, *, probes: bool) -> socket.socket | None:
+    """Another plain socket for the same connection; None if the system has none left.
+
+    Args:
+        sock: as for `look`.
+        probes: False: TCP keepalive ends for this connection.
+    """
     try:
-        return socket.fromfd(sock.fileno(), sock.family, socket.SOCK_STREAM)
+        another = socket.fromfd(sock.fileno(), sock.family, socket.SOCK_STREAM)
     except (OSError, AttributeError, ValueError):
         return None
+    if not probes:
+        with suppress(OSError):
+            another.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+    return another
 
 
 def _tcp_info(sock: Any) -> tuple[int, ...] | None:
