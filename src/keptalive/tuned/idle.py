@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from keptalive.tuned import sockets
-from keptalive.tuned.policy import NOT_IDLE_S, Idle, Sight
+from keptalive.tuned.policy import NOT_IDLE_S, Idle, Sight, announced_timeout_s, is_refused
 
 _NUMBERS = itertools.count(1)
 
@@ -33,11 +33,12 @@ class History:
         open_s: the idle time at which it was last seen open, since it was given back.
         keep_alive: its last Keep-Alive header.
         announced_s: the timeout in that.
+        is_refused: the server has announced that it keeps the connection no longer.
     """
 
     __slots__ = (
         *("number", "opened_at", "head_at", "idle_since", "taken_at", "idle", "sight", "open_s"),
-        *("keep_alive", "announced_s"),
+        *("keep_alive", "announced_s", "is_refused"),
     )
 
     def __init__(self) -> None:
@@ -49,15 +50,22 @@ class History:
         self.open_s = 0.0
         self.keep_alive: str | None = None
         self.announced_s: float | None = None
+        self.is_refused = False
 
     def idle_at(self, now: float) -> Idle:
         """For how long the connection has been idle at this time."""
         since = now if self.idle_since is None else self.idle_since
         return Idle(least_s=now - since, most_s=now - min(self.head_at, since))
 
-    def on_head(self) -> None:
-        """The head of a response has come."""
+    def on_head(self, keep_alive: str | None) -> bool:
+        """The head of a response has come; whether its Keep-Alive header says something new."""
         self.head_at = time.monotonic()
+        if keep_alive is None or keep_alive == self.keep_alive:
+            return False
+        self.keep_alive = keep_alive
+        self.announced_s = announced_timeout_s(keep_alive)
+        self.is_refused = is_refused(self.announced_s)
+        return True
 
     def on_put(self, is_open: bool) -> None:
         """The connection is given back to its pool."""

@@ -94,9 +94,9 @@ class Route:
     def why_replace(self, history: History, sock: Any, repeatable: bool) -> str | None:
         """Why this open connection should not be used for a request; None: it may be."""
         idle, sight = history.idle, history.sight
+        if history.is_refused:
+            return f"not to be used again (Keep-Alive: {history.keep_alive})"
         if idle is None:
-            if policy.is_refused(history.announced_s):
-                return _refused(history.announced_s)
             return None
         self._look_aside(history.taken_at)
         self._learn_open(history, idle, sight)
@@ -109,8 +109,6 @@ class Route:
         )
         if decision is not Decision.FRESH:
             return None
-        if policy.is_refused(history.announced_s):
-            return _refused(history.announced_s)
         if history.announced_s is None and not self.known.is_exact():
             self._set_aside(sock, history)
         safe_s = self.known.safe_s(history.announced_s)
@@ -123,13 +121,11 @@ class Route:
             sight = history.sight
             self.learn(policy.ended_at(history.number, history.idle, sight, history.open_s))
 
-    def on_response(self, history: History, keep_alive: str | None, status: int) -> None:
-        """The head of a response has come."""
-        if keep_alive != history.keep_alive and keep_alive is not None:
-            history.keep_alive = keep_alive
-            history.announced_s = policy.announced_timeout_s(keep_alive)
-            if history.announced_s is not None:
-                self.learn(policy.Announced(timeout_s=history.announced_s))
+    def on_response(self, history: History, status: int) -> None:
+        """The head of a response has come, and the connection's history has been told."""
+        announced_s = history.announced_s
+        if announced_s is not None and announced_s != self.known.announced_s:
+            self.learn(policy.Announced(timeout_s=announced_s))
         if history.idle is not None:
             if status == REQUEST_TIMEOUT:  # sent before the request came
                 self._learn_death(history, history.idle)
@@ -218,10 +214,6 @@ def _unchanged() -> Iterator[None]:
         yield
     except (KeyError, RuntimeError, StopIteration):
         return
-
-
-def _refused(announced_s: float | None) -> str:
-    return f"not to be used again (Keep-Alive: timeout={announced_s:g})"
 
 
 def route_name(pool: Any) -> str:

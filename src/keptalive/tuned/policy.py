@@ -18,6 +18,7 @@ SILENT_MOST_S = 55.0  # a path without a sign of life for longer may have forgot
 PATH_REMEMBERS_S = 20.0  # no path is known to forget sooner
 NOT_IDLE_S = 0.05  # a connection that ends sooner than this was not closed for being idle
 CLOCK_TICK_S = 0.02  # the kernel's times are only as exact as this, two ticks of 100 Hz
+TIMER_LATE = 1 / 8  # Linux' timers are late by no larger part of their time (kernel/time/timer.c)
 FORGET_AFTER = 8  # this many connections that were kept longer outweigh an early close
 
 _TIMEOUT = re.compile(r'(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})(?![\d.])', re.IGNORECASE)
@@ -285,10 +286,10 @@ def ended_at(connection: int, idle: Idle, sight: Sight | None, open_s: float) ->
 def _first_fin_s(last_s: float, open_s: float, probes_s: float | None) -> float:
     """The earliest time at which the FIN can have come, if the last segment came at ``last_s``.
 
-    TCP keepalive goes on after a FIN: each probe was sent ``probes_s`` after the segment before,
-    so the FIN came a whole number of such times before the last segment.
+    TCP keepalive goes on after a FIN, with a probe each time after ``probes_s`` of silence or a
+    little more. So the FIN came a number of such times before the last segment.
     """
     if probes_s is None:
         return last_s
     probes = math.floor((last_s - open_s) / probes_s)
-    return last_s - probes * probes_s - (probes + 1) * CLOCK_TICK_S
+    return last_s - probes * probes_s * (1 + TIMER_LATE)
