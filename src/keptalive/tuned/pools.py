@@ -129,7 +129,8 @@ class TunedPool(HTTPConnectionPool):
         history = history_of(conn)
         if history is not None:
             headers = response.headers  # ``in`` costs a third of ``get`` where there is none
-            is_new = history.on_head(headers["Keep-Alive"] if "Keep-Alive" in headers else None)
+            keep_alive = headers["Keep-Alive"] if "Keep-Alive" in headers else None  # noqa: SIM401
+            is_new = history.on_head(keep_alive)
             if (is_new or history.idle is not None) and self.limits.max_idle == LEARN:
                 self._route().on_response(history, response.status)
         return response
