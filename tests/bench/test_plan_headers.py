@@ -238,7 +238,7 @@ def test_a_plan_that_names_no_target_serves_the_look_alike_and_others() -> None:
         ),
         (
             {"pool": {"max_idle": "ever"}},
-            "pool: max_idle = 'ever' must be a number, 0.001 or more, or \"never\".",
+            'pool: max_idle = \'ever\' must be a number, 0.001 or more, "learn" or "never".',
         ),
     ],
 )

@@ -49,6 +49,23 @@ def asks_for_a_certificate(peer: Peer) -> None:
     peer.sock.do_handshake()
 
 
+def closes_idle(seconds: float) -> Script:
+    """Answer everything, and close a connection that has been idle for this long."""
+
+    def script(peer: Peer) -> None:
+        while True:
+            peer.sock.settimeout(seconds)
+            try:
+                request = peer.request()
+            except TimeoutError:
+                return
+            if request is None:
+                return
+            peer.respond()
+
+    return script
+
+
 class Then:
     """A script that answers, and does something to each connection after its n-th response.
 

@@ -17,7 +17,8 @@ DEFAULT = """\
 https:// and http://
 TLS               each CA bundle and client certificate is read once, and when it changes
 pools             10 hosts, 10 connections each; more are opened when needed, and not kept
-idle connections  replaced after 55 s, before use
+idle connections  used for as long as each server is known to keep them;
+                  after that, only by requests that may be sent twice
 timeouts          10 s to connect, 30 s between bytes
 TCP keepalive     sends probes on a silent connection, so that no NAT forgets it
 retries           DELETE, GET, HEAD, OPTIONS, PUT, TRACE: up to 3 times

@@ -21,7 +21,8 @@ from tests.servers.scripts import hangs_up
 from tests.tuned.environment import environment
 
 from keptalive import TunedAdapter, tuned, tuned_session
-from keptalive.tuned.pools import IdleConnections, TunedPool
+from keptalive.tuned.idle import IdleConnections
+from keptalive.tuned.pools import TunedPool
 from keptalive.tuned.slots import Slot
 
 # These programs drop responses. As an error, the warning would have a traceback, which keeps them

@@ -50,7 +50,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pools, "time", clock)
+    monkeypatch.setattr("keptalive.tuned.idle.time", clock)
     return clock
 
 
@@ -335,12 +335,18 @@ def test_connections_of_as_many_hosts_are_kept_as_asked_for() -> None:
     [
         ({"threads": 0}, "threads must be at least 1, not 0"),
         ({"hosts": -1}, "hosts must be at least 1, not -1"),
-        ({"max_idle": 0}, "max_idle must be more than 0 seconds, or None for never, not 0"),
+        (
+            {"max_idle": 0},
+            'max_idle must be "learn", more than 0 seconds, or None for never, not 0',
+        ),
         ({"timeout": "x"}, "timeout must be seconds, a pair of them, or None, not 'x'"),
         ({"timeout": 0}, "timeout must be seconds, a pair of them, or None, not 0"),
         ({"timeout": (1, "2")}, "timeout must be seconds, a pair of them, or None, not (1, '2')"),
         ({"timeout": (1, 2, 3)}, "timeout must be seconds, a pair of them, or None, not (1, 2, 3)"),
-        ({"max_idle": -2.5}, "max_idle must be more than 0 seconds, or None for never, not -2.5"),
+        (
+            {"max_idle": -2.5},
+            'max_idle must be "learn", more than 0 seconds, or None for never, not -2.5',
+        ),
     ],
 )
 def test_a_number_that_cannot_be_is_refused(settings: dict[str, Any], message: str) -> None:

@@ -26,6 +26,7 @@ from urllib3.util.retry import RequestHistory
 
 from keptalive import tuned_session
 from keptalive.tuned import SafeRetry
+from keptalive.tuned.retries import is_repeatable
 
 SAFE = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"]
 UNSAFE = ["POST", "PATCH", "LOCK"]
@@ -447,3 +448,25 @@ def test_what_urllib3_calls_an_invalid_header_is_one() -> None:
 @pytest.mark.skipif(URLLIB3_1, reason="urllib3 1.26 has neither of these settings")
 def test_a_longest_backoff_may_be_given_as_to_urllib3() -> None:
     assert after([Status] * 12, backoff_max=1) <= 1
+
+
+@pytest.mark.parametrize(
+    ("method", "policy", "expected"),
+    [
+        ("GET", SafeRetry(), True),
+        ("get", SafeRetry(), True),
+        ("POST", SafeRetry(), False),
+        ("POST", SafeRetry(allowed_methods=None), True),
+        ("GET", Retry(False), False),
+        ("GET", Retry(0, read=False), False),
+        ("GET", Retry(3, read=False), False),
+        ("GET", Retry(3, read=0), False),
+        ("GET", Retry(None, read=1), True),
+        ("GET", None, False),
+        (None, SafeRetry(), False),
+    ],
+)
+def test_whether_a_request_would_be_sent_again(
+    method: str | None, policy: object, expected: bool
+) -> None:
+    assert is_repeatable(method, policy) is expected

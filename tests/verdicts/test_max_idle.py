@@ -25,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("keptalive.tuned.pools.time.monotonic", clock)
+    monkeypatch.setattr("keptalive.tuned.idle.time.monotonic", clock)
     return clock
 
 
@@ -99,3 +99,31 @@ def test_a_tuned_session_in_use_is_told_what_to_change_of_it(clock, serve, max_i
     assert "tuned_session(" not in found.cure
     assert f"A max_idle of 2.1 instead of this session's {own} replaces it" in found.cure
     assert "this avoids errors, not the new handshake" in found.cure
+
+
+def test_a_session_that_learns_needs_no_value(clock, serve):
+    script = Then(Peer.close, after=(2,))
+    server = serve(script, script, answers())
+    with watch(clock=clock) as watched, tuned_session() as session:
+        for idle in (2.0, 5.0, 2.0, 5.0):
+            script.get(lambda url: session.get(url, timeout=PATIENCE_S), server.url)
+            clock.now += idle
+        session.get(server.url, timeout=PATIENCE_S)
+    assert cause(watched, "idle-timeout").cure == (
+        "Nothing: your session learns how long the server keeps idle connections. To reuse it "
+        "instead, send requests at least every 2.0 s."
+    )
+
+
+def test_what_a_session_replaces_because_it_does_not_know_yet_is_max_idle(clock, serve):
+    server = serve()
+    with watch(clock=clock) as watched, tuned_session() as session:
+        for _ in range(4):
+            session.post(server.url)
+            clock.now += 10
+    found = cause(watched, "max-idle")
+    assert found.count == 1
+    assert found.cure == (
+        "Nothing: your session learns how long the server keeps idle connections. This avoids "
+        "errors; it saves no handshake."
+    )

@@ -193,7 +193,7 @@ def test_a_full_pool_discards_a_used_connection(kind, serve, monkeypatch):
 
 def test_what_a_session_replaces_by_its_own_max_idle_is_replaced(serve, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("keptalive.tuned.pools.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("keptalive.tuned.idle.time.monotonic", lambda: now[0])
     server = serve(answers())
     with watch() as watched, tuned_session(max_idle=5) as session:
         for _ in range(2):

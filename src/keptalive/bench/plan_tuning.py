@@ -11,7 +11,7 @@ from keptalive.errors import UsageError
 
 Settings = tuple[tuple[str, Any], ...]  # names and values, in the plan's order
 
-NEVER = "never"
+NEVER, LEARN = "never", "learn"
 
 
 def _boolean(value: Any) -> bool:
@@ -20,14 +20,16 @@ def _boolean(value: Any) -> bool:
     return value
 
 
-def _max_idle(value: Any) -> float | None:
-    """Seconds; None for "never"."""
+def _max_idle(value: Any) -> float | str | None:
+    """Seconds; None for "never"; "learn"."""
     if value == NEVER:
         return None
+    if value == LEARN:
+        return LEARN
     try:
         return float(number(0.001)(value))
     except ValueError as error:
-        raise ValueError(f'{error}, or "{NEVER}"') from None
+        raise ValueError(f'{error}, "{LEARN}" or "{NEVER}"') from None
 
 
 def _status(value: Any) -> int:
@@ -50,6 +52,7 @@ _POOL: dict[str, Check] = {
     "threads": number(1, whole=True),
     "hosts": number(1, whole=True),
     "max_idle": _max_idle,
+    "max_age": number(0.001),
 }
 
 

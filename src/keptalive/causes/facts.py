@@ -111,7 +111,8 @@ def tuned(openings: Openings) -> Facts:
     if not settings or not all(one.is_tuned for one in settings):
         return {}
     own_s = min((one.max_idle_s for one in settings if one.max_idle_s is not None), default=None)
-    return known({"tuned": True, "own_max_idle_s": own_s})
+    learns = all(one.learns for one in settings)
+    return known({"tuned": True, "own_max_idle_s": own_s, "learns": learns or None})
 
 
 def served(openings: Openings, _pattern: Pattern) -> Facts:

@@ -13,6 +13,7 @@ Facts = Mapping[str, Any]
 Sentence = Callable[[Facts], str]
 MOST_LOCATIONS = 3
 _STREAM = "stream=True"
+_LEARNS = "Nothing: your session learns how long the server keeps idle connections."
 _TUNED_REPLACES = (
     "replaces it before the server closes it; this avoids errors, not the new handshake"
 )
@@ -149,6 +150,10 @@ def _span(facts: Facts, name: str, shown: Callable[[float], str]) -> str:
 
 def idle_cure(facts: Facts) -> str:
     """Replace it in time, or send requests more often."""
+    if facts.get("learns"):
+        least_s = facts.get("survived_s") or facts.get("died_s")
+        often = f" at least every {seconds(least_s)}" if least_s else " more often"
+        return f"{_LEARNS} To reuse it instead, send requests{often}."
     replaces = _TUNED_REPLACES
     if "proxy" in facts:
         replaces = replaces.replace("the server closes it", "it is closed")
@@ -184,6 +189,8 @@ def _with_max_idle(facts: Facts, limit: str) -> str:
     """A tuned Session with this ``max_idle``; where one is in use, what to change of it."""
     if not facts.get("tuned"):
         return f"tuned_session(max_idle={limit})"
+    if facts.get("learns"):
+        return f"a max_idle of {limit} instead of learning"
     own = f"{facts['own_max_idle_s']:g}" if "own_max_idle_s" in facts else "None"
     return f"a max_idle of {limit} instead of this session's {own}"
 
@@ -210,6 +217,8 @@ def replaced(facts: Facts) -> str:
 def replaced_cure(facts: Facts) -> str:
     """Raise ``max_idle``, where the server keeps connections longer."""
     avoids = "max_idle avoids errors; it saves no handshake."
+    if facts.get("learns"):
+        return f"{_LEARNS} This avoids errors; it saves no handshake."
     if "idle_least_s" not in facts:
         return f"Nothing, unless the server keeps connections longer: then raise it; {avoids}"
     if "died_s" not in facts:

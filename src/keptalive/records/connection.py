@@ -87,6 +87,7 @@ class OpeningFacts:
         owner: who keeps the pools, an adapter of requests or a PoolManager: a number.
         is_tuned: that is a TunedAdapter, and how long connections may be idle before it replaces
             them is max_idle_s.
+        learns: the TunedAdapter learns that time from each server; max_idle_s is None then.
         pool_is_new: the owner had to make a pool for this connection.
         closings: how often the owner had been closed by then.
         new_adapter: the Session had another adapter for this host before.
@@ -118,6 +119,7 @@ class OpeningFacts:
     owner: int = 0
     is_tuned: bool = False
     max_idle_s: float | None = None
+    learns: bool = False
     pool_is_new: bool = False
     closings: int = 0
     new_adapter: bool = False

@@ -25,7 +25,8 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.tuned import TunedAdapter
-from keptalive.tuned.pools import TunedPool, tuned_class
+from keptalive.tuned.learning import Memory
+from keptalive.tuned.pools import MaxIdle, TunedPool, tuned_class
 from keptalive.tuned.tcp_keepalive import SOCKET_OPTIONS
 from keptalive.tuned.timeouts import Timeout
 from keptalive.tuned.trust import TrustStore
@@ -54,8 +55,10 @@ _CLASSES_KEPT = 100  # of pools, and of adapters by name
 class _Limits:
     """The program's: no limit of ours."""
 
-    max_idle: float | None = None
+    max_idle: MaxIdle = None
+    max_age: float | None = None
     timeout: Timeout = None
+    memory = Memory()  # nothing is learned
 
 
 class _AsRequestsMadeIt(HTTPAdapter):
@@ -80,13 +83,14 @@ class _Replaced(TunedAdapter, _AsRequestsMadeIt):
 
     __module__, __qualname__ = HTTPAdapter.__module__, HTTPAdapter.__qualname__
     __attrs__ = HTTPAdapter.__attrs__
-    max_idle = timeout = None
+    max_idle = max_age = timeout = None
+    memory = _Limits.memory
 
     def send(self, *args: Any, **settings: Any) -> requests.Response:
         # not at once: somebody may have replaced it since, by a mock or to see what is sent
         return HTTPAdapter.send(self, *args, **settings)
 
-    def _init_trust(self) -> None:
+    def _init_shared(self) -> None:
         self._trust = _trust_of_process()
 
     def __reduce_ex__(self, _protocol: Any) -> Any:

@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.exceptions import InvalidProxyURL, InvalidURL
 from requests.utils import prepend_scheme_if_needed, select_proxy
@@ -28,15 +27,14 @@ from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
 from keptalive.tuned import description, flow, pools
+from keptalive.tuned.learning import Learned, Memory
+from keptalive.tuned.pools import LEARN, MaxIdle
 from keptalive.tuned.retries import SafeRetry
 from keptalive.tuned.tcp_keepalive import SOCKET_OPTIONS
 from keptalive.tuned.timeouts import Timeout
 from keptalive.tuned.trust import Cert, TrustStore, Verify
 
-MAX_IDLE_S = 55.0  # less than the 60 s of GitHub, AWS load balancers and many proxies
 TIMEOUT_S = (10.0, 30.0)  # connect, read; requests itself has no limit
-
-NO_PROXY_NAME_CHECK = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
 
 # requests hashes ``cert`` since 2.32.2, and so refuses a list
 CERT_IS_HASHED = hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
@@ -50,12 +48,14 @@ class TunedAdapter(HTTPAdapter):
         pool_maxsize: how many idle connections each pool keeps: at least your number of threads.
         max_retries: instead of `SafeRetry`; a number means the same as in requests.
         pool_block: wait for a connection instead of opening one beyond ``pool_maxsize``.
-        max_idle: a connection that was idle for more seconds is replaced before use; None: never.
+        max_idle: a connection that was idle for more seconds is replaced before use; None: never;
+            "learn": how long that may be is learned from each server.
+        max_age: a connection that is older, in seconds, is replaced before use; None: never.
         timeout: seconds to connect and between bytes, for requests without a timeout; None: no
             limit.
     """
 
-    __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "timeout"]  # noqa: RUF012 - as in requests
+    __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "max_age", "timeout"]  # noqa: RUF012
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class TunedAdapter(HTTPAdapter):
         max_retries: Retry | int | None = None,
         pool_block: bool = False,
         *,
-        max_idle: float | None = MAX_IDLE_S,
+        max_idle: MaxIdle = LEARN,
+        max_age: float | None = None,
         timeout: Timeout = TIMEOUT_S,
     ) -> None:
-        self.max_idle = max_idle
-        self.timeout = timeout
+        self.max_idle, self.max_age, self.timeout = max_idle, max_age, timeout
         self._init_for_process()
         super().__init__(
             pool_connections=pool_connections,
@@ -78,7 +78,8 @@ class TunedAdapter(HTTPAdapter):
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.max_idle, self.timeout = state["max_idle"], state["timeout"]
+        self.max_idle, self.max_age = state["max_idle"], state["max_age"]
+        self.timeout = state["timeout"]
         self._init_for_process()
         super().__setstate__(state)
 
@@ -88,7 +89,7 @@ class TunedAdapter(HTTPAdapter):
         self._pid = os.getpid()
         # A lock for each process, because a lock that is held during a fork stays held in the child
         self._fork_locks: dict[int, Any] = {}
-        self._init_trust()
+        self._init_shared()
 
     def _check_fork(self) -> None:
         """Once in the child of a fork: drop the parent's connections, TLS contexts and locks.
@@ -100,12 +101,13 @@ class TunedAdapter(HTTPAdapter):
             return
         with self._fork_locks.setdefault(os.getpid(), threading.RLock()):
             if self._pid != os.getpid():
-                self._init_trust()  # OpenSSL has locks in a TLS context
+                self._init_shared()  # OpenSSL has locks in a TLS context
                 for manager in (self.poolmanager, *self.proxy_manager.values()):
                     pools.drop_parent_pools(manager)
                 self._pid = os.getpid()
 
-    def _init_trust(self) -> None:
+    def _init_shared(self) -> None:
+        self.memory = Memory()
         # A proxy, so that there is no reference cycle: an unreferenced session closes its sockets
         me = weakref.proxy(self)
         self._trust = TrustStore(
@@ -215,20 +217,11 @@ class TunedAdapter(HTTPAdapter):
         if not parse_url(proxy).host:
             raise InvalidProxyURL(f"The proxy for {request.url} has no host. Check its URL.")
         host_params, settings = self.build_connection_pool_key_attributes(request, verify, cert)
-        proxy_trust = None  # for an https proxy: the same CA bundle, but no client certificate
-        if proxy.lower().startswith("https:"):
-            if host_params["scheme"] == "http":
-                # A forward proxy: requests does not verify it, since its cert_verify looks at the
-                # scheme of the target
-                settings = self._trust.get(False, None).pool_settings
-            elif NO_PROXY_NAME_CHECK:
-                # With a context of ours, urllib3 1.26 does not check the proxy's name. So it gets
-                # the files, as from requests, and reads them for each connection
-                settings = self._trust.get(verify, cert).files
-            else:
-                proxy_trust = self._trust.get(verify, None)
+        others, proxy_trust = self._trust.for_proxy(proxy, host_params["scheme"], verify, cert)
         manager = self.proxy_manager_for(proxy)
-        pool: HTTPConnectionPool = manager.connection_from_host(**host_params, pool_kwargs=settings)
+        pool: HTTPConnectionPool = manager.connection_from_host(
+            **host_params, pool_kwargs=others or settings
+        )
         if proxy_trust and pool.proxy_config:
             config = pool.proxy_config._replace(ssl_context=proxy_trust.context)
             pool.proxy_config = pool.conn_kw["proxy_config"] = config
@@ -278,7 +271,7 @@ class TunedAdapter(HTTPAdapter):
             flow.SETTINGS.reset(settings)
 
     def close(self) -> None:
-        """Close all idle connections now, and those in use as soon as they are released.
+        """Close idle connections now, those in use when they are released; forget what was learned.
 
         (urllib3 2 leaves idle connections open as long as any response of their pool exists.)
         """
@@ -286,6 +279,7 @@ class TunedAdapter(HTTPAdapter):
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             pools.close_pools(manager)
         super().close()
+        self.memory.forget()
 
     def describe(self) -> str:
         """The settings in effect as text, a line for each topic."""
@@ -294,6 +288,13 @@ class TunedAdapter(HTTPAdapter):
             connections=self._pool_maxsize,
             block=self._pool_block,
             max_idle=self.max_idle,
+            max_age=self.max_age,
             timeout=self.timeout,
             max_retries=self.max_retries,
+            learned=self.learned(),
         )
+
+    def learned(self) -> dict[str, Learned]:
+        """What ``max_idle="learn"`` has learned since the last `close`, by host or proxy."""
+        self._check_fork()
+        return self.memory.learned()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from urllib3.util import Retry
 
+from keptalive.tuned.learning import Learned
+from keptalive.tuned.pools import LEARN, MaxIdle
 from keptalive.tuned.retries import SafeRetry
 from keptalive.tuned.timeouts import Timeout, as_pair, longest_wait
 
@@ -13,9 +17,11 @@ def describe_policy(
     hosts: int,
     connections: int,
     block: bool,
-    max_idle: float | None,
+    max_idle: MaxIdle,
+    max_age: float | None,
     timeout: Timeout,
     max_retries: Retry,
+    learned: Mapping[str, Learned],
 ) -> str:
     """The settings of an adapter in plain English, a line for each topic."""
     connect, read = (_seconds(value, "{:g} s", "no limit") for value in as_pair(timeout))
@@ -27,14 +33,34 @@ def describe_policy(
     parts = {
         "TLS": ["each CA bundle and client certificate is read once, and when it changes"],
         "pools": [f"{hosts} hosts, {connections} connections each; {beyond}"],
-        "idle connections": [
-            _seconds(max_idle, "replaced after {:g} s, before use", "never replaced")
-        ],
+        "idle connections": _idle_lines(max_idle, max_age, learned),
         "timeouts": [f"{connect} to connect, {read} between bytes"],
         "TCP keepalive": ["sends probes on a silent connection, so that no NAT forgets it"],
         "retries": retry_lines(max_retries),
     }
     return "\n".join(f"{part:18}" + f"\n{'':18}".join(lines) for part, lines in parts.items())
+
+
+def _idle_lines(
+    max_idle: MaxIdle, max_age: float | None, learned: Mapping[str, Learned]
+) -> list[str]:
+    aged = [] if max_age is None else [f"replaced when {max_age:g} s old, before use"]
+    if max_idle != LEARN:
+        return [_seconds(max_idle, "replaced after {:g} s, before use", "never replaced"), *aged]
+    rule = "used for as long as each server is known to keep them;"
+    then = "after that, only by requests that may be sent twice"
+    return [rule, then, *aged, *(learned_line(host, one) for host, one in learned.items())]
+
+
+def learned_line(host: str, learned: Learned) -> str:
+    """What is known of one host, in a line."""
+    known = {
+        "announces {:g} s": learned.announced_s,
+        "kept {:.3g} s": learned.kept_s,
+        "closed after {:.3g} s": learned.closed_s,
+    }
+    facts = [words.format(value) for words, value in known.items() if value is not None]
+    return f"{host}: {', '.join((*facts, f'safe up to {learned.max_idle_s:.3g} s'))}"
 
 
 def retry_lines(policy: Retry) -> list[str]:

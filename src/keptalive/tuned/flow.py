@@ -21,6 +21,11 @@ SETTINGS: ContextVar[tuple[requests.PreparedRequest | None, Any, Any]] = Context
     "keptalive.tuned.settings", default=(None, True, None)
 )
 
+# Of the request that a pool is sending: its method and its urllib3 retries; None: unknown
+ATTEMPT: ContextVar[tuple[str | None, Any]] = ContextVar(
+    "keptalive.tuned.attempt", default=(None, None)
+)
+
 
 class SendCall:
     """One call of a session's or an adapter's ``send``.

@@ -1,7 +1,7 @@
 """What the tuned Session adds to urllib3's connection pools.
 
-A connection that was idle too long is replaced before use. No two processes use the same
-connection. A body that can be read only once is not sent again. A slot of ``threads`` is never
+A connection that was idle too long, or is too old, is replaced before use. No two processes use the
+same connection. A body that can be read only once is not sent again. A slot of ``threads`` is never
 lost. Closing a pool fails no request that uses it.
 """
 
@@ -9,30 +9,36 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
+import ssl
 import threading
-import time
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from urllib3 import PoolManager
 from urllib3.connectionpool import HTTPConnectionPool
-from urllib3.exceptions import ClosedPoolError, EmptyPoolError
+from urllib3.exceptions import ClosedPoolError, EmptyPoolError, ReadTimeoutError
 from urllib3.util import Retry
 
 from keptalive.tuned import flow
+from keptalive.tuned.idle import History, IdleConnections, history_of
+from keptalive.tuned.learning import Memory, Route, route_name
+from keptalive.tuned.retries import is_repeatable
 from keptalive.tuned.slots import Slot, Slots
 from keptalive.tuned.timeouts import Timeout, as_pair, longest_wait
 
 log = logging.getLogger(__name__)
 
+LEARN: Literal["learn"] = "learn"
+MaxIdle = float | Literal["learn"] | None  # seconds; None: never
+
 
 class Limits(Protocol):
     """The adapter's limits, which the pools read at each use."""
 
-    max_idle: float | None  # seconds
+    max_idle: MaxIdle
+    max_age: float | None  # seconds
+    memory: Memory  # of what is learned
     timeout: Timeout  # of requests; a pool that blocks waits as long for a connection
 
 
@@ -48,44 +54,6 @@ class NoFreeConnectionError(EmptyPoolError):
         super().__init__(pool, self.sentence)
 
 
-class IdleConnections:
-    """A stack with the idle connections of a pool; the last one used is on top.
-
-    It replaces `queue.LifoQueue`, whose lock could be held when the process forks, and then stays
-    held in the child. This one has no lock, and never waits. As in urllib3's queue, ``None`` stands
-    for a connection that is not open yet. A failed connection leaves a ``None`` on top: so a retry
-    gets a new connection, and not another idle one, which the server may have closed too.
-    """
-
-    is_stack = True  # `keptalive.watching` reads this
-
-    def __init__(self, maxsize: int) -> None:
-        self.maxsize = maxsize
-        self.queue: list[Any] = []
-
-    def put(self, connection: Any, block: bool = False, timeout: float | None = None) -> None:  # noqa: ARG002
-        if 0 < self.maxsize <= len(self.queue):
-            raise queue.Full
-        self.queue.append(connection)
-
-    def get(self, block: bool = False, timeout: float | None = None) -> Any:  # noqa: ARG002
-        try:
-            return self.queue.pop()
-        except IndexError:
-            raise queue.Empty from None
-
-    def qsize(self) -> int:
-        return len(self.queue)
-
-    def close(self) -> None:
-        """Close each of them. A socket that another process shares stays open there."""
-        with suppress(IndexError):  # none is left
-            while True:
-                connection = self.queue.pop()
-                if connection is not None:
-                    connection.close()
-
-
 class TunedPool(HTTPConnectionPool):
     """A mixin with what is added to a pool; `tune` applies it."""
 
@@ -99,6 +67,7 @@ class TunedPool(HTTPConnectionPool):
         self._maxsize = self.pool.maxsize if self.pool else 0
         self._slots = Slots(self._maxsize) if self.block else None
         self.block = False  # else urllib3 would count its queue instead
+        self._known_route: Route | None = None
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         if self._pid != os.getpid():
@@ -108,30 +77,63 @@ class TunedPool(HTTPConnectionPool):
             connection: Any = super()._get_conn()
         except ClosedPoolError:  # closed after this request got the pool
             connection = self._new_conn()
-        idle = self._idle_too_long(connection)
-        if idle is not None:
-            log.debug(
-                "Replacing a connection to %s, idle for %.1f s (max_idle %g)",
-                self.host,
-                idle,
-                self.limits.max_idle,
-            )
+        reason = self._why_replace(connection)
+        if reason is not None:
+            log.debug("Replacing a connection to %s, %s", self.host, reason)
             connection.closed_for = "max-idle"  # `keptalive.watching` reads this
             connection.close()
             # A new object: so urllib3 logs its "Starting new" line, which counts of connections
             # need
             connection = self._new_conn()
+            connection.history = History()
         connection.slot = slot
         return connection
 
-    def _idle_too_long(self, connection: Any) -> float | None:
-        """How many seconds this open connection was idle, if that is more than ``max_idle``."""
-        max_idle = self.limits.max_idle
-        if max_idle is None or getattr(connection, "sock", None) is None:
+    def _why_replace(self, connection: Any) -> str | None:
+        """Why this connection must not be used; None: it may be. A closed one is opened again."""
+        history, limits = history_of(connection), self.limits
+        max_idle = limits.max_idle
+        if history is None or getattr(connection, "sock", None) is None:
+            if history is not None and max_idle == LEARN:
+                self._route().on_dropped(history)
+            connection.history = History()
             return None
-        now = time.monotonic()
-        idle: float = now - getattr(connection, "idle_since", now)
-        return idle if idle > max_idle else None
+        if limits.max_age is not None:
+            age = history.taken_at - history.opened_at
+            if age > limits.max_age:
+                return f"{age:.1f} s old (max_age {limits.max_age:g})"
+        if max_idle == LEARN:
+            if history.idle is None and not history.is_refused:
+                return None
+            repeatable = is_repeatable(*flow.ATTEMPT.get())
+            return self._route().why_replace(history, connection.sock, repeatable)
+        if max_idle is None or history.idle_since is None:
+            return None
+        idle = history.taken_at - history.idle_since
+        return f"idle for {idle:.1f} s (max_idle {max_idle:g})" if idle > max_idle else None
+
+    def _route(self) -> Route:
+        if self._known_route is None:
+            self._known_route = self.limits.memory.route(route_name(self))
+        return self._known_route
+
+    def _make_request(self, conn: Any, *args: Any, **settings: Any) -> Any:
+        try:
+            response: Any = super()._make_request(conn, *args, **settings)
+        except (ConnectionError, ssl.SSLError, ReadTimeoutError) as error:
+            history = history_of(conn)
+            if history is not None and history.idle is not None and self.limits.max_idle == LEARN:
+                timed_out = isinstance(error, ReadTimeoutError)
+                self._route().on_broken(history, getattr(conn, "sock", None), timed_out)
+            raise
+        history = history_of(conn)
+        if history is not None:
+            headers = response.headers  # ``in`` costs a third of ``get`` where there is none
+            keep_alive = headers["Keep-Alive"] if "Keep-Alive" in headers else None  # noqa: SIM401
+            is_new = history.on_head(keep_alive)
+            if (is_new or history.idle is not None) and self.limits.max_idle == LEARN:
+                self._route().on_response(history, response.status)
+        return response
 
     def _acquire_slot(self, timeout: float | None) -> Slot | None:
         """A slot of ``threads``; None if there is no limit, or if this request needs no slot.
@@ -176,7 +178,7 @@ class TunedPool(HTTPConnectionPool):
         Closing the child's copy of a socket does not end the parent's connection: no close_notify
         is sent unless `ssl.SSLSocket.unwrap` is called.
         """
-        self._slots = None
+        self._slots = self._known_route = None
         self._pid = os.getpid()
         self.close()
 
@@ -186,7 +188,10 @@ class TunedPool(HTTPConnectionPool):
         slots, idle = self._slots, cast("IdleConnections | None", self.pool)
         slot = self._slot_of(conn)
         if conn is not None:
-            conn.idle_since, conn.slot = time.monotonic(), None
+            conn.slot = None
+            history = history_of(conn)
+            if history is not None:
+                history.on_put(getattr(conn, "sock", None) is not None)
         if slots is not None and slot is None and idle is not None:
             if conn is not None:
                 conn.close()  # it has no slot, so it is beyond the limit, and not from the queue
@@ -218,7 +223,11 @@ class TunedPool(HTTPConnectionPool):
         """As urllib3's, but without retries of a body that can be read only once."""
         if is_one_shot(body) and isinstance(retries, Retry):
             retries = retries.new(read=False, status=0, other=0)
-        response: Any = super().urlopen(method, url, body, headers, retries, *args, **settings)
+        attempt = flow.ATTEMPT.set((method, retries))
+        try:
+            response: Any = super().urlopen(method, url, body, headers, retries, *args, **settings)
+        finally:
+            flow.ATTEMPT.reset(attempt)
         slot = getattr(response.connection, "slot", None)
         if slot is not None:
             slot.response = weakref.ref(response)

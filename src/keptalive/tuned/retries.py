@@ -92,3 +92,19 @@ class SafeRetry(Retry):
             if wait is not None and wait > self.LONGEST_WAIT:
                 raise MaxRetryError(_pool, url or "", ResponseError(f"Retry-After: {wait:.0f} s"))
         return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def is_repeatable(method: str | None, policy: Any) -> bool:
+    """Whether a request would be sent again if its connection broke before a response came.
+
+    Args:
+        method: in any case; None: unknown.
+        policy: of the request; anything else than a `urllib3.util.Retry`: unknown.
+    """
+    if method is None or not isinstance(policy, Retry):
+        return False
+    if policy.total is False or policy.read is False:
+        return False
+    if any(count is not None and count <= 0 for count in (policy.total, policy.read)):
+        return False
+    return not policy.allowed_methods or method.upper() in policy.allowed_methods

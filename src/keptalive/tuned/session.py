@@ -24,8 +24,10 @@ from requests.sessions import merge_setting
 from urllib3.util import Retry
 
 from keptalive.tuned import flow
-from keptalive.tuned.adapter import MAX_IDLE_S, TIMEOUT_S, TunedAdapter
-from keptalive.tuned.timeouts import Timeout, is_timeout
+from keptalive.tuned.adapter import TIMEOUT_S, TunedAdapter
+from keptalive.tuned.learning import Learned
+from keptalive.tuned.pools import LEARN, MaxIdle
+from keptalive.tuned.timeouts import Timeout, is_positive, is_timeout
 
 ORIGINS_KEPT = 1000
 
@@ -78,6 +80,16 @@ class TunedSession(requests.Session):
             f"{' and '.join(prefixes)}\n{_description_of(adapter)}"
             for adapter, prefixes in mounted.items()
         )
+
+    def learned(self) -> dict[str, Learned]:
+        """What ``max_idle="learn"`` has learned since the last `close`, by host or proxy."""
+        adapters = dict.fromkeys(self.adapters.values())
+        return {
+            host: learned
+            for adapter in adapters
+            if isinstance(adapter, TunedAdapter)
+            for host, learned in adapter.learned().items()
+        }
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """As requests does, but no connection is lost if a hook raises an exception.
@@ -149,7 +161,8 @@ def tuned_session(
     *,
     threads: int | None = None,
     hosts: int = DEFAULT_POOLSIZE,
-    max_idle: float | None = MAX_IDLE_S,
+    max_idle: MaxIdle = LEARN,
+    max_age: float | None = None,
     timeout: Timeout = TIMEOUT_S,
     max_retries: Retry | int | None = None,
 ) -> TunedSession:
@@ -160,9 +173,11 @@ def tuned_session(
             one more thread waits for a free connection. None: as in requests, any number of
             connections is opened, and ten are kept.
         hosts: to how many hosts it sends requests; the connections to each are kept. At least ten.
-        max_idle: a connection that was idle for more seconds is replaced before use, so that no
-            request is sent while the server closes the connection. Choose a value below the
-            server's idle timeout, by a little more than a round trip. None: never.
+        max_idle: "learn": how long a connection may be idle is learned from each server, so that no
+            request is sent while the server closes the connection, unless it may be sent twice.
+            A number: a connection that was idle for more seconds is replaced before use. Choose a
+            value below the server's idle timeout, by a little more than a round trip. None: never.
+        max_age: a connection older than this, in seconds, is replaced before use. None: never.
         timeout: seconds to connect and between bytes, as one number or a pair, for requests
             without a timeout. None: no limit, as in requests.
         max_retries: instead of `SafeRetry()`; a number means the same as in requests.
@@ -173,8 +188,12 @@ def tuned_session(
     for name, value in (("threads", threads), ("hosts", hosts)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}")
-    if max_idle is not None and max_idle <= 0:
-        raise ValueError(f"max_idle must be more than 0 seconds, or None for never, not {max_idle}")
+    if max_idle is not None and max_idle != LEARN and not is_positive(max_idle):
+        raise ValueError(
+            f'max_idle must be "learn", more than 0 seconds, or None for never, not {max_idle!r}'
+        )
+    if max_age is not None and not is_positive(max_age):
+        raise ValueError(f"max_age must be more than 0 seconds, or None for never, not {max_age!r}")
     if not is_timeout(timeout):
         raise ValueError(f"timeout must be seconds, a pair of them, or None, not {timeout!r}")
     return TunedSession(
@@ -184,6 +203,7 @@ def tuned_session(
             pool_block=threads is not None,
             max_retries=max_retries,
             max_idle=max_idle,
+            max_age=max_age,
             timeout=timeout,
         )
     )

@@ -19,10 +19,11 @@ def longest_wait(timeout: Timeout) -> float | None:
 def is_timeout(value: object) -> bool:
     """Whether a socket accepts this, as one value or a pair: more than 0 seconds, or None."""
     each = value if isinstance(value, tuple) and len(value) == 2 else (value,)
-    return all(one is None or _is_seconds(one) for one in each)
+    return all(one is None or is_positive(one) for one in each)
 
 
-def _is_seconds(value: object) -> bool:
+def is_positive(value: object) -> bool:
+    """Whether this is a finite number of seconds above 0."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return 0 < value < float("inf")

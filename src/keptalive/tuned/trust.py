@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import requests
+import urllib3
 from requests import adapters
 from requests.utils import extract_zipped_paths
 
@@ -25,6 +26,8 @@ Cert = str | tuple[str, str] | None
 
 CONTEXTS_KEPT = 20  # each takes about a megabyte
 FILES = ("ca_certs", "ca_cert_dir", "cert_file", "key_file")
+
+NO_PROXY_NAME_CHECK = urllib3.__version__.startswith("1.")  # type: ignore[attr-defined]
 
 # The first context of a process initialises OpenSSL, which takes a millisecond. A child that is
 # forked meanwhile would wait forever. So it happens here, before a thread can connect
@@ -102,6 +105,36 @@ class TrustStore:
                         del self._cache[next(iter(self._cache))]  # the oldest
                     self._cache[_key(verify, cert)] = trust
         return trust
+
+    def for_proxy(
+        self, proxy: str, scheme: str, verify: Verify, cert: Cert
+    ) -> tuple[dict[str, Any] | None, Trust | None]:
+        """What a pool needs that reaches its target through a proxy.
+
+        Args:
+            proxy: its URL.
+            scheme: of the target.
+            verify: of the request.
+            cert: of the request.
+
+        Returns:
+            The settings of the pool if they differ from those without a proxy, and the context for
+            the proxy itself if it needs one: with the same CA bundle, but no client certificate.
+
+        Raises:
+            OSError, SSLError: as `get`.
+        """
+        if not proxy.lower().startswith("https:"):
+            return None, None
+        if scheme == "http":
+            # A forward proxy: requests does not verify it, since its cert_verify looks at the
+            # scheme of the target
+            return self.get(False, None).pool_settings, None
+        if NO_PROXY_NAME_CHECK:
+            # With a context of ours, urllib3 1.26 does not check the proxy's name. So it gets the
+            # files, as from requests, and reads them for each connection
+            return self.get(verify, cert).files, None
+        return None, self.get(verify, None)
 
     def _load(self, verify: Verify, cert: Cert) -> Trust:
         named = SimpleNamespace()

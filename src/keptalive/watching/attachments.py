@@ -81,6 +81,7 @@ class Attachments(Circumstances):
                 next(_numbers),
                 is_tuned(keeper),
                 max_idle_of(keeper),
+                learns(keeper),
                 is_bare=not isinstance(keeper, HTTPAdapter),
             )
             _attach(keeper, owner)
@@ -224,12 +225,21 @@ def max_idle_of(keeper: Any) -> float | None:
     return float(seconds) if isinstance(seconds, int | float) else None
 
 
+def learns(keeper: Any) -> bool:
+    """Whether a tuned adapter learns from each server how long connections may be idle."""
+    return is_tuned(keeper) and own(keeper, "max_idle") == "learn"
+
+
 def tuned_facts(owner: Owner) -> dict[str, Any]:
     """Facts of a connection that is being opened: ``max_idle`` may have been changed."""
     sender = adapter_on_the_stack() if owner.is_tuned else None
     if sender is not None and attached_to(sender) is owner:
-        owner.max_idle_s = max_idle_of(sender)
-    return {"is_tuned": owner.is_tuned, "max_idle_s": owner.max_idle_s}
+        owner.max_idle_s, owner.learns = max_idle_of(sender), learns(sender)
+    return {
+        "is_tuned": owner.is_tuned,
+        "max_idle_s": owner.max_idle_s,
+        "learns": owner.learns,
+    }
 
 
 def unix(path: str) -> str:

@@ -25,7 +25,7 @@ class Owner(Unpickled):
     """Who keeps pools: an adapter of requests, or a bare PoolManager.
 
     Attributes:
-        is_tuned, max_idle_s: as in `OpeningFacts`.
+        is_tuned, max_idle_s, learns: as in `OpeningFacts`.
         closings: how often it has been closed.
         closed_at: when it was, the last time, by the observer's clock.
         made_at: where in the program its Session was made.
@@ -37,6 +37,7 @@ class Owner(Unpickled):
     number: int
     is_tuned: bool = False
     max_idle_s: float | None = None
+    learns: bool = False
     closings: int = 0
     closed_at: float | None = None
     made_at: Place = NOWHERE

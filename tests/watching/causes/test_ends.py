@@ -69,7 +69,7 @@ def test_an_end_that_recurs_after_as_many_responses_is_a_request_limit(
 def test_an_idle_connection_that_a_tuned_session_replaces_has_max_idle_for_a_cause(
     serve_both, watched, clock, trusted, monkeypatch
 ):
-    monkeypatch.setattr("keptalive.tuned.pools.time.monotonic", clock)
+    monkeypatch.setattr("keptalive.tuned.idle.time.monotonic", clock)
     server = serve_both(answers())
     with tuned_session(max_idle=5) as made:
         get = session_gets(made, trusted.bundle)

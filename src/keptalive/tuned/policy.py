@@ -1,0 +1,295 @@
+"""What is known of a server's idle timeout, and so which kept connections a request may use.
+
+No socket and no clock: events come in, a decision goes out. All times are seconds of idle time as
+the client sees it: since the last response. A server that closes a connection after T seconds sends
+a FIN that arrives here after T. A request must leave here a round trip earlier than that, or it
+arrives at a connection that is closed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+
+SAFE_AT_FIRST_S = 0.1  # no server is known to close sooner
+SILENT_MOST_S = 55.0  # a path without a sign of life for longer may have forgotten the connection
+PATH_REMEMBERS_S = 20.0  # no path is known to forget sooner
+NOT_IDLE_S = 0.05  # a connection that ends sooner than this was not closed for being idle
+CLOCK_TICK_S = 0.02  # the kernel's times are only as exact as this, two ticks of 100 Hz
+TIMER_LATE = 1 / 8  # Linux' timers are late by no larger part of their time (kernel/time/timer.c)
+FORGET_AFTER = 8  # this many connections that were kept longer outweigh an early close
+
+_TIMEOUT = re.compile(r'(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})(?![\d.])', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """For how long a connection was idle, from the server's point of view.
+
+    Attributes:
+        least_s: since the client had read the response, which the server had sent before.
+        most_s: since the head of the response came: the server cannot have ended it before.
+    """
+
+    least_s: float
+    most_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What an idle connection's socket shows, without a byte being read.
+
+    Attributes:
+        readable: something has come: data, a FIN or an error.
+        got_fin: the server's FIN was the last thing to come; False also if that is unknown.
+        silent_s: seconds since the last acknowledgement; None: unknown (not Linux).
+        data_s: seconds since the last data; None: unknown.
+        round_trip_s: the round-trip time as TCP measures it; None: unknown.
+        probes_s: seconds of silence after which TCP keepalive sends a probe; None: never.
+        unacknowledged: the other side has not acknowledged what was sent.
+    """
+
+    readable: bool
+    got_fin: bool = False
+    silent_s: float | None = None
+    data_s: float | None = None
+    round_trip_s: float | None = None
+    probes_s: float | None = None
+    unacknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The server kept a connection for at least this long.
+
+    Attributes:
+        connection: its number.
+        idle_s: for so long.
+    """
+
+    connection: int
+    idle_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The server ended an idle connection between these two times. Attributes as in `Kept`."""
+
+    connection: int
+    least_s: float
+    most_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """A response said ``Keep-Alive: timeout=`` this many seconds."""
+
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTrip:
+    """TCP has measured a round-trip time."""
+
+    seconds: float
+
+
+Event = Kept | Ended | Announced | RoundTrip
+
+
+class Decision(Enum):
+    """What a request does with the kept connection that it found."""
+
+    REUSE = "known to be safe"
+    TRY = "not known to be safe, but the request may be sent again on a fresh connection"
+    FRESH = "replaced by a fresh connection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of one route, an origin or a proxy. Never changed: `after` returns another.
+
+    Attributes:
+        announced_s: the ``timeout`` of the last Keep-Alive header; None: there was none.
+        kept_s: the server has kept a connection for at least this long; None: unknown.
+        closed_s: it has closed a connection after at most this long, the shortest of all times;
+            None: it was never seen closing one.
+        round_trip_s: the round-trip time, 0 if unknown.
+        kept_longer: the numbers of connections that it has kept for longer than ``closed_s`` since.
+    """
+
+    announced_s: float | None = None
+    kept_s: float | None = None
+    closed_s: float | None = None
+    round_trip_s: float = 0.0
+    kept_longer: frozenset[int] = frozenset()
+
+    def after(self, event: Event) -> Known:
+        """What is known after this event."""
+        match event:
+            case Announced():
+                return replace(self, announced_s=event.timeout_s)
+            case RoundTrip():
+                return replace(self, round_trip_s=event.seconds)
+            case Kept():
+                return self._after_kept(event.connection, event.idle_s)
+            case Ended():
+                return self._after_end(event)
+
+    def _after_kept(self, connection: int, idle_s: float) -> Known:
+        known = self
+        if idle_s > (self.kept_s or 0.0):
+            known = replace(self, kept_s=idle_s)
+        if not self._is_longer(idle_s) or connection in self.kept_longer:
+            return known
+        longer = self.kept_longer | {connection}
+        if len(longer) < FORGET_AFTER:
+            return replace(known, kept_longer=longer)
+        # The early close was not an idle timeout: a restart, a request limit, an outage
+        return replace(known, closed_s=None, kept_longer=frozenset())
+
+    def _after_end(self, end: Ended) -> Known:
+        if end.most_s < NOT_IDLE_S:
+            return self
+        known = self._after_kept(end.connection, end.least_s)
+        if known.closed_s is not None and known._is_longer(end.most_s):  # noqa: SLF001
+            return known
+        closed_s = min(end.most_s, math.inf if known.closed_s is None else known.closed_s)
+        return replace(known, closed_s=closed_s, kept_longer=frozenset())
+
+    def _is_longer(self, idle_s: float) -> bool:
+        closed_s = self.closed_s
+        return closed_s is not None and idle_s > closed_s + self._margin_s(closed_s)
+
+    def _margin_s(self, timeout_s: float) -> float:
+        """How much sooner a request must leave: servers count whole seconds, or look seldom."""
+        return max(min(1.0, timeout_s / 4), timeout_s / 10, self._race_s)
+
+    @property
+    def _race_s(self) -> float:
+        return 2 * self.round_trip_s + 2 * CLOCK_TICK_S
+
+    def safe_s(self, announced_s: float | None) -> float:
+        """The idle time up to which no request can meet the end of a connection.
+
+        Args:
+            announced_s: what this connection's last Keep-Alive header said.
+        """
+        if announced_s is not None:
+            safe_s = announced_s - max(1.0, self._margin_s(announced_s))
+        else:
+            kept_s = self.kept_s or 0.0
+            safe_s = max(kept_s - self._margin_s(kept_s), SAFE_AT_FIRST_S)
+        if self.closed_s is not None:
+            safe_s = min(safe_s, self.closed_s - self._margin_s(self.closed_s))
+        return max(safe_s, 0.0)
+
+    def is_exact(self) -> bool:
+        """Whether the server's timeout is known so well that another close would teach nothing."""
+        if self.closed_s is None or self.kept_s is None:
+            return False
+        return self.kept_s >= self.closed_s - self._margin_s(self.closed_s)
+
+    def probes_aside(self) -> bool:
+        """Whether TCP keepalive goes on for a connection that is set aside.
+
+        It shows that the path is there; but when a server is known to close, the FIN can be dated
+        exactly if nothing else comes.
+        """
+        return self.closed_s is None
+
+    def is_closing(self, idle: Idle) -> bool:
+        """Whether the server closes a connection at this time, as far as is known."""
+        closed_s = self.closed_s
+        if closed_s is None or not self.is_exact():
+            return False
+        return idle.most_s >= closed_s - self._race_s and idle.least_s <= closed_s
+
+
+def decide(
+    known: Known, idle: Idle, *, silent_s: float, announced_s: float | None, repeatable: bool
+) -> Decision:
+    """What a request does with a connection that is open after this idle time.
+
+    Args:
+        known: of its route.
+        idle: for how long it was idle.
+        silent_s: seconds since the last sign of life from the other side.
+        announced_s: what this connection's last Keep-Alive header said; None: nothing.
+        repeatable: whether the request may be sent twice, and would be.
+    """
+    if is_refused(announced_s) or silent_s > SILENT_MOST_S:
+        return Decision.FRESH
+    if idle.most_s <= known.safe_s(announced_s):
+        return Decision.REUSE
+    if not repeatable or known.is_closing(idle):
+        return Decision.FRESH
+    return Decision.TRY
+
+
+def is_refused(announced_s: float | None) -> bool:
+    """Whether ``timeout=`` this says that a connection should not be used again."""
+    return announced_s is not None and announced_s <= 1
+
+
+def announced_timeout_s(keep_alive: str) -> float | None:
+    """The ``timeout`` of a Keep-Alive header (RFC 2068, 19.7.1.1); None without a valid one."""
+    found = _TIMEOUT.search(keep_alive)
+    return float(found[1]) if found else None
+
+
+def silence_s(idle: Idle, sight: Sight | None) -> float:
+    """Seconds since the last sign of life from the other side, as far as it is known.
+
+    Where the system does not say when a probe was acknowledged, it still gives the connection up
+    when none is.
+    """
+    if sight is None:
+        return idle.least_s
+    if sight.silent_s is not None:
+        return sight.silent_s
+    return min(idle.least_s, sight.probes_s or math.inf)
+
+
+def kept_until(connection: int, idle: Idle, sight: Sight | None) -> Kept:
+    """What it says of the server that this idle connection is still open.
+
+    That no FIN has come says nothing where the path may have forgotten the connection.
+    """
+    silent_s = sight.silent_s if sight and sight.silent_s is not None else idle.least_s
+    known_s = max(idle.least_s - silent_s, 0.0) + PATH_REMEMBERS_S
+    return Kept(connection=connection, idle_s=min(idle.least_s, known_s))
+
+
+def ended_at(connection: int, idle: Idle, sight: Sight | None, open_s: float) -> Ended:
+    """When an idle connection that has ended was ended by the server.
+
+    Args:
+        connection: its number.
+        idle: for how long it has been idle.
+        sight: of its socket; None: unknown.
+        open_s: the idle time at which it was last seen open; 0: never.
+    """
+    least_s, ago_s = open_s, 0.0
+    if sight is not None and sight.readable:
+        if sight.data_s is not None and sight.data_s < idle.least_s - CLOCK_TICK_S:
+            ago_s = sight.data_s  # a TLS close, or a response that nobody asked for
+            least_s = idle.least_s - ago_s
+        elif sight.got_fin and sight.silent_s is not None:
+            ago_s = min(sight.silent_s, idle.least_s)
+            least_s = _first_fin_s(idle.least_s - ago_s, open_s, sight.probes_s)
+    return Ended(connection=connection, least_s=max(least_s, open_s), most_s=idle.most_s - ago_s)
+
+
+def _first_fin_s(last_s: float, open_s: float, probes_s: float | None) -> float:
+    """The earliest time at which the FIN can have come, if the last segment came at ``last_s``.
+
+    TCP keepalive goes on after a FIN, with a probe each time after ``probes_s`` of silence or a
+    little more. So the FIN came a number of such times before the last segment.
+    """
+    if probes_s is None:
+        return last_s
+    probes = math.floor((last_s - open_s) / probes_s)
+    return last_s - probes * probes_s * (1 + TIMER_LATE)
