@@ -91,6 +91,20 @@ def _urllib3(url: str, ca_bundle: str, token: str) -> Iterator[Get]:
 def _httpx(url: str, ca_bundle: str, token: str) -> Iterator[Get]:
     import httpx
 
+    with _like_httpx(httpx, url, ca_bundle, token) as get:
+        yield get
+
+
+@contextmanager
+def _httpx2(url: str, ca_bundle: str, token: str) -> Iterator[Get]:
+    import httpx2
+
+    with _like_httpx(httpx2, url, ca_bundle, token) as get:
+        yield get
+
+
+@contextmanager
+def _like_httpx(httpx: Any, url: str, ca_bundle: str, token: str) -> Iterator[Get]:
     context = ssl.create_default_context(cafile=ca_bundle)  # the way that its manual recommends
     with httpx.Client(verify=context, headers={"Authorization": f"Bearer {token}"}) as client:
 
@@ -154,6 +168,7 @@ PEERS: dict[str, Peer] = {
     "tuned": Peer("tuned Session", "keptalive", _tuned),
     "session": Peer("requests.Session", "requests", _session),
     "httpx": Peer("httpx.Client", "httpx", _httpx),
+    "httpx2": Peer("httpx2.Client", "httpx2", _httpx2),
     "niquests": Peer("niquests.Session", "niquests", _niquests),
     "urllib3": Peer("urllib3.PoolManager", "urllib3", _urllib3),
     "aiohttp": Peer("aiohttp.ClientSession", "aiohttp", _aiohttp),

@@ -26,7 +26,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
-from keptalive.tuned import description, flow, pools
+from keptalive.tuned import building, description, flow, pools
 from keptalive.tuned.learning import Learned, Memory
 from keptalive.tuned.pools import LEARN, MaxIdle
 from keptalive.tuned.retries import SafeRetry
@@ -233,6 +233,11 @@ class TunedAdapter(HTTPAdapter):
         if proxies or request.path_url.startswith("//"):  # some versions shorten that
             return super().request_url(request, proxies)
         return request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        if building.can_build(resp):
+            return building.build(self, req, resp)
+        return super().build_response(req, resp)
 
     def send(
         self,

@@ -13,6 +13,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Sequence
+from http.client import HTTPResponse
 from typing import Any, Literal, Protocol, cast
 
 from urllib3 import PoolManager
@@ -21,6 +22,7 @@ from urllib3.exceptions import ClosedPoolError, EmptyPoolError, ReadTimeoutError
 from urllib3.util import Retry
 
 from keptalive.tuned import flow
+from keptalive.tuned.head import QuickResponse
 from keptalive.tuned.idle import History, IdleConnections, history_of
 from keptalive.tuned.learning import Memory, Route, route_name
 from keptalive.tuned.retries import is_repeatable
@@ -134,6 +136,12 @@ class TunedPool(HTTPConnectionPool):
             if (is_new or history.idle is not None) and self.limits.max_idle == LEARN:
                 self._route().on_response(history, response.status)
         return response
+
+    def _new_conn(self) -> Any:
+        connection: Any = super()._new_conn()
+        if getattr(connection, "response_class", None) is HTTPResponse:
+            connection.response_class = QuickResponse
+        return connection
 
     def _acquire_slot(self, timeout: float | None) -> Slot | None:
         """A slot of ``threads``; None if there is no limit, or if this request needs no slot.

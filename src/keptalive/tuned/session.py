@@ -27,6 +27,7 @@ from keptalive.tuned import flow
 from keptalive.tuned.adapter import TIMEOUT_S, TunedAdapter
 from keptalive.tuned.learning import Learned
 from keptalive.tuned.pools import LEARN, MaxIdle
+from keptalive.tuned.preparing import Preparer
 from keptalive.tuned.timeouts import Timeout, is_positive, is_timeout
 
 ORIGINS_KEPT = 1000
@@ -55,12 +56,15 @@ class TunedSession(requests.Session):
         adapter = adapter or TunedAdapter()
         self.mount("https://", adapter)
         self.mount("http://", adapter)
-        self._environment: _Environment | None = None
-        self._pid = os.getpid()
+        self._begin()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._environment = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._environment: _Environment | None = None
+        self._preparer = Preparer()
         self._pid = os.getpid()
 
     def close(self) -> None:
@@ -70,6 +74,7 @@ class TunedSession(requests.Session):
         """
         super().close()
         self._environment = None
+        self._preparer = Preparer()
 
     def describe(self) -> str:
         """The settings in effect of each adapter, as text."""
@@ -121,12 +126,17 @@ class TunedSession(requests.Session):
             self._pid = os.getpid()
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        # An empty value that is not None, like (), prevents the use of a login in the URL
-        unset = request.auth is None and self.auth is None
-        if not (self.trust_env and unset and isinstance(request.url, str)):
-            return super().prepare_request(request)  # it reads no ~/.netrc
-        login = self._cached_environment().login(_origin(request.url))
-        with_login = cast("requests.Session", _WithLogin(self, login))
+        auth, unset = request.auth, request.auth is None and self.auth is None
+        if self.trust_env and unset and isinstance(request.url, str):
+            auth = self._cached_environment().login(_origin(request.url))
+        elif self.trust_env and not auth and not self.auth:
+            # An empty value that is not None, like (), prevents the use of a login in the URL
+            return super().prepare_request(request)
+        if self._preparer.can_prepare():
+            return self._preparer.prepare(self, request, auth)
+        if not unset:
+            return super().prepare_request(request)
+        with_login = cast("requests.Session", _WithLogin(self, auth))
         return requests.Session.prepare_request(with_login, request)
 
     def merge_environment_settings(
