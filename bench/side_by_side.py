@@ -1,7 +1,7 @@
 """The clients of `peers.py` side by side: ``make side-by-side`` (two minutes).
 
-It prints what each pays for a request that must reopen its connection, for a warm one, and for the
-difference: the connection alone, whatever else a client does for a request.
+It prints what each pays for a warm request and for one that must reopen its connection: wall time,
+the client's own CPU time, and this as a multiple of that of a Session, or of the tuned Session.
 
 The look-alike closes after each response, unannounced, or never. Each client has a process for
 either, with nobody else in it. A round is a block of requests from each process, in random order;
@@ -215,26 +215,31 @@ def replay(benchmark: Any, seconds: Sequence[float]) -> None:
 
 
 def table(measured: Mapping[str, Measured]) -> str:
-    """Everything in Markdown, the cheapest to reopen first."""
+    """Everything in Markdown, the cheapest warm request first."""
     rows: list[Sequence[str]] = [
-        ("client", "version", "reopened", "warm", "reopening", "its CPU time", "times the tuned"),
-        ("---", "---", "---:", "---:", "---:", "---:", "---:"),
+        ("client", "version", "warm", "CPU", "× a Session", "reopened", "CPU", "× the tuned"),
+        ("---", "---", *["---:"] * 6),
     ]
-    tuned = measured["tuned"]
+    session, tuned = measured["session"], measured["tuned"]
     for name, of in sorted(
-        measured.items(), key=lambda item: item[1].median("reopening", "seconds")
+        measured.items(), key=lambda item: item[1].median("warm", "cpu_seconds")
     ):
-        times = of.times(tuned, "reopening", "seconds")
-        parts = [
-            ("reopened", "seconds"),
-            ("warm", "seconds"),
-            ("reopening", "seconds"),
-            ("reopening", "cpu_seconds"),
-        ]
-        milliseconds = [f"{of.median(part, kind) * 1e3:.2f} ms" for part, kind in parts]
-        shown = "1" if of is tuned else _shown(times)
-        rows.append((PEERS[name].label, of.version, *milliseconds, shown))
+        rows.append(
+            (
+                PEERS[name].label,
+                of.version,
+                *_costs(of, "warm"),
+                "1" if of is session else _shown(of.times(session, "warm", "cpu_seconds")),
+                *_costs(of, "reopened"),
+                "1" if of is tuned else _shown(of.times(tuned, "reopened", "cpu_seconds")),
+            )
+        )
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _costs(of: Measured, part: str) -> list[str]:
+    kinds = ("seconds", "cpu_seconds")
+    return [f"{of.median(part, kind) * 1e3:.2f} ms" for kind in kinds]
 
 
 def _shown(times: Interval) -> str:

@@ -78,7 +78,7 @@ def test_the_tuned_session_is_cheaper_than_urllib3(measured):
     assert share(measured, "urllib3", AGAINST_PEERS).median < 1
 
 
-@pytest.mark.parametrize("peer", ["httpx", "niquests", "aiohttp"])
+@pytest.mark.parametrize("peer", ["httpx", "httpx2", "niquests", "aiohttp"])
 def test_the_tuned_session_is_not_shown_to_be_dearer_than(measured, peer):
     low = share(measured, peer, AGAINST_PEERS).low
     assert low is not None

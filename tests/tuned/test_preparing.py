@@ -39,7 +39,8 @@ class Stamp(requests.auth.AuthBase):
     """A login that depends on the prepared request."""
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["X-Signed"] = f"{r.method} {r.url} {sorted(r.headers)} {r.body!r}"
+        body = r.body if isinstance(r.body, str | bytes) else type(r.body)
+        r.headers["X-Signed"] = f"{r.method} {r.url} {sorted(r.headers)} {body!r}"
         return r
 
 

@@ -26,7 +26,8 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.util import Retry, parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 
-from keptalive.tuned import building, description, flow, pools
+from keptalive.tuned import description, flow, pools
+from keptalive.tuned.building import BuildingAdapter
 from keptalive.tuned.learning import Learned, Memory
 from keptalive.tuned.pools import LEARN, MaxIdle
 from keptalive.tuned.retries import SafeRetry
@@ -40,7 +41,7 @@ TIMEOUT_S = (10.0, 30.0)  # connect, read; requests itself has no limit
 CERT_IS_HASHED = hasattr(HTTPAdapter, "build_connection_pool_key_attributes")
 
 
-class TunedAdapter(HTTPAdapter):
+class TunedAdapter(BuildingAdapter):
     """An `HTTPAdapter` that loads CA bundles once, replaces idle connections, retries safely.
 
     Args:
@@ -51,8 +52,7 @@ class TunedAdapter(HTTPAdapter):
         max_idle: a connection that was idle for more seconds is replaced before use; None: never;
             "learn": how long that may be is learned from each server.
         max_age: a connection that is older, in seconds, is replaced before use; None: never.
-        timeout: seconds to connect and between bytes, for requests without a timeout; None: no
-            limit.
+        timeout: seconds to connect and between bytes, for requests without one; None: no limit.
     """
 
     __attrs__ = [*HTTPAdapter.__attrs__, "max_idle", "max_age", "timeout"]  # noqa: RUF012
@@ -233,11 +233,6 @@ class TunedAdapter(HTTPAdapter):
         if proxies or request.path_url.startswith("//"):  # some versions shorten that
             return super().request_url(request, proxies)
         return request.path_url
-
-    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        if building.can_build(resp):
-            return building.build(self, req, resp)
-        return super().build_response(req, resp)
 
     def send(
         self,

@@ -16,27 +16,31 @@ from keptalive.tuned.originals import Originals
 _ORIGINALS = Originals((HTTPAdapter, "build_response"))
 
 
-def can_build(raw: Any) -> bool:
-    """Whether `build` does what requests would do with this response of urllib3's."""
+class BuildingAdapter(HTTPAdapter):
+    """An `HTTPAdapter` whose responses cost less to build."""
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """The response of requests for this one of urllib3's."""
+        if not _can_build(resp):
+            return super().build_response(req, resp)
+        response = requests.Response()
+        response.status_code = resp.status
+        response.headers = header_dicts.filled(resp.headers.itermerged())
+        response.encoding = get_encoding_from_headers(response.headers)
+        response.raw = resp
+        response.reason = resp.reason
+        response.url = req.url.decode("utf-8") if isinstance(req.url, bytes) else req.url  # type: ignore[assignment]
+        if "Set-Cookie" in resp.headers or "Set-Cookie2" in resp.headers:
+            extract_cookies_to_jar(response.cookies, req, resp)
+        response.request = req
+        response.connection = self
+        return response
+
+
+def _can_build(raw: Any) -> bool:
+    """Whether this is a response of urllib3's, and nobody has replaced requests' own method."""
     return (
         header_dicts.CAN_BE_COPIED
         and type(getattr(raw, "headers", None)) is HTTPHeaderDict
         and _ORIGINALS.are_unchanged()
     )
-
-
-def build(adapter: HTTPAdapter, request: requests.PreparedRequest, raw: Any) -> requests.Response:
-    """requests' response for this one of urllib3's, as ``adapter.build_response`` makes it."""
-    response = requests.Response()
-    response.status_code = raw.status
-    response.headers = header_dicts.filled(raw.headers.itermerged())
-    response.encoding = get_encoding_from_headers(response.headers)
-    response.raw = raw
-    response.reason = raw.reason
-    url = request.url
-    response.url = url.decode("utf-8") if isinstance(url, bytes) else url  # type: ignore[assignment]
-    if "Set-Cookie" in raw.headers or "Set-Cookie2" in raw.headers:
-        extract_cookies_to_jar(response.cookies, request, raw)
-    response.request = request
-    response.connection = adapter  # type: ignore[attr-defined]
-    return response

@@ -12,7 +12,7 @@ import http.client
 import re
 from functools import lru_cache
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-9][0-9][0-9]) (.*)")
 _NAME = re.compile(r"[!-9;-~]+")  # as email.feedparser.headerRE
@@ -85,6 +85,9 @@ def _key(name: str) -> str | None:
 
 class QuickResponse(http.client.HTTPResponse):
     """A response of http.client; `begin` reads the usual head faster."""
+
+    headers: Any  # None before `begin`
+    _method: str
 
     def begin(self) -> None:
         """As http.client's, with the same result and the same errors."""

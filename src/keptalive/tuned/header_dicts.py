@@ -11,10 +11,12 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
+Headers = CaseInsensitiveDict[Any]  # of text, or bytes
+
 
 def _is_known() -> bool:
     """Whether this version of requests has the dict that is used here."""
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict({"A": "b", "a": "c"})
+    headers: Headers = CaseInsensitiveDict({"A": "b", "a": "c"})
     return vars(headers) == {"_store": {"a": ("a", "c")}}
 
 
@@ -28,15 +30,15 @@ def items_of(headers: Any) -> tuple[tuple[str, Any], ...] | None:
     return tuple(headers.items()) if type(headers) is dict else None
 
 
-def copy(headers: CaseInsensitiveDict[str]) -> CaseInsensitiveDict[str]:
+def copy(headers: Headers) -> Headers:
     """A copy with the same names and values."""
-    copied: CaseInsensitiveDict[str] = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
+    copied: Headers = CaseInsensitiveDict.__new__(CaseInsensitiveDict)
     copied._store = headers._store.copy()  # noqa: SLF001
     return copied
 
 
-def filled(fields: Iterable[tuple[str, str]]) -> CaseInsensitiveDict[str]:
+def filled(fields: Iterable[tuple[str, str]]) -> Headers:
     """Headers with these names and values; of two with the same name, the second one counts."""
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+    headers: Headers = CaseInsensitiveDict()
     headers._store.update((field[0].lower(), field) for field in fields)  # noqa: SLF001
     return headers

@@ -19,6 +19,7 @@ from requests.sessions import merge_hooks, merge_setting
 from requests.structures import CaseInsensitiveDict
 
 from keptalive.tuned import header_dicts
+from keptalive.tuned.header_dicts import Headers
 from keptalive.tuned.originals import Originals
 
 URLS_KEPT = 1000
@@ -42,7 +43,7 @@ class Preparer:
 
     def __init__(self) -> None:
         self._url = lru_cache(URLS_KEPT)(_prepared_url)
-        self._headers: dict[Any, CaseInsensitiveDict[str]] = {}
+        self._headers: dict[Any, Headers] = {}
 
     def can_prepare(self) -> bool:
         """Whether `prepare` does what requests would do: nobody has replaced a method there."""
@@ -83,9 +84,7 @@ class Preparer:
         prepared.prepare_hooks(merge_hooks(request.hooks, session.hooks))
         return prepared
 
-    def _merged_headers(
-        self, prepared: PreparedRequest, given: Any, own: Any
-    ) -> CaseInsensitiveDict[str]:
+    def _merged_headers(self, prepared: PreparedRequest, given: Any, own: Any) -> Headers:
         key = header_dicts.items_of(given), header_dicts.items_of(own)
         try:
             known = self._headers.get(key)

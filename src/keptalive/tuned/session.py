@@ -243,7 +243,7 @@ class _WithLogin:
 
     trust_env = False
 
-    def __init__(self, session: requests.Session, login: tuple[str, str] | None) -> None:
+    def __init__(self, session: requests.Session, login: Any) -> None:
         self._session = session
         self.auth = login
 

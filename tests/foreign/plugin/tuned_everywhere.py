@@ -1,8 +1,9 @@
-"""A pytest plugin: every `requests.Session` that is made sends through a `TunedAdapter`.
+"""A pytest plugin: every `requests.Session` that is made is a `TunedSession`.
 
-``pytest -p tuned_everywhere`` in somebody else's suite. Nothing else is touched: an adapter that a
-test mounts itself stays. What went through is counted, in the report and as the test suite's
-property ``tuned_sends``; a session in which nothing did fails, for it has shown nothing.
+``pytest -p tuned_everywhere`` in somebody else's suite. A subclass of the suite's own gets
+`TunedAdapter` alone. Nothing else is touched: an adapter that a test mounts itself stays. What went
+through is counted, in the report and as the test suite's property ``tuned_sends``; a session in
+which nothing did fails, for it has shown nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 import requests
 
 from keptalive import TunedAdapter
+from keptalive.tuned import TunedSession
 
 _sends = itertools.count()
 _sent = 0
@@ -42,7 +44,14 @@ def pytest_configure() -> None:
 
     @functools.wraps(plain)
     def tuned(self: requests.Session) -> None:
-        plain(self)
+        if type(self) is requests.Session:
+            self.__class__ = TunedSession
+            TunedSession.__init__(self)  # it comes here again
+        elif type(self) is TunedSession:
+            plain(self)
+            return
+        else:
+            plain(self)
         _mount(self)
 
     requests.Session.__init__ = tuned  # type: ignore[method-assign]
