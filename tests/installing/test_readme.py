@@ -44,6 +44,7 @@ ELSEWHERE = {
     "make test": "it runs these tests",
     "keptalive bench --target github": "it needs the real GitHub",
     "keptalive bench --target https://ghe.example.com/api/v3": "it needs such a server",
+    "keptalive probe https://api.example.com": "it needs such a server; tests/probe has some",
     "keptalive bench my-api.toml": "it needs such a server; tests/test_docs.py reads the plan",
 }
 LOG = "".join(
