@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 from typing import Any
+from unittest import mock
 
 import pytest
 import requests
@@ -183,6 +184,17 @@ def test_any_bytes_mean_the_same_as_for_http_client(
     data = end.join([first, *lines, b"", b""]) + rest
     assert_same(data)
     assert_same(b"\r\n".join([first, *lines, b"", b""]) + rest)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(http.client.HTTPResponse, "begin"), (http.client, "parse_headers")]
+)
+def test_a_function_of_http_client_that_somebody_has_replaced_is_called(
+    owner: Any, name: str
+) -> None:
+    with mock.patch.object(owner, name, autospec=True, side_effect=getattr(owner, name)) as new:
+        assert_same(HEADS["usual"])
+        assert new.call_count == 2
 
 
 def test_a_usual_head_is_not_left_to_http_client() -> None:

@@ -3,7 +3,8 @@
 http.client gives each head to the email package's parser, which expects any kind of mail. This
 takes 60 to 100 us of CPU time for a head like GitHub's, a tenth of a request on a kept connection.
 A head that has come whole and has nothing unusual is parsed here, with the same result. Any other
-head is left to http.client, before a byte of it is read.
+head is left to http.client, before a byte of it is read; so is every head if somebody has replaced
+http.client's functions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _FIELDS_MOST = 99  # http.client._MAXHEADERS: 100 with the empty line
 _HEAD_MOST = 65_536  # http.client._MAXLINE
 _FRAMING = frozenset({"connection", "content-length", "content-type", "transfer-encoding"})
 _NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_BEGIN, _PARSE_HEADERS = http.client.HTTPResponse.begin, http.client.parse_headers
 
 
 class Head(NamedTuple):
@@ -92,7 +94,7 @@ class QuickResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         """As http.client's, with the same result and the same errors."""
         peek = getattr(self.fp, "peek", None)  # a buffered socket has it
-        if self.headers is not None or self.debuglevel > 0 or peek is None:
+        if self.headers is not None or self.debuglevel > 0 or peek is None or _is_replaced():
             return super().begin()
         data = peek()
         if not data:  # not to be read again: TLS may then raise another error
@@ -124,6 +126,11 @@ class QuickResponse(http.client.HTTPResponse):
             self.length = 0
         if not self.chunked and self.length is None:
             self.will_close = True
+
+
+def _is_replaced() -> bool:
+    replaced = http.client.HTTPResponse.begin is not _BEGIN
+    return replaced or http.client.parse_headers is not _PARSE_HEADERS
 
 
 def _length(value: str | None) -> int | None:
