@@ -15,13 +15,15 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from keptalive.tuned.originals import Originals
+
 _STATUS_LINE = re.compile(r"HTTP/1\.1 ([2-9][0-9][0-9]) (.*)")
 _NAME = re.compile(r"[!-9;-~]+")  # as email.feedparser.headerRE
 _FIELDS_MOST = 99  # http.client._MAXHEADERS: 100 with the empty line
 _HEAD_MOST = 65_536  # http.client._MAXLINE
 _FRAMING = frozenset({"connection", "content-length", "content-type", "transfer-encoding"})
 _NO_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-_BEGIN, _PARSE_HEADERS = http.client.HTTPResponse.begin, http.client.parse_headers
+_ORIGINALS = Originals((http.client.HTTPResponse, "begin"), (http.client, "parse_headers"))
 
 
 class Head(NamedTuple):
@@ -94,7 +96,9 @@ class QuickResponse(http.client.HTTPResponse):
     def begin(self) -> None:
         """As http.client's, with the same result and the same errors."""
         peek = getattr(self.fp, "peek", None)  # a buffered socket has it
-        if self.headers is not None or self.debuglevel > 0 or peek is None or _is_replaced():
+        if self.headers is not None or self.debuglevel > 0 or peek is None:
+            return super().begin()
+        if not _ORIGINALS.are_unchanged():
             return super().begin()
         data = peek()
         if not data:  # not to be read again: TLS may then raise another error
@@ -126,11 +130,6 @@ class QuickResponse(http.client.HTTPResponse):
             self.length = 0
         if not self.chunked and self.length is None:
             self.will_close = True
-
-
-def _is_replaced() -> bool:
-    replaced = http.client.HTTPResponse.begin is not _BEGIN
-    return replaced or http.client.parse_headers is not _PARSE_HEADERS
 
 
 def _length(value: str | None) -> int | None:

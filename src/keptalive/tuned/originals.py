@@ -1,35 +1,38 @@
-"""Whether methods of requests are its own ones: libraries that trace or record replace them."""
+"""Whether functions of other packages are their own: libraries that trace or record replace them."""
 
 from __future__ import annotations
 
 import sys
-from types import FunctionType
+from types import FunctionType, ModuleType
 
 
 class Originals:
-    """Methods of requests whose work a faster method of ours does.
+    """Functions of another package whose work a faster one of ours does.
 
     Args:
-        methods: classes and the names of their methods.
+        functions: a module and the name of its function, or a class and the name of its method.
     """
 
-    def __init__(self, *methods: tuple[type, str]) -> None:
-        self._methods = tuple(
-            (owner, name, method)
-            for owner, name in methods
-            if (method := vars(owner).get(name)) is not None
+    def __init__(self, *functions: tuple[type | ModuleType, str]) -> None:
+        self._functions = tuple(
+            (owner, name, function)
+            for owner, name in functions
+            if (function := vars(owner).get(name)) is not None
         )
         self._were_unchanged = all(
-            type(method) is FunctionType
-            and method.__globals__ is vars(sys.modules[owner.__module__])
-            for owner, _, method in self._methods
+            type(function) is FunctionType and function.__globals__ is _globals_of(owner)
+            for owner, _, function in self._functions
         )
 
     def are_unchanged(self) -> bool:
         """False if one of them was replaced, now or before it was first seen here."""
         if not self._were_unchanged:
             return False
-        for owner, name, method in self._methods:  # noqa: SIM110 - half the cost of ``all``
-            if getattr(owner, name) is not method:
+        for owner, name, function in self._functions:  # noqa: SIM110 - half the cost of ``all``
+            if getattr(owner, name) is not function:
                 return False
         return True
+
+
+def _globals_of(owner: type | ModuleType) -> dict[str, object]:
+    return vars(owner if isinstance(owner, ModuleType) else sys.modules[owner.__module__])
