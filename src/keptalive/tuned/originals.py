@@ -1,4 +1,4 @@
-"""Whether functions of other packages are their own: libraries that trace or record replace them."""
+"""Whether functions of other packages are their own: libraries that trace replace some."""
 
 from __future__ import annotations
 
