@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import ssl
 import time
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -13,7 +14,7 @@ from tests.servers.scripted import answers
 from tests.servers.scripts import never_answers
 
 from keptalive.errors import TargetError, UsageError
-from keptalive.probe import asking, watcher
+from keptalive.probe import asking, prober, watcher
 
 
 def fails_with(probe, url, **settings):
@@ -47,7 +48,7 @@ def test_a_target_that_is_down_is_named_with_its_address(probe, refusing):
     ("script", "said"),
     [
         (never_answers, "sent no response in 0.2 s"),
-        (sends(b"SSH-2.0-x\r\n"), "does not speak HTTP: it sent 'SSH-2.0-x"),
+        (sends(b"SSH-2.0-x\r\n"), "does not speak HTTP/1.1: it sent 'SSH-2.0-x"),
         (lambda peer: peer.request(), "closed the connection without a response"),
         (sends(b"HTTP/1.1 200 OK\r\n\r\n", forever=b"x" * 9999), "did not end within 0.2 s"),
         (
@@ -59,8 +60,14 @@ def test_a_target_that_is_down_is_named_with_its_address(probe, refusing):
         ),
         (sends(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nx"), "did not end within 0.2 s"),
         (sends(b"HTTP/1.1 200 OK\r\n", forever=b"X: y\r\n" * 999), "did not end within 0.2 s"),
+        (sends(b"HTTP/1.1 200 OK\r\nX: y"), "did not end within 0.2 s"),
+        (sends(b"", forever=b"HTTP/1.1 100 Continue\r\n\r\n" * 99), "did not end within 0.2 s"),
+        (sends(b"\x00\x00\x12\x04"), r"it sent '\x00\x00\x12\x04'."),
     ],
-    ids=["silent", "ssh", "closes", "unframed", "chunks", "stalls", "head"],
+    ids=[
+        *("silent", "ssh", "closes", "unframed", "chunks", "stalls", "head", "stalls in the head"),
+        *("interim", "http/2"),
+    ],
 )
 def test_a_target_without_a_whole_response_is_a_line(serve, probe, script, said):
     server = serve(script)
@@ -162,6 +169,43 @@ def test_bytes_in_one_packet_with_the_response_are_seen_and_nothing_more_is_sent
     assert report.requests_tried == 1
     assert report.requests == report.connections == server.accepted == 4
     assert report.advice.max_idle_s is None
+
+
+@pytest.mark.parametrize("piece", [b"x" * 65_536, b"x"], ids=["fast", "slow"])
+def test_a_server_that_sends_bytes_after_its_response_without_end_is_not_listened_to_for_long(
+    serve, probe, monkeypatch, piece
+):
+    monkeypatch.setattr(prober, "_GRACE_S", 0.2)
+
+    def script(peer):
+        assert peer.request()
+        peer.respond()
+        while True:
+            peer.send(piece)
+
+    server = serve(script)
+    tracemalloc.start()
+    began = time.monotonic()
+    try:
+        report = probe(server.url, budget_s=60.0)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000
+    finally:
+        tracemalloc.stop()
+    assert time.monotonic() - began < 4
+    assert {"stray-bytes", "keep-alive"} == names(report)
+    assert (report.ended, report.idle_watched_s, report.requests_tried) == ("done", 0.0, 1)
+
+
+def test_a_server_that_closes_under_each_second_request_keeps_no_connection(serve, probe):
+    def script(peer):
+        assert peer.request()
+        peer.respond()
+        peer.request()
+
+    report = probe(serve(script).url, watch_s=0.05)
+    assert (report.keeps_connections, report.request_limit) == (False, 1)
+    (found,) = (one for one in report.findings if one.finding == "server-closed")
+    assert found.evidence.endswith("closed when a second request came.")
 
 
 # -- Redirects ------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def _asked(watcher: Watcher, line: Line, request: bytes, until_s: float) -> Answ
     except TooLongError:
         return _failed(watcher, line, sent_s, Failure.TOO_LONG)
     except TimeoutError:
-        failure = Failure.TOO_LONG if response.head_complete else Failure.SILENT
+        failure = Failure.TOO_LONG if response.has_begun else Failure.SILENT
         return _failed(watcher, line, sent_s, failure)
     answered = _answered(line, response, at_s=watcher.now(), sent_s=sent_s, head_s=head_s)
     watcher.note(answered)

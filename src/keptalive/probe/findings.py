@@ -51,12 +51,15 @@ def _reuse(facts: Facts) -> Iterator[ProbeFinding]:
             f"{many(_with_close(facts), 'response')} of {_answered(facts)}.",
         )
     else:
-        closed = sum(one.end is not None for one in facts.histories)
-        yield ProbeFinding(
-            finding="server-closed",
-            evidence=f"{many(closed, 'connection')} closed right after the first response, which "
-            "did not say so.",
+        after = sum(one.end is not None for one in facts.histories)
+        under = sum(one.failed is not None for one in facts.histories)
+        evidence = (
+            f"{many(after, 'connection')} closed right after the first response, which did not say "
+            "so."
+            if after
+            else f"{many(under, 'connection')} closed when a second request came."
         )
+        yield ProbeFinding(finding="server-closed", evidence=evidence)
 
 
 def _headers(answer: Answered) -> str:

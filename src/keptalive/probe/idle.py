@@ -12,6 +12,7 @@ from itertools import combinations
 
 from keptalive.probe.events import Ended, Failure, Role
 from keptalive.probe.history import Gap, History
+from keptalive.records.connection import CloseReason
 from keptalive.records.probe import Span
 
 AT_ONCE_S = 0.015  # a close so soon after a response belongs to that response
@@ -65,7 +66,7 @@ def idle_of(all_: Sequence[History], ended: Ended) -> Idle:
         samples=len(times),
         sweeps=any(_together(one, other) for one, other in combinations(closed, 2)),
         kept=kept if closed else 0,
-        watched_s=max((_watched_s(one, ended) for one in watched), default=0.0),
+        watched_s=max((_watched_s(one, ended) for one in watched if _is_usable(one)), default=0.0),
         survived_s=max((gap.idle_s for gap in gaps if gap.survived), default=None),
         dropped=tuple(dropped),
         control_answered=bool(dropped)
@@ -83,6 +84,11 @@ def _together(one: History, other: History) -> bool:
     assert other.end is not None  # noqa: S101
     apart_s = abs(one.answers[-1].at_s - other.answers[-1].at_s)
     return apart_s >= _APART_S and abs(one.end.at_s - other.end.at_s) <= _TOGETHER_S
+
+
+def _is_usable(one: History) -> bool:
+    """Whether no bytes came on it that belong to no response: no client uses it after that."""
+    return not one.shows(CloseReason.STRAY_BYTES)
 
 
 def _watched_s(one: History, ended: Ended) -> float:

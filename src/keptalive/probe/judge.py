@@ -30,7 +30,7 @@ def judged(events: Sequence[Event], *, url: str, via: str | None = None) -> Prob
     first = _first_answer(all_)
     idle = idle_of(all_, ended)
     limit = limit_of(all_, idle)
-    keeps = _keeps(all_, idle)
+    keeps = _keeps(all_, idle, limit)
     cost = _cost(events, all_)
     facts = Facts(
         events=events,
@@ -89,9 +89,11 @@ def _first_answer(all_: Sequence[History]) -> Answered:
     return next((one for one in answers if redirects and not 300 <= one.status < 400), answers[0])
 
 
-def _keeps(all_: Sequence[History], idle: Idle) -> bool:
+def _keeps(all_: Sequence[History], idle: Idle, limit: Limit) -> bool:
     if any(gap.survived for one in all_ for gap in one.gaps):
         return True
+    if limit.responses == 1:
+        return False  # at the latest when a second request comes
     if idle.timeout is not None:
         return True
     return any(one.answers and not one.announced and one.end is None for one in all_)

@@ -14,6 +14,7 @@ from keptalive.probe.events import Role
 from keptalive.records.connection import CloseReason
 
 _PIECE = 65_536
+_MOST_STRAY = 1024 * 1024  # bytes that belong to no response, before the connection is given up
 
 
 class ConnectionEndedError(Exception):
@@ -29,7 +30,9 @@ class Line:
         sock: through TLS, once that has started.
         over: the other end has ended it, or this one.
         tls_closed: it has said close_notify, and its FIN may follow.
+        told: a TLS message came on it after a response.
         strayed: bytes came on it that belong to no response.
+        stray_bytes: how many of them were read.
         answered_s: when its last response had come.
         ended_s: when the other end was seen to end it.
         sessions: of TLS, to be resumed on another connection: one at most.
@@ -40,7 +43,9 @@ class Line:
     sock: socket.socket
     over: bool = False
     tls_closed: bool = False
+    told: bool = False
     strayed: bool = False
+    stray_bytes: int = 0
     answered_s: float = 0.0
     ended_s: float | None = None
     sessions: list[ssl.SSLSession] = field(default_factory=list)
@@ -88,7 +93,8 @@ class Line:
     def look(self) -> CloseReason | None:
         """What shows on it with no request in flight; None if nothing does, or nothing more.
 
-        What shows is taken, so that the next call finds what came after it.
+        What shows is taken, so that the next call finds what came after it. TLS messages show once,
+        and bytes that belong to no response too: of those, only so many are taken.
         """
         if self.over:
             return None
@@ -113,9 +119,16 @@ class Line:
                 return how
             return self._ends(how)
         if data is None:
-            return CloseReason.TLS_MESSAGE
-        self.strayed = True
-        return of_bytes(data)
+            is_first, self.told = not self.told, True
+            return CloseReason.TLS_MESSAGE if is_first else None
+        return self._strays(data)
+
+    def _strays(self, data: bytes) -> CloseReason | None:
+        is_first, self.strayed = not self.strayed, True
+        self.stray_bytes += len(data)
+        if self.stray_bytes > _MOST_STRAY:
+            self.close()
+        return of_bytes(data) if is_first else None
 
     def _ends(self, how: CloseReason) -> CloseReason:
         self.over = True

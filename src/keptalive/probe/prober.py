@@ -203,12 +203,14 @@ class Prober:
         end_s = self._talk.deadline_s - reserve_s
         if self._settings.watch_s is not None:
             end_s = min(end_s, self._watcher.now() + self._settings.watch_s)
+        if all(line.strayed for line in self._idle):  # no client can use such connections again
+            end_s = min(end_s, self._watcher.now() + _GRACE_S)
         while self._any_open() and (left_s := self._stops_at_s(end_s) - self._watcher.now()) > 0:
             until_s = self._watcher.now() + min(left_s, TICK_S)
             self._watcher.pause(until_s=until_s, while_=self._any_open)
         if not any(line.ended_s is not None for line in self._idle):
-            self._gave_up = True
             oldest = self._idle[0]
+            self._gave_up = not oldest.strayed
             if not (oldest.strayed or self._talk.stopped or self._settings.silent_drops):
                 self._talk.ask(oldest)
 
@@ -236,7 +238,7 @@ _SENTENCES = {
         "Next: name a URL with a short response"
     ),
     Failure.SILENT: "sent no response in {seconds} s. Next: name a URL that answers sooner",
-    Failure.NOT_HTTP: "does not speak HTTP: it sent {said!r}. Next: check the port",
+    Failure.NOT_HTTP: "does not speak HTTP/1.1: it sent '{said}'. Next: check the port",
 }
 
 

@@ -53,6 +53,11 @@ class Response:
         return self._chunked or self._left is not None
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything of it has come."""
+        return bool(self.head_complete or self._pending or self._head_bytes)
+
+    @property
     def keeps(self) -> bool:
         """Whether another request may follow on this connection (RFC 9112, section 9.3)."""
         options = {one.strip().lower() for one in self.headers.get("connection", "").split(",")}

@@ -86,6 +86,8 @@ def _keeps(report: ProbeReport) -> str:
 
 def _idle(report: ProbeReport) -> str:
     if report.idle_timeout_s is None:
+        if any(finding.finding == "stray-bytes" for finding in report.findings):
+            return "not known: see below"
         if report.idle_watched_s < 1:
             return "not known: none was watched for long"
         return f"more than {duration(report.idle_watched_s)}: none was closed while it was watched"
@@ -109,6 +111,8 @@ def _limit(report: ProbeReport) -> str:
     if report.request_limit is None:
         if any(finding.finding == "age-limit" for finding in report.findings):
             return "no limit, but one of age: see below"
+        if report.requests_tried == 1:
+            return "not known: a second one was not sent"
         return f"no limit up to {number(report.requests_tried)}"
     if report.close_announced:
         return f"{number(report.request_limit)}, the last one announced with Connection: close"
