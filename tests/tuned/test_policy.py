@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from keptalive.tuned import policy
+from keptalive.tuned import evidence, policy
 from keptalive.tuned.policy import (
     Announced,
     Decision,
@@ -236,7 +236,7 @@ def test_an_open_connection_shows_only_what_the_path_cannot_have_forgotten(
     idle_s: float, silent_s: float | None, kept_s: float
 ) -> None:
     seen = sight(readable=False, got_fin=False, silent_s=silent_s)
-    assert policy.kept_until(1, idle_for(idle_s), seen) == kept(kept_s)
+    assert evidence.kept_until(1, idle_for(idle_s), seen) == kept(kept_s)
 
 
 # The FIN of a server came at `timeout_s`, TCP keepalive sends probes after 45 s of silence, and
@@ -273,7 +273,7 @@ def found(timeout_s: float, idle_s: float, *, probes: bool = True, late: float =
 def test_a_fin_is_dated_by_the_last_segment_and_the_probes_after_it(
     timeout_s: float, idle_s: float, open_s: float, expected: tuple[float, float]
 ) -> None:
-    end = policy.ended_at(1, idle_for(idle_s), found(timeout_s, idle_s), open_s)
+    end = evidence.ended_at(1, idle_for(idle_s), found(timeout_s, idle_s), open_s)
     assert (end.least_s, end.most_s) == pytest.approx(expected, abs=0.3)
 
 
@@ -287,13 +287,13 @@ def test_whatever_the_server_and_the_pause_the_dates_of_a_fin_contain_it(late: f
                 if not open_s < timeout_s <= idle_s:
                     continue
                 seen = found(timeout_s, idle_s, late=late)
-                end = policy.ended_at(1, idle_for(idle_s), seen, open_s)
+                end = evidence.ended_at(1, idle_for(idle_s), seen, open_s)
                 assert open_s <= end.least_s <= timeout_s + 1e-9, (timeout_s, pause_s)
                 assert timeout_s <= end.most_s + 1e-9, (timeout_s, pause_s)
 
 
 def test_a_tls_close_is_dated_by_its_bytes() -> None:
-    end = policy.ended_at(1, idle_for(60), sight(silent_s=10, data_s=55), 0)
+    end = evidence.ended_at(1, idle_for(60), sight(silent_s=10, data_s=55), 0)
     assert end == ended(5)
 
 
@@ -301,12 +301,12 @@ def test_a_tls_close_is_dated_by_its_bytes() -> None:
 def test_an_end_that_is_not_dated_came_at_some_time_since_the_connection_was_open(
     seen: Sight | None,
 ) -> None:
-    assert policy.ended_at(1, idle_for(60), seen, 20) == ended(20, 60)
+    assert evidence.ended_at(1, idle_for(60), seen, 20) == ended(20, 60)
 
 
 def test_a_response_that_was_read_late_leaves_open_since_when_the_server_waits() -> None:
     idle = Idle(least_s=10, most_s=100)
-    end = policy.ended_at(1, idle, sight(silent_s=4), 0)
+    end = evidence.ended_at(1, idle, sight(silent_s=4), 0)
     assert (end.least_s, end.most_s) == pytest.approx((6, 96), abs=0.03)
     assert decided(after(kept(30)), 10, repeatable=False) == REUSE
     late = policy.decide(after(kept(30)), idle, silent_s=0, announced_s=None, repeatable=False)
@@ -323,7 +323,7 @@ def test_a_response_that_was_read_late_leaves_open_since_when_the_server_waits()
     ],
 )
 def test_the_silence_of_a_path(seen: Sight | None, silence_s: float) -> None:
-    assert policy.silence_s(idle_for(60), seen) == silence_s
+    assert evidence.silence_s(idle_for(60), seen) == silence_s
 
 
 # Programs that ask in a rhythm
@@ -340,18 +340,18 @@ def rounds(timeout_s: float, pause_s: float, *, repeatable: bool, number: int = 
                 open_s, aside_s = aside_s, aside_s + pause_s
                 if aside_s >= timeout_s:
                     seen = found(timeout_s, aside_s, probes=probes)
-                    known = known.after(policy.ended_at(9, idle_for(aside_s), seen, open_s))
+                    known = known.after(evidence.ended_at(9, idle_for(aside_s), seen, open_s))
                     aside_s = None
                 else:
                     seen = open_at(aside_s)
-                    known = known.after(policy.kept_until(9, idle_for(aside_s), seen))
+                    known = known.after(evidence.kept_until(9, idle_for(aside_s), seen))
             if pause_s >= timeout_s:
                 seen = found(timeout_s, pause_s)
-                known = known.after(policy.ended_at(connection, idle_for(pause_s), seen, 0))
+                known = known.after(evidence.ended_at(connection, idle_for(pause_s), seen, 0))
                 connection, outcome = connection + 1, "reset"
             else:
                 known = known.after(
-                    policy.kept_until(connection, idle_for(pause_s), open_at(pause_s))
+                    evidence.kept_until(connection, idle_for(pause_s), open_at(pause_s))
                 )
                 decision = decided(known, pause_s, silent_s=pause_s % 45, repeatable=repeatable)
                 outcome = decision.name.lower()

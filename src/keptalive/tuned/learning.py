@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from keptalive.tuned import policy, sockets
+from keptalive.tuned import evidence, policy, sockets
 from keptalive.tuned.idle import History, now
 from keptalive.tuned.policy import Decision, Idle, Known, Sight
 
@@ -54,10 +54,10 @@ class Aside:
         if sight is None:
             return None, False
         if sight.readable:
-            return policy.ended_at(history.number, idle, sight, history.open_s), False
-        if policy.silence_s(idle, sight) > policy.SILENT_MOST_S:
+            return evidence.ended_at(history.number, idle, sight, history.open_s), False
+        if evidence.silence_s(idle, sight) > policy.SILENT_MOST_S:
             return None, False
-        kept = policy.kept_until(history.number, idle, sight)
+        kept = evidence.kept_until(history.number, idle, sight)
         history.open_s = kept.idle_s
         return kept, True
 
@@ -103,7 +103,7 @@ class Route:
         decision = policy.decide(
             self.known,
             idle,
-            silent_s=policy.silence_s(idle, sight),
+            silent_s=evidence.silence_s(idle, sight),
             announced_s=history.announced_s,
             repeatable=repeatable,
         )
@@ -119,7 +119,7 @@ class Route:
         if history.idle is not None:
             self._look_aside(history.taken_at)
             sight = history.sight
-            self.learn(policy.ended_at(history.number, history.idle, sight, history.open_s))
+            self.learn(evidence.ended_at(history.number, history.idle, sight, history.open_s))
 
     def on_response(self, history: History, status: int) -> None:
         """The head of a response has come, and the connection's history has been told."""
@@ -151,7 +151,7 @@ class Route:
             aside.close()
 
     def _learn_open(self, history: History, idle: Idle, sight: Sight | None) -> None:
-        kept = policy.kept_until(history.number, idle, sight)
+        kept = evidence.kept_until(history.number, idle, sight)
         history.open_s = kept.idle_s
         self.learn(kept)
         if sight is not None and sight.round_trip_s is not None:

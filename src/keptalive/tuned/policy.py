@@ -18,7 +18,6 @@ SILENT_MOST_S = 55.0  # a path without a sign of life for longer may have forgot
 PATH_REMEMBERS_S = 20.0  # no path is known to forget sooner
 NOT_IDLE_S = 0.05  # a connection that ends sooner than this was not closed for being idle
 CLOCK_TICK_S = 0.02  # the kernel's times are only as exact as this, two ticks of 100 Hz
-TIMER_LATE = 1 / 8  # Linux' timers are late by no larger part of their time (kernel/time/timer.c)
 FORGET_AFTER = 8  # this many connections that were kept longer outweigh an early close
 
 _TIMEOUT = re.compile(r'(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})(?![\d.])', re.IGNORECASE)
@@ -238,58 +237,3 @@ def announced_timeout_s(keep_alive: str) -> float | None:
     """The ``timeout`` of a Keep-Alive header (RFC 2068, 19.7.1.1); None without a valid one."""
     found = _TIMEOUT.search(keep_alive)
     return float(found[1]) if found else None
-
-
-def silence_s(idle: Idle, sight: Sight | None) -> float:
-    """Seconds since the last sign of life from the other side, as far as it is known.
-
-    Where the system does not say when a probe was acknowledged, it still gives the connection up
-    when none is.
-    """
-    if sight is None:
-        return idle.least_s
-    if sight.silent_s is not None:
-        return sight.silent_s
-    return min(idle.least_s, sight.probes_s or math.inf)
-
-
-def kept_until(connection: int, idle: Idle, sight: Sight | None) -> Kept:
-    """What it says of the server that this idle connection is still open.
-
-    That no FIN has come says nothing where the path may have forgotten the connection.
-    """
-    silent_s = sight.silent_s if sight and sight.silent_s is not None else idle.least_s
-    known_s = max(idle.least_s - silent_s, 0.0) + PATH_REMEMBERS_S
-    return Kept(connection=connection, idle_s=min(idle.least_s, known_s))
-
-
-def ended_at(connection: int, idle: Idle, sight: Sight | None, open_s: float) -> Ended:
-    """When an idle connection that has ended was ended by the server.
-
-    Args:
-        connection: its number.
-        idle: for how long it has been idle.
-        sight: of its socket; None: unknown.
-        open_s: the idle time at which it was last seen open; 0: never.
-    """
-    least_s, ago_s = open_s, 0.0
-    if sight is not None and sight.readable:
-        if sight.data_s is not None and sight.data_s < idle.least_s - CLOCK_TICK_S:
-            ago_s = sight.data_s  # a TLS close, or a response that nobody asked for
-            least_s = idle.least_s - ago_s
-        elif sight.got_fin and sight.silent_s is not None:
-            ago_s = min(sight.silent_s, idle.least_s)
-            least_s = _first_fin_s(idle.least_s - ago_s, open_s, sight.probes_s)
-    return Ended(connection=connection, least_s=max(least_s, open_s), most_s=idle.most_s - ago_s)
-
-
-def _first_fin_s(last_s: float, open_s: float, probes_s: float | None) -> float:
-    """The earliest time at which the FIN can have come, if the last segment came at ``last_s``.
-
-    TCP keepalive goes on after a FIN, with a probe each time after ``probes_s`` of silence or a
-    little more. So the FIN came a number of such times before the last segment.
-    """
-    if probes_s is None:
-        return last_s
-    probes = math.floor((last_s - open_s) / probes_s)
-    return last_s - probes * probes_s * (1 + TIMER_LATE)
