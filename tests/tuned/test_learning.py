@@ -21,6 +21,7 @@ import requests
 from tests.servers.pki import Trusted
 from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
 from tests.servers.scripts import closes_idle, proxy, tunnel
+from tests.tuned.conftest import Clock
 
 from keptalive import TunedAdapter, tuned_session
 from keptalive.tuned import pools, sockets
@@ -28,23 +29,6 @@ from keptalive.tuned.learning import Learned, Memory
 from keptalive.tuned.policy import Sight
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a FIN came")
-
-
-class Clock:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("keptalive.tuned.idle.time", clock)
-    return clock
 
 
 class Scaled:
@@ -136,7 +120,7 @@ def test_a_get_tries_a_connection_of_which_nothing_is_known(clock: Clock) -> Non
             assert session.get(server.url).text == "ok"
         assert server.accepted == 1
         assert only(session) == Learned(
-            announced_s=None, kept_s=3600, closed_s=None, max_idle_s=3240
+            announced_s=None, kept_s=3600, closed_s=None, forgotten_s=None, max_idle_s=3240
         )
         clock.now += 3000
         session.post(server.url)
@@ -238,11 +222,14 @@ def test_a_path_that_does_not_answer_is_not_used(
         assert server.accepted == 2
 
 
-@pytest.mark.parametrize(("unacknowledged", "closed_s"), [(True, 5), (False, None)])
-def test_a_timeout_counts_as_a_close_only_if_the_path_has_forgotten_the_connection(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, unacknowledged: bool, closed_s: float | None
+@pytest.mark.parametrize(("unacknowledged", "forgotten_s"), [(True, 40), (None, 40), (False, None)])
+def test_a_timeout_is_the_paths_fault_unless_the_server_has_acknowledged_the_request(
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    unacknowledged: bool | None,
+    forgotten_s: float | None,
 ) -> None:
-    sight = Sight(readable=False, silent_s=0, unacknowledged=unacknowledged)
+    sight = Sight(readable=False, silent_s=40, unacknowledged=unacknowledged)
     monkeypatch.setattr(sockets, "look", lambda _: sight)
 
     def script(peer: Peer) -> None:
@@ -253,10 +240,10 @@ def test_a_timeout_counts_as_a_close_only_if_the_path_has_forgotten_the_connecti
 
     with Server(script) as server, tuned_session(timeout=0.05) as session:
         session.get(server.url, timeout=PATIENCE_S)
-        clock.now += 5
+        clock.now += 40
         with pytest.raises(requests.ReadTimeout):
             session.get(server.url)
-        assert only(session).closed_s == closed_s
+        assert (only(session).closed_s, only(session).forgotten_s) == (None, forgotten_s)
 
 
 def test_where_a_system_tells_nothing_a_get_tries_and_a_post_needs_a_response(

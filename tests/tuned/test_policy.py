@@ -12,9 +12,11 @@ from keptalive.tuned.policy import (
     Decision,
     Ended,
     Event,
+    Forgotten,
     Idle,
     Kept,
     Known,
+    Remembered,
     RoundTrip,
     Sight,
 )
@@ -188,6 +190,65 @@ def test_a_second_early_close_is_not_outweighed_by_what_came_before_it() -> None
     some = [kept(10, connection=number) for number in range(2, 7)]
     more = [kept(10, connection=number) for number in range(8, 13)]
     assert after(ended(3), *some, ended(3, connection=7), *more).closed_s == 3
+
+
+def test_an_early_close_that_came_again_is_not_outweighed_by_a_few_connections() -> None:
+    # One of several servers behind the name closes sooner than the others
+    later = [kept(10, connection=number) for number in range(2, 66)]
+    once = after(ended(3), *later[:8])
+    assert once.closed_s is None
+    again = once.after(ended(3.1))
+    for number, event in enumerate(later, 1):
+        again = again.after(event)
+        assert (again.closed_s is None) == (number == 64)
+
+
+# A path that forgets
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "used_s"),
+    [
+        (40, 20),
+        (54, 27),
+        (20, 10),
+        (19.9, 55),  # no path forgets so soon: the network was down
+    ],
+)
+def test_a_path_that_has_forgotten_is_used_after_half_of_that_silence_at_most(
+    silent_s: float, used_s: float
+) -> None:
+    known = after(kept(60), Forgotten(silent_s=silent_s))
+    for repeatable in (False, True):
+        assert decided(known, 50, silent_s=used_s, repeatable=repeatable) == REUSE
+        assert decided(known, 50, silent_s=used_s + 0.1, repeatable=repeatable) == FRESH
+
+
+def test_a_path_on_which_a_probe_was_acknowledged_later_is_trusted_again() -> None:
+    known = after(Forgotten(silent_s=40), Remembered(silent_s=45))
+    assert (known.forgotten_s, known.silent_most_s) == (None, 45)
+    known = after(Forgotten(silent_s=50), Remembered(silent_s=45))
+    assert (known.forgotten_s, known.silent_most_s) == (50, 45)
+    assert after(Remembered(silent_s=45)) == Known()
+
+
+@pytest.mark.parametrize(
+    ("idle_s", "silent_s", "probes_s", "remembered"),
+    [
+        (60, 15, 45, True),
+        (60, 14, 45, True),
+        (44, 44, 45, False),
+        (60, 16, 45, False),
+        (60, 0, None, False),
+        (60, None, 45, False),
+    ],
+)
+def test_an_acknowledged_probe_shows_that_the_path_remembers(
+    idle_s: float, silent_s: float | None, probes_s: float | None, remembered: bool
+) -> None:
+    seen = sight(readable=False, got_fin=False, silent_s=silent_s, probes_s=probes_s)
+    expected = Remembered(silent_s=45) if remembered else None
+    assert evidence.remembered(idle_for(idle_s), seen) == expected
 
 
 def test_whether_the_timeout_is_known_exactly() -> None:

@@ -21,6 +21,7 @@ from tests.servers.fixtures import listening_later
 from tests.servers.pki import Trusted
 from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
 from tests.servers.scripts import hangs_up, tunnel
+from tests.tuned.conftest import Clock
 from tests.versions import REQUESTS, URLLIB3_1
 from urllib3.util import Retry
 
@@ -35,23 +36,6 @@ CHUNKS_THROUGH_URLLIB3 = REQUESTS >= (2, 29)
 def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     with caplog.at_level(logging.DEBUG):
         yield caplog
-
-
-class Clock:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("keptalive.tuned.idle.time", clock)
-    return clock
 
 
 def opened(log: pytest.LogCaptureFixture) -> list[str]:

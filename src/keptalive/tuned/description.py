@@ -58,6 +58,7 @@ def learned_line(host: str, learned: Learned) -> str:
         "announces {:g} s": learned.announced_s,
         "kept {:.3g} s": learned.kept_s,
         "closed after {:.3g} s": learned.closed_s,
+        "forgotten by the path after {:.3g} s": learned.forgotten_s,
     }
     facts = [words.format(value) for words, value in known.items() if value is not None]
     return f"{host}: {', '.join((*facts, f'safe up to {learned.max_idle_s:.3g} s'))}"

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import math
 
-from keptalive.tuned.policy import CLOCK_TICK_S, PATH_REMEMBERS_S, Ended, Idle, Kept, Sight
+from keptalive.tuned.policy import (
+    CLOCK_TICK_S,
+    PATH_REMEMBERS_S,
+    Ended,
+    Idle,
+    Kept,
+    Remembered,
+    Sight,
+)
 
 TIMER_LATE = 1 / 8  # Linux' timers are late by no larger part of their time (kernel/time/timer.c)
 
@@ -33,6 +41,14 @@ def kept_until(connection: int, idle: Idle, sight: Sight | None) -> Kept:
     silent_s = sight.silent_s if sight and sight.silent_s is not None else idle.least_s
     known_s = max(idle.least_s - silent_s, 0.0) + PATH_REMEMBERS_S
     return Kept(connection=connection, idle_s=min(idle.least_s, known_s))
+
+
+def remembered(idle: Idle, sight: Sight | None) -> Remembered | None:
+    """What an acknowledged probe of TCP keepalive says of the path; None: there was none."""
+    if sight is None or sight.silent_s is None or sight.probes_s is None:
+        return None
+    acknowledged_s = idle.least_s - sight.silent_s
+    return Remembered(silent_s=sight.probes_s) if acknowledged_s >= sight.probes_s else None
 
 
 def ended_at(connection: int, idle: Idle, sight: Sight | None, open_s: float) -> Ended:

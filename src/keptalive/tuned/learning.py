@@ -28,12 +28,15 @@ class Learned:
         announced_s: the ``timeout`` of the last Keep-Alive header; None: there was none.
         kept_s: the server keeps connections for at least this long; None: unknown.
         closed_s: it has closed one after at most this long; None: it was never seen closing one.
+        forgotten_s: the path has forgotten a connection after so long without a packet; None: it
+            was never seen forgetting one.
         max_idle_s: a request that may not be sent twice uses a connection idle for no longer.
     """
 
     announced_s: float | None
     kept_s: float | None
     closed_s: float | None
+    forgotten_s: float | None
     max_idle_s: float
 
 
@@ -47,19 +50,17 @@ class Aside:
         self._sock = sock
         self._history = history
 
-    def look(self, at: float) -> tuple[policy.Event | None, bool]:
+    def look(self, at: float) -> tuple[list[policy.Event], bool]:
         """What it shows of the server at this time, and whether there is more to see later."""
         history = self._history
         idle, sight = history.idle_at(at), sockets.look(self._sock)
         if sight is None:
-            return None, False
+            return [], False
         if sight.readable:
-            return evidence.ended_at(history.number, idle, sight, history.open_s), False
+            return [evidence.ended_at(history.number, idle, sight, history.open_s)], False
         if evidence.silence_s(idle, sight) > policy.SILENT_MOST_S:
-            return None, False
-        kept = evidence.kept_until(history.number, idle, sight)
-        history.open_s = kept.idle_s
-        return kept, True
+            return [], False
+        return still_open(history, idle, sight), True
 
     def close(self) -> None:
         self._sock.close()
@@ -88,6 +89,7 @@ class Route:
             announced_s=known.announced_s,
             kept_s=known.kept_s,
             closed_s=known.closed_s,
+            forgotten_s=known.forgotten_s,
             max_idle_s=known.safe_s(known.announced_s),
         )
 
@@ -137,11 +139,13 @@ class Route:
         """A request on a kept connection has failed."""
         if history.idle is None:
             return
-        if timed_out:
-            sight = None if sock is None else sockets.look(sock)
-            if sight is None or not sight.unacknowledged:
-                return  # the server has the request: it is slow
-        self._learn_death(history, history.idle)
+        if not timed_out:
+            self._learn_death(history, history.idle)
+            return
+        sight = None if sock is None else sockets.look(sock)
+        if sight is not None and sight.unacknowledged is not False:  # else the server is slow
+            silent_s = evidence.silence_s(history.idle, history.sight)
+            self.learn(policy.Forgotten(silent_s=silent_s))
 
     def close(self) -> None:
         """Close the connection that is set aside; none will be from now on."""
@@ -151,9 +155,8 @@ class Route:
             aside.close()
 
     def _learn_open(self, history: History, idle: Idle, sight: Sight | None) -> None:
-        kept = evidence.kept_until(history.number, idle, sight)
-        history.open_s = kept.idle_s
-        self.learn(kept)
+        for event in still_open(history, idle, sight):
+            self.learn(event)
         if sight is not None and sight.round_trip_s is not None:
             self.learn(policy.RoundTrip(seconds=sight.round_trip_s))
 
@@ -166,8 +169,8 @@ class Route:
         aside = self._aside
         if aside is None:
             return
-        event, goes_on = aside.look(at)
-        if event is not None:
+        events, goes_on = aside.look(at)
+        for event in events:
             self.learn(event)
         if not goes_on and self._aside is aside:
             self._aside = None
@@ -178,6 +181,14 @@ class Route:
             another = sockets.duplicate(sock, probes=self.known.probes_aside())
             if another is not None:
                 self._aside = Aside(another, history)
+
+
+def still_open(history: History, idle: Idle, sight: Sight | None) -> list[policy.Event]:
+    """What it says that this connection is open still; its history notes until when."""
+    kept = evidence.kept_until(history.number, idle, sight)
+    history.open_s = kept.idle_s
+    remembered = evidence.remembered(idle, sight)
+    return [kept] if remembered is None else [kept, remembered]
 
 
 class Memory:

@@ -18,7 +18,8 @@ SILENT_MOST_S = 55.0  # a path without a sign of life for longer may have forgot
 PATH_REMEMBERS_S = 20.0  # no path is known to forget sooner
 NOT_IDLE_S = 0.05  # a connection that ends sooner than this was not closed for being idle
 CLOCK_TICK_S = 0.02  # the kernel's times are only as exact as this, two ticks of 100 Hz
-FORGET_AFTER = 8  # this many connections that were kept longer outweigh an early close
+FORGET_AFTER = 8  # this many connections that were kept longer outweigh one early close
+FORGET_AGAIN_AFTER = 64  # the same for closes that came again: one of several servers is different
 
 _TIMEOUT = re.compile(r'(?:^|[,;\s])timeout\s*=\s*"?(\d{1,9})(?![\d.])', re.IGNORECASE)
 
@@ -47,7 +48,7 @@ class Sight:
         data_s: seconds since the last data; None: unknown.
         round_trip_s: the round-trip time as TCP measures it; None: unknown.
         probes_s: seconds of silence after which TCP keepalive sends a probe; None: never.
-        unacknowledged: the other side has not acknowledged what was sent.
+        unacknowledged: the other side has not acknowledged what was sent; None: unknown.
     """
 
     readable: bool
@@ -56,7 +57,7 @@ class Sight:
     data_s: float | None = None
     round_trip_s: float | None = None
     probes_s: float | None = None
-    unacknowledged: bool = False
+    unacknowledged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,21 @@ class RoundTrip:
     seconds: float
 
 
-Event = Kept | Ended | Announced | RoundTrip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """A request got no acknowledgement on a connection without a packet for so long before."""
+
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """After so long without a packet, a probe was acknowledged."""
+
+    silent_s: float
+
+
+Event = Kept | Ended | Announced | RoundTrip | Forgotten | Remembered
 
 
 class Decision(Enum):
@@ -117,6 +132,11 @@ class Known:
             None: it was never seen closing one.
         round_trip_s: the round-trip time, 0 if unknown.
         kept_longer: the numbers of connections that it has kept for longer than ``closed_s`` since.
+        early_s: the last ``closed_s``, even if it was outweighed since.
+        closes: how often one came at about that time.
+        forgotten_s: the path has forgotten a connection after so long without a packet; None: it
+            was never seen forgetting one, or remembers for longer since.
+        silent_most_s: no request uses a connection that was without a packet for longer.
     """
 
     announced_s: float | None = None
@@ -124,6 +144,10 @@ class Known:
     closed_s: float | None = None
     round_trip_s: float = 0.0
     kept_longer: frozenset[int] = frozenset()
+    early_s: float | None = None
+    closes: int = 0
+    forgotten_s: float | None = None
+    silent_most_s: float = SILENT_MOST_S
 
     def after(self, event: Event) -> Known:
         """What is known after this event."""
@@ -132,10 +156,28 @@ class Known:
                 return replace(self, announced_s=event.timeout_s)
             case RoundTrip():
                 return replace(self, round_trip_s=event.seconds)
+            case Forgotten():
+                return self._after_forgotten(event.silent_s)
+            case Remembered():
+                return self._after_remembered(event.silent_s)
             case Kept():
                 return self._after_kept(event.connection, event.idle_s)
             case Ended():
                 return self._after_end(event)
+
+    def _after_forgotten(self, silent_s: float) -> Known:
+        if silent_s < PATH_REMEMBERS_S:
+            return self  # the network was down
+        forgotten_s = min(silent_s, math.inf if self.forgotten_s is None else self.forgotten_s)
+        silent_most_s = min(silent_s / 2, self.silent_most_s)
+        return replace(self, forgotten_s=forgotten_s, silent_most_s=silent_most_s)
+
+    def _after_remembered(self, silent_s: float) -> Known:
+        if silent_s <= self.silent_most_s:
+            return self
+        known = replace(self, silent_most_s=min(silent_s, SILENT_MOST_S))
+        is_over = self.forgotten_s is not None and silent_s >= self.forgotten_s
+        return replace(known, forgotten_s=None) if is_over else known
 
     def _after_kept(self, connection: int, idle_s: float) -> Known:
         known = self
@@ -144,7 +186,7 @@ class Known:
         if not self._is_longer(idle_s) or connection in self.kept_longer:
             return known
         longer = self.kept_longer | {connection}
-        if len(longer) < FORGET_AFTER:
+        if len(longer) < (FORGET_AFTER if self.closes <= 1 else FORGET_AGAIN_AFTER):
             return replace(known, kept_longer=longer)
         # The early close was not an idle timeout: a restart, a request limit, an outage
         return replace(known, closed_s=None, kept_longer=frozenset())
@@ -156,7 +198,17 @@ class Known:
         if known.closed_s is not None and known._is_longer(end.most_s):  # noqa: SLF001
             return known
         closed_s = min(end.most_s, math.inf if known.closed_s is None else known.closed_s)
-        return replace(known, closed_s=closed_s, kept_longer=frozenset())
+        return replace(
+            known,
+            closed_s=closed_s,
+            kept_longer=frozenset(),
+            early_s=closed_s,
+            closes=known.closes + 1 if known._came_before(end.most_s) else 1,  # noqa: SLF001
+        )
+
+    def _came_before(self, closed_s: float) -> bool:
+        early_s = self.early_s
+        return early_s is not None and abs(closed_s - early_s) <= self._margin_s(early_s)
 
     def _is_longer(self, idle_s: float) -> bool:
         closed_s = self.closed_s
@@ -219,7 +271,7 @@ def decide(
         announced_s: what this connection's last Keep-Alive header said; None: nothing.
         repeatable: whether the request may be sent twice, and would be.
     """
-    if is_refused(announced_s) or silent_s > SILENT_MOST_S:
+    if is_refused(announced_s) or silent_s > known.silent_most_s:
         return Decision.FRESH
     if idle.most_s <= known.safe_s(announced_s):
         return Decision.REUSE
