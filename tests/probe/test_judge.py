@@ -74,7 +74,11 @@ def test_the_idle_timeout_is_from_the_shortest_to_the_longest_close():
     assert report.idle_timeout_s == Span(least=pytest.approx(4.98), most=pytest.approx(5.05))
     assert (report.closes_with, report.close_announced) == ("FIN", False)
     assert found(report, "idle-timeout").certainty == "certain"
-    assert report.advice.code == "tuned_session(max_idle=4.8)"
+    assert (report.advice.code, report.advice.max_idle_s) == ("tuned_session()", 4.8)
+    assert report.advice.why == (
+        "It learns when this server closes idle connections, so no request is lost to that. "
+        "With another client, replace connections idle for more than 4.8 s."
+    )
     assert "sweep" not in names(report)
 
 
@@ -244,8 +248,15 @@ def test_a_silent_drop_is_likely_if_a_connection_in_use_went_on():
     report = judge(*rungs(Failure.SILENT, [100.0, 257.0]), at_s=260.0)
     assert found(report, "silent-drop").certainty == "likely"
     assert "4 min 5 s idle got no answer" in found(report, "silent-drop").evidence
-    assert report.advice.max_idle_s == 61
-    assert "the path forgets" in report.advice.why
+    assert (report.advice.code, report.advice.max_idle_s) == ("tuned_session()", 61)
+    assert "TCP keepalive probes every 45 s" in report.advice.why
+
+
+def test_a_path_that_forgets_sooner_than_probes_come_needs_a_value():
+    survived = [*series(1, [1.0, 22.2], role=Role.IDLE)]
+    dropped = [*series(2, [1.4], role=Role.IDLE), failed(2, 51.0, Failure.SILENT, sent_s=41.0)]
+    report = judge(*survived, *dropped, at_s=60.0)
+    assert (report.advice.code, report.advice.max_idle_s) == ("tuned_session(max_idle=21.2)", 21.2)
 
 
 def test_a_silent_drop_is_unsure_if_nothing_was_answered_any_more():

@@ -40,7 +40,7 @@ def test_what_a_forward_proxy_closed_idle_was_closed_by_the_proxy(serve):
     found = cause(watched, "idle-timeout")
     assert found.facts["proxy"] == name
     assert f"The proxy {name} had closed it (FIN)." in found.evidence
-    assert f"the idle timeout of the proxy {name}" in found.cure
+    assert f"learns when the proxy {name} closes idle connections" in found.cure
     assert "the server" not in found.cure
 
 

@@ -110,6 +110,4 @@ def _is_special(facts: Facts) -> bool:
 
 
 def _filled(text: str, facts: Facts) -> str:
-    max_idle_s = facts.get("max_idle_s")
-    max_idle = "T" if max_idle_s is None else f"{max_idle_s:g}"
-    return text.format(needed=facts.get("needed", "N"), max_idle=max_idle)
+    return text.format(needed=facts.get("needed", "N"))

@@ -11,6 +11,7 @@ from keptalive.quantities import many
 
 # What urllib3's Retry sends again unless told otherwise (its DEFAULT_ALLOWED_METHODS)
 _SENT_TWICE = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PUT", "TRACE"})
+_PROBES_S = 50.0  # by then, the tuned Session's first TCP keepalive probe has come: 45 s, or later
 _SHORTEST_S = 0.005  # less is not worth a word
 
 
@@ -78,17 +79,23 @@ def dropped(facts: Facts) -> str:
 
 
 def dropped_cure(facts: Facts) -> str:
-    """Replace it in time, or keep the path awake."""
-    max_idle_s = facts.get("max_idle_s")
-    limit = "T" if max_idle_s is None else f"{max_idle_s:g}"
-    below = ""
-    if max_idle_s is None:
-        died = f", {sentences.seconds(facts['died_s'])} at most" if "died_s" in facts else ""
-        below = f", T below the time after which the path forgets{died}"
+    """Keep the path awake; replace it in time where that is too late."""
+    longer = "A longer timeout would only wait for longer."
+    if facts.get("learns"):
+        return (
+            "Nothing: your session has learned it, and uses no connection that was silent for so "
+            f"long. {longer}"
+        )
+    died_s, max_idle_s = facts.get("died_s"), facts.get("max_idle_s")
+    if died_s is None or died_s > _PROBES_S:
+        return (
+            "tuned_session() sends TCP keepalive probes, so that the path does not forget it. "
+            f"Other clients have options for this, as boto3's Config(tcp_keepalive=True). {longer}"
+        )
+    limit = f"max_idle={max_idle_s:g}" if max_idle_s else f"max_idle=T), T below {died_s:g} s"
     return (
-        f"tuned_session(max_idle={limit}){below}: it replaces connections before that, and sends "
-        "TCP keepalive probes. Other clients have options for this, as boto3's "
-        "Config(tcp_keepalive=True). A longer timeout would only wait for longer."
+        f"tuned_session({limit}{')' * bool(max_idle_s)}: it replaces connections before that. TCP "
+        f"keepalive probes every 45 s come too late. {longer}"
     )
 
 

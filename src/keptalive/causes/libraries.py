@@ -19,8 +19,8 @@ class Library:
     Attributes:
         name: as people know it.
         files: how the names of its files begin that call requests or urllib3.
-        cures: what to change, by cause or finding; ``{needed}`` is the size of a pool,
-            ``{max_idle}`` a time in seconds: N and T where they are unknown.
+        cures: what to change, by cause or finding; ``{needed}`` is the size of a pool: N where it
+            is unknown.
         takes_session: how it is given a Session of the program's; empty if it takes none.
     """
 
@@ -107,9 +107,8 @@ LIBRARIES = (
                 'On the AuthorizedSession: mount("https://", HTTPAdapter(pool_maxsize={needed})).'
             ),
             **_idle(
-                'On the AuthorizedSession: mount("https://", TunedAdapter(max_idle={max_idle})) '
-                "replaces it before the server closes it; this avoids errors, not the new "
-                "handshake."
+                'On the AuthorizedSession: mount("https://", TunedAdapter()). It learns when the '
+                "server closes idle connections: this avoids errors, not the new handshake."
             ),
         },
     ),

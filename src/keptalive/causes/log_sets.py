@@ -28,7 +28,7 @@ UNTIMED = "closed-untimed"
 
 
 class Remaining(NamedTuple):
-    """One set: the likeliest members first. ``{max_idle}`` in a cure is how to replace in time."""
+    """One set: the likeliest members first."""
 
     members: tuple[str, ...]
     means: str
@@ -50,6 +50,7 @@ _NEW_POOL = (
 # A request that failed and was not sent again has no line of its own
 _FAILED = ("failed-request", "stale-connection", "silent-drop")
 _BUSY = ("concurrency", "unread-body", *_FAILED, "max-idle")
+LEARNS = "tuned_session() learns when; this avoids errors, not the new handshake"
 _KEEP = "Use one Session for all requests; for more than 10 hosts: tuned_session(hosts=N)."
 
 SETS: dict[str, Remaining] = {
@@ -61,7 +62,7 @@ SETS: dict[str, Remaining] = {
     DROPPED: Remaining(
         ("idle-timeout", *_CLOSED_BY_SERVER, *_CLOSED_AT_ONCE, *_CLOSED_BY_CLIENT, *_RARE),
         'the kept connection was closed ("Resetting dropped connection")',
-        "If the server closes idle connections: {max_idle}.",
+        f"If the server closes idle connections: {LEARNS}.",
     ),
     DROPPED_AT_ONCE: Remaining(
         (*_CLOSED_AT_ONCE, *_CLOSED_BY_CLIENT, *_CLOSED_BY_SERVER, *_RARE),
@@ -99,7 +100,7 @@ SETS: dict[str, Remaining] = {
     RETRIED: Remaining(
         ("stale-connection", "failed-request", "silent-drop", "retry"),
         "the try before had failed, and urllib3 repeated it",
-        "Find out why it failed. If the server had closed an idle connection: {max_idle}.",
+        f"Find out why it failed. If the server had closed an idle connection: {LEARNS}.",
     ),
     RETRIED_OPENING: Remaining(
         ("failed-request", "retry"),
@@ -181,9 +182,9 @@ def members_of(cause: str, *, one_thread: bool = False) -> tuple[str, ...]:
     return tuple(one for one in members if one != CONCURRENCY) if one_thread else members
 
 
-def cure(cause: str, *, max_idle: str) -> str:
-    """What to change; ``max_idle`` is how to replace a connection in time."""
-    return SETS[cause].cure.format(max_idle=max_idle) if cause in SETS else _FIRST_CURE
+def cure(cause: str) -> str:
+    """What to change."""
+    return SETS[cause].cure if cause in SETS else _FIRST_CURE
 
 
 def httpx_cure(cause: str) -> str:

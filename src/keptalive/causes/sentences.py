@@ -14,9 +14,8 @@ Sentence = Callable[[Facts], str]
 MOST_LOCATIONS = 3
 _STREAM = "stream=True"
 _LEARNS = "Nothing: your session learns how long the server keeps idle connections."
-_TUNED_REPLACES = (
-    "replaces it before the server closes it; this avoids errors, not the new handshake"
-)
+_LEAVE_OUT = "leave out max_idle, and the session learns how long the server keeps them."
+_AVOIDS = "this avoids errors, not the new handshake."
 
 
 def always(text: str) -> Sentence:
@@ -149,54 +148,32 @@ def _span(facts: Facts, name: str, shown: Callable[[float], str]) -> str:
 
 
 def idle_cure(facts: Facts) -> str:
-    """Replace it in time, or send requests more often."""
-    if facts.get("learns"):
-        least_s = facts.get("survived_s") or facts.get("died_s")
-        often = f" at least every {seconds(least_s)}" if least_s else " more often"
-        return f"{_LEARNS} To reuse it instead, send requests{often}."
-    replaces = _TUNED_REPLACES
-    if "proxy" in facts:
-        replaces = replaces.replace("the server closes it", "it is closed")
-    max_idle_s, survived_s = facts.get("max_idle_s"), facts.get("survived_s")
-    if max_idle_s is None:
-        at_most = f" (at most {seconds(facts['died_s'])})" if "died_s" in facts else ""
-        return (
-            f"Send requests more often, or use {_with_max_idle(facts, 'T')}, T below "
-            f"{_timeout(facts)}{at_most}: it {replaces}."
-        )
-    often = f" To reuse it instead, send requests at least every {seconds(survived_s or 0)}."
-    with_it = _with_max_idle(facts, f"{max_idle_s:g}")
-    return f"{_first_upper(with_it)} {replaces}.{often if survived_s else ''}"
-
-
-def _timeout(facts: Facts) -> str:
-    return (
-        f"the idle timeout of {server(facts)}" if "proxy" in facts else "the server's idle timeout"
+    """Have the Session learn that time, or send requests more often."""
+    survived_s, died_s = facts.get("survived_s"), facts.get("died_s")
+    often = (
+        f"at least every {seconds(survived_s)}"
+        if survived_s
+        else f"more often than every {seconds(died_s)}"
+        if died_s
+        else "more often"
     )
+    return f"{_learning(facts)} To reuse it instead, send requests {often}."
 
 
 def reset_cure(facts: Facts) -> str:
     """Something on the path forgets connections."""
-    limit = f"{facts['max_idle_s']:g}" if "max_idle_s" in facts else "T"
-    below = "" if "max_idle_s" in facts else ", T below its idle timeout"
-    return (
-        "A load balancer or firewall may have dropped it: "
-        f"{_with_max_idle(facts, limit)}{below} replaces it in time."
-    )
+    return f"A load balancer or firewall may have dropped it. {_learning(facts)}"
 
 
-def _with_max_idle(facts: Facts, limit: str) -> str:
-    """A tuned Session with this ``max_idle``; where one is in use, what to change of it."""
-    if not facts.get("tuned"):
-        return f"tuned_session(max_idle={limit})"
+def _learning(facts: Facts) -> str:
+    """A Session that learns when connections are closed; how to have one."""
     if facts.get("learns"):
-        return f"a max_idle of {limit} instead of learning"
+        return _LEARNS
+    learns = f"learns when {server(facts)} closes idle connections: {_AVOIDS}"
+    if not facts.get("tuned"):
+        return f"tuned_session() {learns}"
     own = f"{facts['own_max_idle_s']:g}" if "own_max_idle_s" in facts else "None"
-    return f"a max_idle of {limit} instead of this session's {own}"
-
-
-def _first_upper(sentence: str) -> str:
-    return f"A{sentence[1:]}" if sentence.startswith("a ") else sentence
+    return f"Leave out max_idle={own}, and the session {learns}"
 
 
 def replaced(facts: Facts) -> str:
@@ -215,18 +192,20 @@ def replaced(facts: Facts) -> str:
 
 
 def replaced_cure(facts: Facts) -> str:
-    """Raise ``max_idle``, where the server keeps connections longer."""
-    avoids = "max_idle avoids errors; it saves no handshake."
+    """Leave ``max_idle`` out, or raise it, where the server keeps connections longer."""
     if facts.get("learns"):
         return f"{_LEARNS} This avoids errors; it saves no handshake."
     if "idle_least_s" not in facts:
-        return f"Nothing, unless the server keeps connections longer: then raise it; {avoids}"
-    if "died_s" not in facts:
-        return f"Raise max_idle above {seconds(facts['idle_most_s'])}: {avoids}"
+        return f"Nothing, unless the server keeps connections longer: then {_LEAVE_OUT}"
     limit_s = facts.get("max_idle_s", 0.0)
-    if limit_s > max(facts.get("own_max_idle_s", 0.0), facts["idle_least_s"]):
-        return f"Raise max_idle to {limit_s:g}: {avoids}"
-    return f"Nothing, or send requests at least every {seconds(facts['died_s'])}: {avoids}"
+    if "died_s" in facts and limit_s <= max(
+        facts.get("own_max_idle_s", 0.0), facts["idle_least_s"]
+    ):
+        return (
+            f"Nothing, or send requests at least every {seconds(facts['died_s'])}: max_idle avoids "
+            "errors; it saves no handshake."
+        )
+    return f"{capital(_LEAVE_OUT)}"
 
 
 def served(facts: Facts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from keptalive.causes.log_sets import FULL
+from keptalive.causes.log_sets import FULL, LEARNS
 from keptalive.logs.failures import FailedTries
 from keptalive.logs.host import LogHost
 from keptalive.logs.host_report import Known, full_pool, is_counted
@@ -12,14 +12,13 @@ from keptalive.records.report import Finding, HostReport
 
 UNPROVEN_S = 5.0  # so slow an opening is worth a word though it may have been the response
 _PATHS_NAMED = 3
-_MAX_IDLE = "tuned_session(max_idle=T), T below its idle timeout"
 _ENDED = (
     *("ConnectionResetError", "RemoteDisconnected", "BrokenPipeError", "ConnectionAbortedError"),
     *("ProtocolError", "BadStatusLine"),
 )
 _CURES = {
     "ReadTimeoutError": "The server was slow, or the path forgot a kept connection: a longer "
-    f"timeout helps with the first, {_MAX_IDLE}, with the second.",
+    "timeout helps with the first, tuned_session() with the second.",
     "ConnectTimeoutError": "Is the host reachable from here: its address, port, firewall, proxy?",
     "NewConnectionError": "Is the host reachable from here: its address, port, firewall, proxy?",
     "NameResolutionError": "Correct the name of the host, or this machine's name server.",
@@ -135,9 +134,9 @@ def _cure_of(failures: FailedTries, *, knows_new: bool) -> str:
             "load balancer): look there."
         )
     if knows_new and not failures.new:
-        return f"If the server had closed idle connections: {_MAX_IDLE}."
+        return f"If the server had closed idle connections: {LEARNS}."
     return (
-        f"If the server had closed idle connections: {_MAX_IDLE}. Else look at the server, and at "
+        f"If the server had closed idle connections: {LEARNS}. Else look at the server, and at "
         "what is before it (firewall, proxy, load balancer)."
     )
 

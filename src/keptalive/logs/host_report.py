@@ -151,7 +151,7 @@ def _cause(name: str, count: int, host: LogHost, known: Known) -> Cause:
         count=count,
         facts=facts,
         evidence=_EVIDENCE[name](host) if facts else "",
-        cure=cure(name, max_idle=_max_idle(host)),
+        cure=cure(name),
     )
 
 
@@ -186,13 +186,6 @@ def _idle_most_s(host: LogHost) -> float | None:
     only = host.begun[FIRST] == 1 and set(host.begun) == {FIRST, DROPPED}
     shortest_s = host.shortest_s
     return shortest_s if only and shortest_s is not None and shortest_s > 0 else None
-
-
-def _max_idle(host: LogHost) -> str:
-    """A Session that replaces them in time, as far as the times that were seen say which."""
-    if host.idle and not host.idle_is_least and 1 <= host.survived_s < host.idle.least:
-        return f"tuned_session(max_idle={host.survived_s:.3g})"
-    return "tuned_session(max_idle=T), T below its idle timeout"
 
 
 def _served_facts(host: LogHost) -> Mapping[str, Any]:

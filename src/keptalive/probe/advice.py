@@ -15,6 +15,7 @@ _LEAST_S = 0.1
 _OF_A_SWEEP = 0.25  # waitress looks every 30 s for what was idle for 120 s
 _MOST_SHARE = 0.5
 _TOO_SHORT_S = 1.0  # an announced timeout: undici does not reuse below it
+_PROBES_S = 50.0  # by then, the tuned Session's first TCP keepalive probe has come: 45 s, or later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +66,24 @@ def advice_of(known: Known) -> Advice:
     idle = known.idle
     announced_s = known.announced_s
     if announced_s is not None and announced_s <= _TOO_SHORT_S and idle.timeout is None:
-        return _with(
-            _rounded(0.5 * announced_s), "The server announces that it keeps them no longer."
-        )
+        why = "The server announces that it keeps connections no longer, and it goes by that."
+        return _learns(_rounded(0.5 * announced_s), why)
     limits_s = [
         *([_below(idle.timeout.least, known)] if idle.timeout else []),
         *([_below(announced_s, known)] if announced_s else []),
         *([idle.survived_s or 0.0] if idle.dropped else []),
     ]
     if limits_s:
-        return _with(_rounded(min(limits_s)), _why(idle))
+        max_idle_s = _rounded(min(limits_s))
+        if idle.dropped and idle.timeout is None:
+            return _of_path(max_idle_s, forgotten_s=idle.dropped[0].idle_s)
+        return _learns(max_idle_s, _why(idle))
     safe_s = idle.survived_s or idle.watched_s
     if safe_s < 1.0:
         why = "Idle connections were not watched for long enough to say more."
         return Advice(code=SESSION, max_idle_s=None, why=why)
-    return _with(
-        _rounded(0.98 * safe_s), f"Idle for {duration(safe_s)} was fine; longer was not tried."
-    )
+    why = f"Idle for {duration(safe_s)} was fine; longer was not tried. It learns the rest itself."
+    return _learns(_rounded(0.98 * safe_s), why)
 
 
 def _below(timeout_s: float, known: Known) -> float:
@@ -90,8 +92,20 @@ def _below(timeout_s: float, known: Known) -> float:
     return timeout_s - min(margin_s, _MOST_SHARE * timeout_s)
 
 
-def _with(max_idle_s: float, why: str) -> Advice:
+def _learns(max_idle_s: float, why: str) -> Advice:
+    others = f"With another client, replace connections idle for more than {max_idle_s:g} s."
+    return Advice(code=SESSION, max_idle_s=max_idle_s, why=f"{why} {others}")
+
+
+def _of_path(max_idle_s: float, *, forgotten_s: float) -> Advice:
+    if forgotten_s > _PROBES_S:
+        why = "It sends TCP keepalive probes every 45 s, so that the path forgets no connection."
+        return _learns(max_idle_s, why)
     code = f"tuned_session(max_idle={max_idle_s:g})"
+    why = (
+        "It replaces idle connections before the path forgets them. TCP keepalive probes, every "
+        "45 s, come too late for that."
+    )
     return Advice(code=code, max_idle_s=max_idle_s, why=why)
 
 
@@ -101,11 +115,9 @@ def _rounded(seconds: float) -> float:
 
 
 def _why(idle: Idle) -> str:
-    by_path = idle.dropped and idle.timeout is None
-    who = "the path forgets them" if by_path else "the server closes them"
-    said = f"It replaces idle connections before {who}, so no request meets that."
+    said = "It learns when this server closes idle connections, so no request is lost to that."
     if idle.sweeps:
-        return f"{said} The server's own timeout may be shorter than what was seen: so is this."
+        return f"{said} The server's own timeout may be shorter than what was seen."
     return said
 
 

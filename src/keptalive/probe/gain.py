@@ -90,7 +90,11 @@ def _said(
     causes = ", ".join(f"{count} × {name}" for name, count in counted.items())
     said = [f"{who} opened {many(opened, 'connection')} here; this server explains {causes}."]
     saves = f" and would save {duration(seconds)}" if seconds >= 0.001 else ""
-    met = f" It met {many(errors, 'close')} under a request, and would meet none." if errors else ""
+    met = (
+        f" It met {many(errors, 'close')} under a request; with it, no request fails by that."
+        if errors
+        else ""
+    )
     said.append(f"With {probe.advice.code} its new connections cost less{saves}.{met}")
     return tuple(said)
 

@@ -68,7 +68,8 @@ class Advice:
 
     Attributes:
         code: the line of code to use.
-        max_idle_s: the value of ``max_idle`` in it; None if it needs none.
+        max_idle_s: connections idle for longer should not be used by a client that does not learn;
+            None: not known, or of no use.
         why: a sentence.
     """
 
