@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from tests.commands import in_text, keptalive
@@ -15,6 +18,7 @@ from tests.runs import run
 from tests.servers.scripted import answers
 
 from keptalive import results
+from keptalive.records.probe import ProbeReport
 from keptalive.records.report import Report
 from keptalive.results.reports import to_json
 from keptalive.text import as_json
@@ -69,6 +73,13 @@ def test_the_json_is_what_is_promised_and_nothing_else_is_printed(serve):
     assert set(found["advice"]) == {"code", "max_idle_s", "why"}
     assert all({"finding", "evidence", "certainty"} == set(one) for one in found["findings"])
     assert (found["close_announced"], found["keeps_connections"]) == (True, False)
+
+
+def test_each_key_of_the_json_is_documented_and_no_other():
+    page = (Path(__file__).parents[2] / "docs" / "probe.md").read_text().partition("## JSON")[2]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(documented) == sorted(field.name for field in fields(ProbeReport))
 
 
 def test_the_screen_says_the_policy_the_price_and_the_line_of_code(serve):
@@ -148,6 +159,34 @@ def test_a_result_of_the_benchmark_is_no_report_of_a_program(serve, tmp_path):
     done = probing(serve().url, "--for", path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "is a result of keptalive bench, not a report" in done.stderr
+
+
+PROGRAM = """\
+import sys, time
+import requests
+with requests.Session() as session:
+    for _ in range(3):
+        session.get(sys.argv[1])
+        time.sleep(1.3)
+"""
+
+
+@pytest.mark.complete
+def test_the_report_of_a_real_program_says_which_of_its_connections_the_server_explains(
+    serve, tmp_path
+):
+    server = serve(closes_idle(1.0))
+    (tmp_path / "poll.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "keptalive", "run", "--json", "report.json", "poll.py"]
+    subprocess.run([*command, server.url], cwd=tmp_path, check=True, capture_output=True)
+    options = ("--budget", 3, "--max-requests", 3, "--for", tmp_path / "report.json")
+    done = probing(server.url, *options)
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert "poll.py opened 3 connections here" in said
+    assert "this server explains 2 × idle-timeout" in said
+    assert "would keep one open: 2 connections fewer." in said
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 # -- A process of its own -------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from keptalive.probe.idle import Idle
-from keptalive.quantities import duration
+from keptalive.quantities import duration, many
 from keptalive.records.probe import Advice, OpeningCost
 
 SESSION = "tuned_session()"
@@ -24,6 +24,7 @@ class Known:
 
     Attributes:
         keeps: a second request can be sent on a connection.
+        limit: so many responses come on one; None: no limit was met.
         announced_s: from ``Keep-Alive: timeout=N``.
         strays: bytes of no response come after each response.
         rtt_s: the shortest time to the head of a response.
@@ -31,6 +32,7 @@ class Known:
 
     keeps: bool
     idle: Idle
+    limit: int | None
     announced_s: float | None
     strays: bool
     rtt_s: float
@@ -66,8 +68,8 @@ def advice_of(known: Known) -> Advice:
     idle = known.idle
     announced_s = known.announced_s
     if announced_s is not None and announced_s <= _TOO_SHORT_S and idle.timeout is None:
-        why = "The server announces that it keeps connections no longer, and it goes by that."
-        return _learns(_rounded(0.5 * announced_s), why)
+        why = f"The server announces timeout={announced_s:g}, so this Session uses none of its "
+        return _learns(_rounded(0.5 * announced_s), f"{why}connections again.")
     limits_s = [
         *([_below(idle.timeout.least, known)] if idle.timeout else []),
         *([_below(announced_s, known)] if announced_s else []),
@@ -77,13 +79,17 @@ def advice_of(known: Known) -> Advice:
         max_idle_s = _rounded(min(limits_s))
         if idle.dropped and idle.timeout is None:
             return _of_path(max_idle_s, forgotten_s=idle.dropped[0].idle_s)
-        return _learns(max_idle_s, _why(idle))
+        return _learns(max_idle_s, _why(idle), known.limit)
     safe_s = idle.survived_s or idle.watched_s
     if safe_s < 1.0:
         why = "Idle connections were not watched for long enough to say more."
         return Advice(code=SESSION, max_idle_s=None, why=why)
-    why = f"Idle for {duration(safe_s)} was fine; longer was not tried. It learns the rest itself."
-    return _learns(_rounded(0.98 * safe_s), why)
+    was = "worked" if idle.survived_s else "was kept open"
+    why = (
+        f"A connection idle for {duration(safe_s)} {was}; longer was not tried. The Session learns "
+        "the rest."
+    )
+    return _learns(_rounded(0.98 * safe_s), why, known.limit)
 
 
 def _below(timeout_s: float, known: Known) -> float:
@@ -92,9 +98,14 @@ def _below(timeout_s: float, known: Known) -> float:
     return timeout_s - min(margin_s, _MOST_SHARE * timeout_s)
 
 
-def _learns(max_idle_s: float, why: str) -> Advice:
+def _learns(max_idle_s: float, why: str, limit: int | None = None) -> Advice:
     others = f"With another client, replace connections idle for more than {max_idle_s:g} s."
-    return Advice(code=SESSION, max_idle_s=max_idle_s, why=f"{why} {others}")
+    of_limit = (
+        f" A new one is needed after {many(limit, 'request')}, whatever the client."
+        if limit is not None
+        else ""
+    )
+    return Advice(code=SESSION, max_idle_s=max_idle_s, why=f"{why} {others}{of_limit}")
 
 
 def _of_path(max_idle_s: float, *, forgotten_s: float) -> Advice:
@@ -124,8 +135,8 @@ def _why(idle: Idle) -> str:
 def _without_reuse(cost: OpeningCost) -> str:
     if not cost.ca_bundle:
         return (
-            "No Session can keep connections here. Only the server can change that: ask for "
-            "keep-alive."
+            "No Session can keep connections here. Only the server can change that: ask its "
+            "operator for keep-alive."
         )
     cheaper = cost.seconds - cost.ca_bundle
     return (

@@ -246,7 +246,7 @@ def _around(facts: Facts) -> Iterator[ProbeFinding]:
         statuses = [a.status for one in facts.histories for a in one.answers]
         yield ProbeFinding(
             finding="fewer-requests",
-            evidence=f"A response {statuses[-1]} after {many(len(statuses), 'request')}.",
+            evidence=f"Response {statuses[-1]} after {many(len(statuses), 'request')}.",
         )
 
 

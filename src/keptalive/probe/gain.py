@@ -89,13 +89,12 @@ def _said(
         return (f"{none} server does: the report says why.",)
     causes = ", ".join(f"{count} × {name}" for name, count in counted.items())
     said = [f"{who} opened {many(opened, 'connection')} here; this server explains {causes}."]
-    saves = f" and would save {duration(seconds)}" if seconds >= 0.001 else ""
-    met = (
-        f" It met {many(errors, 'close')} under a request; with it, no request fails by that."
-        if errors
-        else ""
-    )
-    said.append(f"With {probe.advice.code} its new connections cost less{saves}.{met}")
+    session = probe.advice.code
+    if seconds >= 0.001:
+        said.append(f"With {session} it would save {duration(seconds)}.")
+    if errors:
+        met = f"It met {many(errors, 'close')} under a request"
+        said.append(f"{met}. With {session} no request fails by that.")
     return tuple(said)
 
 

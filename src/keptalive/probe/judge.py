@@ -72,6 +72,7 @@ def _known(facts: Facts, cost: OpeningCost) -> Known:
     return Known(
         keeps=facts.keeps,
         idle=facts.idle,
+        limit=facts.limit.responses,
         announced_s=announced_timeout(facts.first.keep_alive),
         strays=_strays(facts.histories),
         rtt_s=_rtt_s(facts.histories),

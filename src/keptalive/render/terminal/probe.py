@@ -90,7 +90,8 @@ def _idle(report: ProbeReport) -> str:
             return "not known: see below"
         if report.idle_watched_s < 1:
             return "not known: none was watched for long"
-        return f"more than {duration(report.idle_watched_s)}: none was closed while it was watched"
+        longer = "; to watch longer: --budget" if report.ended == "budget" else ""
+        return f"more than {duration(report.idle_watched_s)}{longer}"
     parts = [_seconds(report.idle_timeout_s)]
     if report.closes_with in _WAYS:
         parts.append(f"{_WAYS[report.closes_with]}, unannounced")
