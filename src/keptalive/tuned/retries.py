@@ -7,7 +7,14 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Any
 
-from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, ResponseError
+from urllib3.exceptions import (
+    InvalidHeader,
+    MaxRetryError,
+    ProtocolError,
+    ProxyError,
+    ReadTimeoutError,
+    ResponseError,
+)
 from urllib3.util import Retry
 
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})  # RFC 9110, 9.2.2
@@ -87,11 +94,28 @@ class SafeRetry(Retry):
         """
         if isinstance(error, ReadTimeoutError):
             raise error.with_traceback(_stacktrace)
+        if (broken := _broken_through_proxy(error)) is not None:
+            try:
+                return super().increment(method, url, response, broken, _pool, _stacktrace)
+            except (MaxRetryError, ProtocolError):
+                raise MaxRetryError(_pool, url or "", error) from error
         if response is not None and self.respect_retry_after_header:
             wait = self.get_retry_after(response)
             if wait is not None and wait > self.LONGEST_WAIT:
                 raise MaxRetryError(_pool, url or "", ResponseError(f"Retry-After: {wait:.0f} s"))
         return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def _broken_through_proxy(error: Exception | None) -> ProtocolError | None:
+    """The same error as it would be without a proxy, if a connection has broken.
+
+    urllib3 calls it a `ProxyError`, as if the proxy could not be reached, and would count it as one
+    of the ``other`` errors (``urllib3.util.retry.Retry.increment``).
+    """
+    original = getattr(error, "original_error", None) if isinstance(error, ProxyError) else None
+    if not isinstance(original, ConnectionError) or isinstance(original, ConnectionRefusedError):
+        return None
+    return ProtocolError("Connection aborted.", original)
 
 
 def is_repeatable(method: str | None, policy: Any) -> bool:
