@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import pickle
@@ -457,6 +458,9 @@ def test_an_adapter_says_what_it_has_learned(clock: Clock) -> None:
 # Time passes
 
 
+NUMBERS = itertools.count()
+
+
 def opened_in(
     rounds: int,
     pause_s: float,
@@ -466,7 +470,7 @@ def opened_in(
     method: str = "GET",
 ) -> None:
     for _ in range(rounds):
-        assert session.request(method, url).ok
+        assert session.request(method, url, data=str(next(NUMBERS))).ok
         passing.sleep(pause_s)
 
 
@@ -482,6 +486,34 @@ def test_a_minute_poller_opens_no_more_than_a_plain_session_and_never_fails(
         assert len(server.requests) in (6, 7)  # one may have met the close at 60 s
         expected = {5: 6, 60: 6, 75: 1, None: 1}[timeout_s]
         assert server.accepted <= expected
+
+
+@linux
+@pytest.mark.complete
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("timeout_s", [5, 60, 75, None])
+def test_after_the_second_round_a_minute_poller_opens_no_more_than_one_that_knows_the_time(
+    scaled: Callable[[float], Scaled], timeout_s: float | None, method: str
+) -> None:
+    passing = scaled(300)  # a minute takes 0.2 s
+
+    def opened(make: Callable[[], requests.Session]) -> int:
+        """How many connections were opened in rounds 3 to 10."""
+        script = answers() if timeout_s is None else closes_idle(timeout_s / passing.factor)
+        with Server(script) as server, make() as session:
+            opened_in(2, 60, session, server.url, passing, method)
+            before = server.accepted
+            opened_in(8, 60, session, server.url, passing, method)
+            assert len(set(server.bodies)) == 10
+            assert method == "GET" or len(server.requests) == 10
+            return server.accepted - before
+
+    known_s = None if timeout_s is None else timeout_s - max(1, timeout_s / 10)
+    makes = [tuned_session, lambda: tuned_session(max_idle=known_s), requests.Session]
+    may_fail = timeout_s == 60  # a plain Session that asks just as the server closes
+    with ThreadPoolExecutor(3) as threads:
+        learns, knows, *plain = threads.map(opened, makes[: 2 if may_fail else 3])
+    assert learns <= min([knows, *plain])
 
 
 @linux
