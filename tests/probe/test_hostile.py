@@ -7,6 +7,7 @@ import ssl
 import time
 import tracemalloc
 from contextlib import suppress
+from datetime import datetime, timezone
 
 import pytest
 from tests.probe.conftest import names
@@ -15,6 +16,8 @@ from tests.servers.scripts import never_answers
 
 from keptalive.errors import TargetError, UsageError
 from keptalive.probe import asking, prober, watcher
+
+UTC = timezone.utc  # datetime.UTC came with Python 3.11
 
 
 def fails_with(probe, url, **settings):
@@ -103,10 +106,39 @@ def test_a_certificate_that_is_not_trusted_is_named_and_nothing_is_sent(
     assert server.requests == []
 
 
-def test_a_certificate_of_another_name_is_refused(serve, probe, pki, monkeypatch):
-    server = serve(tls=pki.context(pki.ca.issue_cert("other.test")))
+@pytest.mark.parametrize(
+    ("name", "until", "next_step"),
+    [
+        ("other.test", 2100, "use a host name that is in the certificate"),
+        ("127.0.0.1", 2020, "renew the certificate on the server"),
+    ],
+    ids=["another name", "expired"],
+)
+def test_a_certificate_that_does_not_hold_is_refused_with_what_to_do(
+    serve, probe, pki, monkeypatch, name, until, next_step
+):
+    dates = {
+        "not_before": datetime(2019, 1, 1, tzinfo=UTC),
+        "not_after": datetime(until, 1, 1, tzinfo=UTC),
+    }
+    server = serve(tls=pki.context(pki.ca.issue_cert(name, **dates)))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", pki.ours)
-    assert "is not accepted" in fails_with(probe, server.url)
+    said = fails_with(probe, server.url)
+    assert "is not accepted" in said
+    assert said.endswith(f"Next: {next_step}.")
+
+
+def test_a_server_that_demands_a_client_certificate_is_a_line_that_says_so(
+    serve, probe, pki, monkeypatch
+):
+    server = serve(tls=pki.context(pki.ca.issue_cert("127.0.0.1"), demands=True))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", pki.ours)
+    assert "whether it wants a client certificate" in fails_with(probe, server.url)
+
+
+def test_a_server_that_hangs_up_in_the_handshake_is_a_line(serve, probe):
+    url = serve(lambda peer: peer.sock.recv(10_000)).url.replace("http:", "https:")
+    assert "closed the connection in the TLS handshake" in fails_with(probe, url)
 
 
 def test_a_server_without_tls_is_no_target_of_https(serve, probe):

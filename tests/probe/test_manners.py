@@ -123,6 +123,13 @@ def test_a_proxy_that_grants_no_tunnel_is_a_line(serve, probe, monkeypatch):
         probe("https://target.test/")
 
 
+def test_a_proxy_that_is_down_is_named_as_one(monkeypatch, refusing):
+    monkeypatch.setenv("HTTPS_PROXY", refusing)
+    prober = Prober(route_to("https://target.test/"), QUICK, Watcher())
+    with pytest.raises(TargetError, match=r"The proxy http://127.* cannot be reached: Connection"):
+        prober.run()
+
+
 def test_a_proxy_of_another_kind_is_wrong_usage(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(UsageError, match="proxy is socks5://"):

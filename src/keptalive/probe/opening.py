@@ -15,6 +15,14 @@ from keptalive.probe.watcher import Watcher
 from keptalive.redaction import shown
 
 _LONGEST_REFUSAL = 65_536  # bytes of a proxy's answer that grants no tunnel
+# What to do about a certificate, by OpenSSL's number for what is wrong (openssl/x509_vfy.h)
+_OF_CERTIFICATES = {
+    9: "check this machine's clock, and when the certificate begins",
+    10: "renew the certificate on the server",
+    62: "use a host name that is in the certificate",
+    64: "use a host name that is in the certificate",
+}
+_CHECK_PROXY = "check the proxy that the environment names"
 _PENDING = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 
@@ -43,7 +51,7 @@ def open_line(
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began_s = watcher.now()
-        _connect(watcher, sock, place, until_s)
+        _connect(watcher, route, sock, place, until_s)
         if route.connect is not None:
             _tunnel(watcher, route, sock, until_s)
         connected_s = watcher.now()
@@ -76,39 +84,46 @@ def name_of(place: tuple[object, ...]) -> str:
 
 
 def _connect(
-    watcher: Watcher, sock: socket.socket, place: tuple[object, ...], until_s: float
+    watcher: Watcher,
+    route: Route,
+    sock: socket.socket,
+    place: tuple[object, ...],
+    until_s: float,
 ) -> None:
     code = sock.connect_ex(place)
-    if code not in _PENDING:
-        raise _refused(place, code)
-    if code and not watcher.wait(sock, writable=True, until_s=until_s):
-        raise NotOpenedError(f"{name_of(place)} did not answer", "check the host and the network")
-    if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-        raise _refused(place, code)
+    if code in _PENDING:
+        if code and not watcher.wait(sock, writable=True, until_s=until_s):
+            raise _unreachable(route, place, "did not answer", "the network")
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise _unreachable(route, place, f"cannot be reached: {os.strerror(code)}", "the port")
 
 
-def _refused(place: tuple[object, ...], code: int) -> NotOpenedError:
-    return NotOpenedError(
-        f"{name_of(place)} cannot be reached: {os.strerror(code)}", "check the host and the port"
-    )
+def _unreachable(
+    route: Route, place: tuple[object, ...], why: str, check_also: str
+) -> NotOpenedError:
+    if route.via is not None:
+        return NotOpenedError(f"the proxy {route.via} {why}", _CHECK_PROXY)
+    return NotOpenedError(f"{name_of(place)} {why}", f"check the host and {check_also}")
 
 
 def _tunnel(watcher: Watcher, route: Route, sock: socket.socket, until_s: float) -> None:
     line = Line(number=0, role=Role.SPARE, sock=sock)
     response = Response(limit=_LONGEST_REFUSAL)
-    check = "check the proxy that the environment names"
     try:
         send_all(watcher, line, route.connect or b"", until_s)
         while not response.head_complete:
             if not watcher.wait(sock, until_s=until_s):
-                raise NotOpenedError(f"the proxy {route.via} did not answer", check)
+                raise NotOpenedError(f"the proxy {route.via} did not answer", _CHECK_PROXY)
             response.feed(line.receive() or b"")
     except ConnectionEndedError:
-        raise NotOpenedError(f"the proxy {route.via} closed the connection", check) from None
+        raise NotOpenedError(f"the proxy {route.via} closed the connection", _CHECK_PROXY) from None
     except (NotHttpError, TooLongError):
-        raise NotOpenedError(f"the proxy {route.via} does not speak HTTP", check) from None
+        raise NotOpenedError(f"the proxy {route.via} does not speak HTTP", _CHECK_PROXY) from None
     if not 200 <= response.status < 300:
-        raise NotOpenedError(f"the proxy {route.via} answered {response.status} to CONNECT", check)
+        raise NotOpenedError(
+            f"the proxy {route.via} answered {response.status} to CONNECT", _CHECK_PROXY
+        )
 
 
 def send_all(watcher: Watcher, line: Line, data: bytes, until_s: float) -> None:
@@ -152,7 +167,13 @@ def _handshake(watcher: Watcher, route: Route, sock: socket.socket, until_s: flo
         except ssl.SSLCertVerificationError as error:
             raise NotOpenedError(
                 f"the certificate of {name} is not accepted: {shown(error.verify_message)}",
-                "REQUESTS_CA_BUNDLE=FILE with the authority that signed it",
+                _OF_CERTIFICATES.get(
+                    error.verify_code, "REQUESTS_CA_BUNDLE=FILE with the authority that signed it"
+                ),
+            ) from None
+        except ssl.SSLEOFError:
+            raise NotOpenedError(
+                f"{name} closed the connection in the TLS handshake", "check that it speaks TLS"
             ) from None
         except ssl.SSLError as error:
             raise _not_tls(name, error) from None

@@ -245,8 +245,10 @@ _SENTENCES = {
 def _sentence(failed: Failed, route: Route, settings: Settings) -> str:
     seconds = min(settings.answer_s, settings.budget_s)
     said = _SENTENCES[failed.failure]
-    if route.context is None and failed.failure in (Failure.CLOSED, Failure.RESET):
+    if failed.failure in (Failure.CLOSED, Failure.RESET, Failure.SILENT) and route.context is None:
         said += ", or try https://"
+    elif failed.failure in (Failure.CLOSED, Failure.RESET):
+        said += ", and whether it wants a client certificate"
     said = said.format(seconds=f"{seconds:g}", said=shown(failed.said))
     return f"{shown(route.url)} {said}."
 
