@@ -219,3 +219,37 @@ def test_ctrl_c_before_any_response_is_a_line_and_130(serve):
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (130, b"", b"keptalive: interrupted.\n")
+
+
+# Sends a byte at a time, and itself a signal after the tenth
+SENDS_SLOWLY = """\
+import os, signal, sys
+from keptalive.__main__ import main
+from keptalive.probe.line import Line
+whole, sent = Line.send, []
+def slowly(line, data):
+    sent.append(data[:1])
+    if len(sent) == 10:
+        os.kill(os.getpid(), signal.SIGINT)
+    return whole(line, data[:1])
+Line.send = slowly
+sys.argv = ["keptalive", "probe", sys.argv[1]]
+main()
+"""
+
+
+@pytest.mark.complete
+def test_ctrl_c_within_a_request_waits_until_the_whole_request_was_sent(serve):
+    arrived = bytearray()
+
+    def script(peer):
+        while data := peer.sock.recv(1000):
+            arrived.extend(data)
+
+    server = serve(script)
+    command = [sys.executable, "-c", SENDS_SLOWLY, server.url]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    server.wait_for_scripts(1)
+    assert (done.returncode, done.stderr) == (130, b"keptalive: interrupted.\n")
+    assert arrived.startswith(b"GET / HTTP/1.1\r\n")
+    assert arrived.endswith(b"Connection: keep-alive\r\n\r\n")
