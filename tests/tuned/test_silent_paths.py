@@ -5,9 +5,6 @@ A socket filter that drops everything plays such a path: the kernel's own acknow
 
 from __future__ import annotations
 
-import ctypes
-import socket
-import struct
 import sys
 from contextlib import suppress
 from dataclasses import replace
@@ -18,14 +15,13 @@ import requests
 from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
 from tests.tuned.conftest import Clock
 from tests.tuned.test_learning import only
+from tests.verdicts.failing import goes_deaf
 
 from keptalive import tuned_session
 from keptalive.tuned import sockets
 from keptalive.tuned.policy import Sight
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops by a filter")
-
-_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 
 
 class Path:
@@ -53,20 +49,13 @@ class Path:
         for port, used in self._used.items():
             if self._clock.now - used > self._forgets_after_s:
                 with suppress(OSError):  # closed
-                    forget(self._peers[port])
+                    goes_deaf(self._peers[port])
 
     def look(self, sock: Any) -> Sight | None:
         sight = self._look(sock)
         if sight is None:
             return None
         return replace(sight, silent_s=self._clock.now - self._used[sock.getsockname()[1]])
-
-
-def forget(peer: Peer) -> None:
-    """From now on, nothing arrives on this connection."""
-    nothing = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0))  # return 0 bytes
-    program = struct.pack("@HP", 1, ctypes.addressof(nothing))
-    peer.sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 @pytest.fixture
