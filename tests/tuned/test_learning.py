@@ -494,7 +494,7 @@ def test_a_minute_poller_opens_no_more_than_a_plain_session_and_never_fails(
 def test_after_the_second_round_a_minute_poller_opens_no_more_than_one_that_knows_the_time(
     scaled: Callable[[float], Scaled],
 ) -> None:
-    passing = scaled(120)  # a minute takes half a second
+    passing = scaled(60)  # a minute takes a second
 
     def opened(timeout_s: float | None, method: str, make: Callable[..., Any]) -> int:
         """How many connections were opened in rounds 3 to 10."""
