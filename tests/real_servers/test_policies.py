@@ -1,0 +1,93 @@
+"""A probe finds the policy that a real server was given, and what passed on the wire agrees."""
+
+from __future__ import annotations
+
+import pytest
+from tests.real_servers.relay import Passed, relayed
+from tests.real_servers.setups.running import Running, running
+from tests.real_servers.setups.setup import Policy, Setup
+from tests.real_servers.setups.table import SETUPS
+
+from keptalive.probe.judge import judged
+from keptalive.probe.prober import Prober
+from keptalive.probe.route import route_to
+from keptalive.probe.settings import Settings
+from keptalive.probe.watcher import Watcher
+from keptalive.records.probe import ProbeReport
+
+pytestmark = pytest.mark.complete
+
+LATE_S = 0.05  # so much later at most does the probe see what the relay has passed on
+
+
+def tolerance(seconds: float) -> float:
+    """5 % or 100 ms, the larger."""
+    return max(0.05 * seconds, 0.1)
+
+
+def probe(url: str) -> ProbeReport:
+    prober = Prober(route_to(url), Settings(), Watcher())
+    return judged(prober.run(), url=url)
+
+
+@pytest.fixture
+def trust(monkeypatch: pytest.MonkeyPatch):
+    def trust(server: Running) -> None:
+        if server.bundle is not None:
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.bundle))
+
+    return trust
+
+
+@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
+def test_a_probe_finds_the_policy(setup: Setup, trust) -> None:
+    with running(setup) as server, relayed(server.port) as relay:
+        trust(server)
+        found = probe(server.url.replace(str(server.port), str(relay.port)))
+    policy = setup.policy
+    assert found.ended == "done"
+    assert found.seconds < 12
+    assert found.keeps_connections == policy.keeps
+    assert found.announced.keep_alive == policy.announces
+    check_idle_timeout(policy, found, relay.passed)
+    assert found.closes_with == policy.closes_with
+    if policy.idle_s is not None:
+        assert {one.closed_with for one in relay.passed} - {None} == {policy.closes_with}
+    check_limits(policy, found, server)
+    assert len(relay.passed) == found.connections == len(server.responses())
+
+
+def check_idle_timeout(policy: Policy, found: ProbeReport, passed: list[Passed]) -> None:
+    closes = [one.idle_s for one in passed if one.idle_s is not None]
+    span = found.idle_timeout_s
+    if policy.idle_s is None:
+        assert (closes, span) == ([], None)
+        return
+    assert span is not None
+    # what the server does is what the table says
+    margin_s = tolerance(policy.closes_s)
+    assert policy.closes_s - margin_s <= min(closes)
+    assert max(closes) <= policy.closes_s + policy.varies_s + margin_s
+    # and what the probe found is what the server did
+    assert span.least == pytest.approx(min(closes), abs=LATE_S)
+    assert span.most == pytest.approx(max(closes), abs=LATE_S)
+    assert found.advice.max_idle_s is not None
+    assert found.advice.max_idle_s < policy.closes_s
+
+
+def check_limits(policy: Policy, found: ProbeReport, server: Running) -> None:
+    names = {one.finding: one for one in found.findings}
+    if policy.age_s is not None:
+        assert found.request_limit is None
+        assert "age-limit" in names
+        assert found.close_announced == policy.says_close
+        return
+    assert found.request_limit == policy.requests
+    if policy.requests is None:
+        assert found.requests_tried == max(server.responses()) == 110
+        assert found.close_announced is False
+    else:
+        assert max(server.responses()) == policy.requests
+        assert found.close_announced == policy.says_close
+        if policy.keeps:
+            assert names["request-limit"].certainty == "certain"
