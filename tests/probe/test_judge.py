@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.probe.conftest import names
 
@@ -181,6 +183,15 @@ def test_a_limit_without_a_slower_series_is_only_likely():
     report = judge(*series(1, every(0.05, 60), last_keeps=False), at_s=4.0, why="interrupted")
     assert report.request_limit == 60
     assert found(report, "request-limit").certainty == "likely"
+
+
+@pytest.mark.parametrize(("number", "certainty"), [(59, "certain"), (60, "certain"), (9, "likely")])
+def test_a_limit_that_the_keep_alive_header_has_announced_is_certain(number, certainty):
+    events = series(1, every(0.05, 60), last_keeps=False)
+    events[1] = replace(events[1], keep_alive=f"timeout=5, max={number}")
+    report = judge(*events, at_s=4.0)
+    assert report.request_limit == 60
+    assert found(report, "request-limit").certainty == certainty
 
 
 def test_connections_that_end_at_one_age_show_no_limit_of_requests():
