@@ -45,7 +45,8 @@ def test_a_session_learns_the_timeout_and_no_post_fails(setup: Setup) -> None:
             session.verify = True if server.bundle is None else str(server.bundle)
             session.post(server.url, data="1").raise_for_status()
         for share, more_s in WAITS:
-            time.sleep(share * policy.closes_s + more_s)
+            varies_s = policy.varies_s if share > 1 else 0.0  # so that it has surely closed once
+            time.sleep(share * policy.closes_s + more_s + varies_s)
             posts.post(server.url, data="1").raise_for_status()
             both.get(server.url).raise_for_status()
             both.post(server.url, data="1").raise_for_status()
@@ -63,7 +64,8 @@ def check(policy: Policy, learned: Learned, *, only_posts: bool) -> None:
         assert learned.max_idle_s == pytest.approx(policy.idle_s - 1)
     else:
         assert learned.max_idle_s >= 0.7 * policy.closes_s - margin_s
-    assert learned.max_idle_s < policy.closes_s
+    # where the server's own time varies, the shortest that was seen is all that can be known
+    assert learned.max_idle_s < policy.closes_s + policy.varies_s / 2
     if policy.announces is None or not only_posts:
         assert learned.closed_s is not None
         latest_s = policy.closes_s + policy.varies_s
