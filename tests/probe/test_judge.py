@@ -106,7 +106,20 @@ def test_connections_that_are_closed_together_show_a_server_that_sweeps():
     report = judge(*idle(1, 0.1, 6.0), *idle(2, 0.4, 6.0), *idle(3, 0.8, 6.01))
     assert found(report, "sweep").certainty == "likely"
     assert report.idle_timeout_s == Span(least=pytest.approx(5.21), most=pytest.approx(5.9))
-    assert report.advice.max_idle_s == 3.9  # a quarter below the shortest
+
+
+@pytest.mark.parametrize(
+    ("closed_s", "advised_s"),
+    [
+        (148.8, 111),  # waitress, 120 s: a quarter below the shortest
+        (6.7, 4.0),  # lighttpd, 5 s: it closes up to 2 s later
+        (3.6, 1.5),  # lighttpd, 2 s
+    ],
+)
+def test_what_is_advised_for_a_server_that_sweeps_is_below_its_own_time(closed_s, advised_s):
+    report = judge(*(event for n in (1, 2, 3) for event in idle(n, n * 0.3 - 0.2, closed_s)))
+    assert "sweep" in names(report)
+    assert report.advice.max_idle_s == advised_s
 
 
 def test_servers_that_differ_are_reported_with_doubt():
