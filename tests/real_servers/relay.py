@@ -6,6 +6,7 @@ It reads no HTTP and decrypts nothing, and shares no code with what it is a witn
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import struct
 import threading
@@ -77,23 +78,19 @@ class Relay:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.passed: list[Passed] = []
-        self._threads = [threading.Thread(target=self._accept)]
         self._sockets: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
     def close(self) -> None:
-        """Close all connections; their records are complete then."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
+        """End all connections; their records are complete then."""
+        _end(self._listener)
         self._threads[0].join(_PATIENCE_S)
         self._listener.close()
         for sock in self._sockets:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+            _end(sock)
         for thread in self._threads:
             thread.join(_PATIENCE_S)
-        for sock in self._sockets:
-            sock.close()
 
     def _accept(self) -> None:
         while True:
@@ -105,41 +102,63 @@ class Relay:
             for sock in (client, server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets += [client, server]
-            passed = Passed()
-            self.passed.append(passed)
-            for target in (self._from_client, self._from_server):
-                thread = threading.Thread(target=target, args=(client, server, passed))
-                self._threads.append(thread)
-                thread.start()
+            self.passed.append(Passed())
+            passing = threading.Thread(target=_pass_on, args=(client, server, self.passed[-1]))
+            self._threads.append(passing)
+            passing.start()
 
-    def _from_client(self, client: socket.socket, server: socket.socket, passed: Passed) -> None:
-        try:
-            while data := client.recv(_PIECE):
-                passed.from_client.append(time.monotonic())
-                server.sendall(data)
-            passed.client_left = time.monotonic()
-            server.shutdown(socket.SHUT_WR)
-        except OSError:
-            passed.client_left = time.monotonic()
-            self._reset(server)
 
-    def _from_server(self, client: socket.socket, server: socket.socket, passed: Passed) -> None:
-        try:
-            while data := server.recv(_PIECE):
-                passed.from_server.append((time.monotonic(), data))
-                client.sendall(data)
-            passed.end = (time.monotonic(), "FIN")
-            client.shutdown(socket.SHUT_WR)
-        except ConnectionResetError:
-            passed.end = (time.monotonic(), "RST")
-            self._reset(client)
-        except OSError:
-            self._reset(client)  # the client has gone
+def _pass_on(client: socket.socket, server: socket.socket, passed: Passed) -> None:
+    """Pass on what comes from either side, until both have ended or one has reset.
 
-    def _reset(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
-            sock.close()
+    In one thread: a socket in which another thread waits does not end when it is closed.
+    """
+    with client, server, selectors.DefaultSelector() as selector:
+        selector.register(client, selectors.EVENT_READ, (_from_client, server))
+        selector.register(server, selectors.EVENT_READ, (_from_server, client))
+        while selector.get_map():
+            for key, _ in selector.select():
+                read, other = key.data
+                try:
+                    if not read(key.fileobj, other, passed):
+                        selector.unregister(key.fileobj)
+                        other.shutdown(socket.SHUT_WR)
+                except OSError:
+                    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST_ON_CLOSE)
+                    return
+
+
+def _from_client(client: socket.socket, server: socket.socket, passed: Passed) -> bool:
+    try:
+        data = client.recv(_PIECE)
+    except OSError:
+        passed.client_left = time.monotonic()
+        raise
+    if data:
+        passed.from_client.append(time.monotonic())
+        server.sendall(data)
+    else:
+        passed.client_left = time.monotonic()
+    return bool(data)
+
+
+def _from_server(server: socket.socket, client: socket.socket, passed: Passed) -> bool:
+    try:
+        data = server.recv(_PIECE)
+    except ConnectionResetError:
+        passed.end = (time.monotonic(), "RST")
+        raise
+    if data:
+        passed.from_server.append((time.monotonic(), data))
+        client.sendall(data)
+    else:
+        passed.end = (time.monotonic(), "FIN")
+    return bool(data)
+
+
+def _end(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it has ended
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
