@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from .finding import folder_of_modules, missing, program
 from .setup import Place, Policy, Server, Setup
@@ -24,6 +25,7 @@ Listen 127.0.0.1:{port}
 {modules}
 {user}
 StartServers 1
+GracefulShutdownTimeout 5
 DocumentRoot {folder}/files
 ErrorLog /dev/stderr
 LogLevel error
@@ -73,6 +75,7 @@ APACHE = Server(
     to_set="`KeepAliveTimeout`; `MaxKeepAliveRequests 0` for no limit.",
     command=command,
     missing=_missing,
+    stop=signal.SIGWINCH,
 )
 
 _SETTINGS = "KeepAliveTimeout 2; MaxKeepAliveRequests 5"

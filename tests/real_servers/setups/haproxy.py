@@ -6,12 +6,15 @@ requests sends head and body one after the other: with ``http-buffer-request`` i
 
 from __future__ import annotations
 
+import signal
+
 from .finding import missing, program
 from .setup import Place, Policy, Server, Setup
 
 CONFIGURATION = """
 global
     log stdout format raw local0
+    hard-stop-after 5s
 defaults
     mode http
     log global
@@ -45,6 +48,7 @@ HAPROXY = Server(
     to_set="`timeout http-keep-alive`; without it, `timeout http-request` holds.",
     command=command,
     missing=lambda: missing("haproxy"),
+    stop=signal.SIGUSR1,
 )
 
 SETUPS = (

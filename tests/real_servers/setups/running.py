@@ -52,7 +52,8 @@ class Running:
 
     def read_log(self) -> None:
         """The server has ended: no more lines will come."""
-        self._lines = self._log.read_text().splitlines()
+        lines = self._log.read_text().splitlines()
+        self._lines = [line for line in lines if line[:1].isdigit()]  # HAProxy says there: stopping
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def _started(setup: Setup, place: Place) -> Iterator[None]:
             _until_it_listens(child, place.port, said)
             yield
         finally:
-            child.send_signal(signal.SIGTERM)
+            child.send_signal(setup.server.stop)
             try:
                 child.wait(PATIENCE_S)
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,7 @@ class Server:
         command: the command that starts it in the foreground with these settings.
         missing: why it cannot be started on this machine; None: it can.
         variables: what its environment needs.
+        stop: the signal upon which it ends, and has written all of its log.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Server:
     command: Callable[[Place, str], list[str]]
     missing: Callable[[], str | None]
     variables: Callable[[Place], Mapping[str, str]] = field(default=lambda _: {})
+    stop: signal.Signals = signal.SIGTERM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
