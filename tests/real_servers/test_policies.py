@@ -63,7 +63,7 @@ def test_a_probe_finds_the_policy(setup: Setup, trust) -> None:
 
 
 def is_punctual(policy: Policy, closes: list[float]) -> bool:
-    """Whether the server has closed as the table says: where the machine is busy, it may be late."""
+    """Whether the server has closed as the table says; on a busy machine it may be late."""
     if policy.idle_s is None:
         return closes == []
     margin_s = tolerance(policy.closes_s)
