@@ -65,7 +65,7 @@ def check(policy: Policy, learned: Learned, *, only_posts: bool) -> None:
     else:
         assert learned.max_idle_s >= 0.7 * policy.closes_s - margin_s
     # where the server's own time varies, the shortest that was seen is all that can be known
-    assert learned.max_idle_s < policy.closes_s + policy.varies_s / 2
+    assert learned.max_idle_s < policy.closes_s + policy.varies_s
     if policy.announces is None or not only_posts:
         assert learned.closed_s is not None
         latest_s = policy.closes_s + policy.varies_s
