@@ -7,7 +7,7 @@ BIN := .venv/bin
 # uv, if it is there and new enough for dependency groups
 UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
-.PHONY: help bench test test-complete test-wheel test-all check costs side-by-side pictures foreign soak clean
+.PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side pictures foreign soak clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
@@ -16,6 +16,8 @@ help:
 	@echo
 	@echo 'For those who work on keptalive, some minutes each:'
 	@echo 'make test-all      make test, and what needs servers, other Pythons or time'
+	@echo 'make test-servers  of these, what needs nginx, haproxy, apache, node and so on: as root on'
+	@echo '                   Debian, it installs those that are missing (four minutes)'
 	@echo 'make test-wheel    of these, what concerns installing: the built package, the action'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
@@ -38,14 +40,21 @@ test: .venv/installed-dev
 
 # What `make test` leaves out: one after the other, since much of it is about time
 test-complete: .venv/installed-complete
-	$(BIN)/pytest -m complete
+	$(BIN)/pytest -m complete --ignore=tests/real_servers
+
+# Real servers: these tests mostly wait, so several of them do it at the same time
+SERVER_WORKERS ?= 5
+
+test-servers: .venv/installed-servers
+	@tests/real_servers/install.sh
+	$(BIN)/pytest -n $(SERVER_WORKERS) -m complete tests/real_servers
 
 # A wheel in an environment that has nothing else, the pages' commands for installing it, and the
 # steps of the action and of the workflows
 test-wheel: .venv/installed-dev
 	$(BIN)/pytest -m complete tests/installing
 
-test-all: test test-complete
+test-all: test test-complete test-servers
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
@@ -106,6 +115,9 @@ endef
 
 .venv/installed-complete: .venv/installed-dev
 	$(call install,--group complete)
+
+.venv/installed-servers: .venv/installed-dev
+	$(call install,--group servers)
 
 .venv/installed-peers: .venv/installed-dev
 	$(call install,--group peers)

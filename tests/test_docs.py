@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.real_programs.combinations import COMBINATIONS
+from tests.real_servers.setups.tables import rows_of_servers, rows_of_setups
 
 import keptalive
 from keptalive import results, tuned_session
@@ -124,6 +125,18 @@ def probe_table() -> str:
     return table("finding", "means", rows=[(f"`{n}`", s) for n, s in PROBE_FINDINGS.items()])
 
 
+def servers_table() -> str:
+    """A row for each server of the real-server suite."""
+    header = ("server", "as it comes", "closes idle ones after", "requests", "how it closes")
+    return table(*header, "announces", "what to set", rows=list(rows_of_servers()))
+
+
+def setups_table() -> str:
+    """A row for each set-up of the real-server suite."""
+    header = ("server", "settings", "scheme", "idle connections", "requests", "closes with")
+    return table(*header, rows=list(rows_of_setups()))
+
+
 def scenarios_table() -> str:
     """A row for each scenario of the look-alike."""
     rows = [
@@ -152,6 +165,8 @@ MADE = {
     "libraries": (ROOT / "docs" / "causes.md", libraries_table),
     "combinations": (ROOT / "docs" / "faq.md", combinations_table),
     "probe": (ROOT / "docs" / "probe.md", probe_table),
+    "servers": (ROOT / "docs" / "servers.md", servers_table),
+    "setups": (ROOT / "docs" / "servers.md", setups_table),
     "scenarios": (ROOT / "docs" / "scenarios.md", scenarios_table),
 }
 

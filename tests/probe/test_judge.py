@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.probe.conftest import names
 
@@ -104,7 +106,20 @@ def test_connections_that_are_closed_together_show_a_server_that_sweeps():
     report = judge(*idle(1, 0.1, 6.0), *idle(2, 0.4, 6.0), *idle(3, 0.8, 6.01))
     assert found(report, "sweep").certainty == "likely"
     assert report.idle_timeout_s == Span(least=pytest.approx(5.21), most=pytest.approx(5.9))
-    assert report.advice.max_idle_s == 3.9  # a quarter below the shortest
+
+
+@pytest.mark.parametrize(
+    ("closed_s", "advised_s"),
+    [
+        (148.8, 111),  # waitress, 120 s: a quarter below the shortest
+        (6.7, 4.0),  # lighttpd, 5 s: it closes up to 2 s later
+        (3.6, 1.5),  # lighttpd, 2 s
+    ],
+)
+def test_what_is_advised_for_a_server_that_sweeps_is_below_its_own_time(closed_s, advised_s):
+    report = judge(*(event for n in (1, 2, 3) for event in idle(n, n * 0.3 - 0.2, closed_s)))
+    assert "sweep" in names(report)
+    assert report.advice.max_idle_s == advised_s
 
 
 def test_servers_that_differ_are_reported_with_doubt():
@@ -181,6 +196,15 @@ def test_a_limit_without_a_slower_series_is_only_likely():
     report = judge(*series(1, every(0.05, 60), last_keeps=False), at_s=4.0, why="interrupted")
     assert report.request_limit == 60
     assert found(report, "request-limit").certainty == "likely"
+
+
+@pytest.mark.parametrize(("number", "certainty"), [(59, "certain"), (60, "certain"), (9, "likely")])
+def test_a_limit_that_the_keep_alive_header_has_announced_is_certain(number, certainty):
+    events = series(1, every(0.05, 60), last_keeps=False)
+    events[1] = replace(events[1], keep_alive=f"timeout=5, max={number}")
+    report = judge(*events, at_s=4.0)
+    assert report.request_limit == 60
+    assert found(report, "request-limit").certainty == certainty
 
 
 def test_connections_that_end_at_one_age_show_no_limit_of_requests():

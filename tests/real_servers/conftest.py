@@ -1,13 +1,12 @@
-"""What the tests against real servers share: runs, and strategies that wait for a server's FIN."""
+"""What the tests against servers share: runs, and strategies that wait for a server's FIN."""
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Mapping
 from itertools import count
 
 import pytest
-import requests
+from tests.real_servers.clients import wait_for_the_end
 
 from keptalive.bench.influences import BUNDLES, PROXIES
 from keptalive.bench.plan import Plan
@@ -16,8 +15,6 @@ from keptalive.bench.strategies import OneSession, Tuned
 from keptalive.bench.strategy import Answer, Request, Strategy
 from keptalive.bench.targets import prepared
 from keptalive.records.run import Run
-
-PATIENCE_S = 10.0
 
 RunAgainst = Callable[..., Run]
 
@@ -68,13 +65,3 @@ def patient() -> Callable[[int], dict[str, type[Strategy]]]:
         return {"session": PatientSession, "tuned": PatientTuned}
 
     return strategies
-
-
-def wait_for_the_end(session: requests.Session, url: str) -> None:
-    """Return once the one pooled connection has something to read, which can only be its end."""
-    manager = session.get_adapter(url).poolmanager
-    (pool,) = (manager.pools[key] for key in manager.pools.keys())  # noqa: SIM118 - no mapping's iter
-    (connection,) = (kept for kept in pool.pool.queue if kept is not None)
-    poll = select.poll()
-    poll.register(connection.sock, select.POLLIN)
-    assert poll.poll(PATIENCE_S * 1000) != [], "the server did not close"

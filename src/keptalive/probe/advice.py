@@ -13,6 +13,7 @@ SESSION = "tuned_session()"
 _SHARE = 0.04  # of the idle timeout: how far below it a connection is replaced
 _LEAST_S = 0.1
 _OF_A_SWEEP = 0.25  # waitress looks every 30 s for what was idle for 120 s
+_OF_WHOLE_SECONDS_S = 2.0  # lighttpd counts these, and looks once a second: up to so much later
 _MOST_SHARE = 0.5
 _TOO_SHORT_S = 1.0  # an announced timeout: undici does not reuse below it
 _PROBES_S = 50.0  # by then, the tuned Session's first TCP keepalive probe has come: 45 s, or later
@@ -93,8 +94,9 @@ def advice_of(known: Known) -> Advice:
 
 
 def _below(timeout_s: float, known: Known) -> float:
-    share = _OF_A_SWEEP if known.idle.sweeps else _SHARE
-    margin_s = max(share * timeout_s, _LEAST_S, 2 * known.rtt_s)
+    sweeps = known.idle.sweeps
+    late_s = max(_OF_A_SWEEP * timeout_s, _OF_WHOLE_SECONDS_S) if sweeps else _SHARE * timeout_s
+    margin_s = max(late_s, _LEAST_S, 2 * known.rtt_s)
     return timeout_s - min(margin_s, _MOST_SHARE * timeout_s)
 
 

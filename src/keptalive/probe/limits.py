@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from keptalive.probe.advice import announced_max
 from keptalive.probe.events import Failure, Role
 from keptalive.probe.history import History
 from keptalive.probe.idle import Idle
@@ -68,7 +69,7 @@ def limit_of(all_: Sequence[History], idle: Idle) -> Limit:
     announced = first.announced
     # of an announced one, it is enough that it is no age: the second series went on for longer
     is_no_age = counts[0] < _FEW or any(_lasted_s(one) > _OLDER * first_s for one in series[1:])
-    sure = not others and (len(counts) > 1 or (announced and is_no_age))
+    sure = not others and (len(counts) > 1 or (announced and is_no_age) or _is_the_header_s(first))
     return Limit(
         responses=counts[0],
         announced=announced,
@@ -78,6 +79,12 @@ def limit_of(all_: Sequence[History], idle: Idle) -> Limit:
         certainty="certain" if sure else "unsure" if others else "likely",
         ends_with=first.ends_with,
     )
+
+
+def _is_the_header_s(one: History) -> bool:
+    """Whether ``Keep-Alive: max=N`` has named the number: N in all, or N more than the first."""
+    number = announced_max(one.answers[0].keep_alive)
+    return number is not None and len(one.answers) in (number, number + 1)
 
 
 def _age_s(ended: Sequence[History]) -> float | None:
