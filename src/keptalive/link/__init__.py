@@ -10,8 +10,8 @@ namespace. The client connects to `SERVER`. The packet's two addresses are swapp
 to the same kernel, from `SERVER` and for `OURS`, where the server listens. The sum of the addresses
 is the same, so no checksum changes.
 
-``devices`` and ``namespaces`` make it, ``forwarder`` moves the packets in a process of its own (with
-``packets`` and ``nat``, which are pure), ``process`` starts and enters it, ``choice`` says which
+``devices`` and ``namespaces`` make it. ``forwarder`` moves the packets, in a process of its own;
+``packets`` and ``nat`` decide, without I/O. ``process`` starts and enters it. ``choice`` says which
 kind of link is used.
 """
 

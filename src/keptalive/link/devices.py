@@ -1,7 +1,7 @@
 """The device of a link, in this process's network namespace: TUN, or one end of a veth pair.
 
-Both hand packets over as the kernel has them, with a virtio header before each (linux/virtio_net.h):
-so a large write is one packet of up to 64 KiB here, and TCP still counts segments of 1460 bytes.
+Both hand packets over as the kernel has them, a virtio header before each (linux/virtio_net.h). So
+a large write is one packet of up to 64 KiB here, and TCP still counts segments of 1460 bytes.
 Frames go back as they came, header included, only with swapped addresses.
 
 By ioctl(2) and rtnetlink(7): netdevice(7), linux/if_tun.h, packet(7). A veth pair cannot be made by
@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from keptalive.link import OURS
@@ -27,7 +28,7 @@ _QUEUE = 10_000  # packets that wait for us; TCP would take a full queue for con
 _HEADER = 10  # struct virtio_net_hdr
 _ETHERNET = 14
 
-_SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK, _SIOCSIFTXQLEN = 0x8914, 0x8916, 0x891C, 0x8943
+_SIOCSIFFLAGS, _SIOCSIFADDR, _SIOCSIFNETMASK = 0x8914, 0x8916, 0x891C
 _IFF_UP, _IFF_NOARP = 0x1, 0x80
 _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _IFF_TUN, _IFF_NO_PI, _IFF_VNET_HDR = 0x0001, 0x1000, 0x4000
@@ -90,6 +91,7 @@ def _tun() -> Device:
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", NAME.encode(), flags))
         fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO4)
+        _request(queue_request(socket.if_nametoindex(NAME), _QUEUE))
     except OSError as error:
         os.close(descriptor)
         raise DeviceError(f"no TUN device: {error.strerror}") from None
@@ -103,7 +105,7 @@ def _veth() -> Device:
     the near end takes it when it comes back.
     """
     try:
-        _make_pair()
+        _request(pair_request(NAME, _FAR_NAME))
         _configure(_FAR_NAME, flags=_IFF_UP | _IFF_NOARP)
         packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
         packets.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
@@ -129,10 +131,8 @@ def _quiet() -> None:
         "ipv4/tcp_orphan_retries": 1,
     }
     for path, value in settings.items():
-        try:
+        with suppress(OSError):  # a kernel without IPv6, or /proc/sys is read-only
             (Path("/proc/sys/net") / path).write_text(str(value))
-        except OSError:  # a kernel without IPv6, or /proc/sys is read-only
-            continue
 
 
 def _configure(name: str, *, flags: int, address: str | None = None) -> None:
@@ -146,18 +146,17 @@ def _configure(name: str, *, flags: int, address: str | None = None) -> None:
                 ):
                     inet = struct.pack("=HH4s8x", socket.AF_INET, 0, socket.inet_aton(value))
                     fcntl.ioctl(control, request, struct.pack("16s16s8x", packed, inet))
-                fcntl.ioctl(control, _SIOCSIFTXQLEN, struct.pack("16si20x", packed, _QUEUE))
             fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH22x", packed, flags))
     except OSError as error:
         raise DeviceError(f"{name} cannot be configured: {error.strerror}") from None
 
 
-# -- rtnetlink(7): a veth pair -------------------------------------------------------------------
+# -- rtnetlink(7): what ioctl cannot do, or not in a user namespace -----------------------------
 
 _RTM_NEWLINK = 16
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_EXCL, _NLM_F_CREATE = 0x1, 0x4, 0x200, 0x400
 _NLMSG_ERROR = 2
-_IFLA_IFNAME, _IFLA_LINKINFO = 3, 18
+_IFLA_IFNAME, _IFLA_TXQLEN, _IFLA_LINKINFO = 3, 13, 18
 _IFLA_INFO_KIND, _IFLA_INFO_DATA = 1, 2
 _VETH_INFO_PEER = 1
 _IFINFOMSG = bytes(16)
@@ -167,8 +166,18 @@ def pair_request(near: str, far: str) -> bytes:
     """The message that makes a veth pair with these two names. Pure."""
     peer = _attribute(_VETH_INFO_PEER, _IFINFOMSG + _attribute(_IFLA_IFNAME, _text(far)))
     info = _attribute(_IFLA_INFO_KIND, b"veth") + _attribute(_IFLA_INFO_DATA, peer)
-    body = _IFINFOMSG + _attribute(_IFLA_IFNAME, _text(near)) + _attribute(_IFLA_LINKINFO, info)
-    flags = _NLM_F_REQUEST | _NLM_F_ACK | _NLM_F_CREATE | _NLM_F_EXCL
+    named = _attribute(_IFLA_IFNAME, _text(near)) + _attribute(_IFLA_LINKINFO, info)
+    return _message(_IFINFOMSG + named, _NLM_F_CREATE | _NLM_F_EXCL)
+
+
+def queue_request(index: int, packets: int) -> bytes:
+    """The message that gives the device with this index room for so many packets. Pure."""
+    chosen = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, 0, 0)
+    return _message(chosen + _attribute(_IFLA_TXQLEN, struct.pack("=I", packets)), 0)
+
+
+def _message(body: bytes, flags: int) -> bytes:
+    flags |= _NLM_F_REQUEST | _NLM_F_ACK
     return struct.pack("=IHHII", 16 + len(body), _RTM_NEWLINK, flags, 1, 0) + body
 
 
@@ -181,10 +190,10 @@ def _text(name: str) -> bytes:
     return name.encode() + b"\0"
 
 
-def _make_pair() -> None:
+def _request(message: bytes) -> None:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as control:
         control.bind((0, 0))
-        control.send(pair_request(NAME, _FAR_NAME))
+        control.send(message)
         _, kind, _, _, _, error = struct.unpack("=IHHIIi", control.recv(4096)[:20])
     if kind == _NLMSG_ERROR and error:
         raise OSError(-error, os.strerror(-error))

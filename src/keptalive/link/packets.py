@@ -30,11 +30,13 @@ def turned_around(frame: bytes, at: int) -> bytes | None:
         return None
     source = at + _ADDRESSES
     destination, end = source + 4, source + 8
-    return b"".join((frame[:source], frame[destination:end], frame[source:destination], frame[end:]))
+    return b"".join(
+        (frame[:source], frame[destination:end], frame[source:destination], frame[end:])
+    )
 
 
 def segment(frame: bytes, at: int) -> Segment | None:
-    """The TCP segment in the packet that begins there; None if it has none, or not its beginning."""
+    """The TCP segment in the packet that begins there; None if there is no beginning of one."""
     if len(frame) < at + _LEAST or frame[at] >> 4 != 4 or frame[at + 9] != _TCP:
         return None
     tcp = at + (frame[at] & 0x0F) * 4
