@@ -109,8 +109,9 @@ def bench(
     signal N: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal
     is saved.
     """
-    named = {"target": target, "rounds": rounds, "budget_s": budget, "link": link}
-    chosen = _chosen(plan, {**named, "program": of_options(program) if program else None})
+    programs = of_options(program) if program else None
+    named = {"target": target, "rounds": rounds, "budget_s": budget, "program": programs}
+    chosen = _chosen(plan, {**named, "link": link})
     if html is not None:
         check_writable(html, "--html")
     # the narration: beside the tables for a person, beside the JSON on the other stream
