@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "anonymizing": {"records", "causes", "watching"},
     "tuned": set(),
     "lookalike": {"errors", "interruption"},
-    "link": {"errors"},
+    "link": {"errors", "interruption"},
     "run/inject": set(),
     "watching": FLOOR | {"causes", "run/inject"},
     "run": FLOOR | {"causes", "run/inject", "version", "watching", "tuned"},

@@ -129,10 +129,7 @@ def bench(
         raise typer.Exit(INVALID)
     if problem is not None:
         raise problem
-    where = "Nothing was measured yet." if saved is None else f"Saved {saved}"
-    narrator.print(where, style="dim", soft_wrap=True)
-    for page in write(Pictures(html=html), run) if run.summary else ():
-        narrator.print(f"Wrote {page}", style="dim", soft_wrap=True)
+    _print_files(run, saved, html, narrator)
     gate = _print_gate(run, narrator)
     if run.complete:
         narrator.print(next_step(run, saved), style="dim", soft_wrap=True)
@@ -193,6 +190,13 @@ def _headline(plan: Plan, target: Target) -> object:
         many(len(plan.targets), f"{kind}request") + " a run, with each method in random order"
     )
     return terminal.headline(requests, facts)
+
+
+def _print_files(run: Run, saved: Path | None, html: Path | None, narrator: Screen) -> None:
+    where = "Nothing was measured yet." if saved is None else f"Saved {saved}"
+    narrator.print(where, style="dim", soft_wrap=True)
+    for page in write(Pictures(html=html), run) if run.summary else ():
+        narrator.print(f"Wrote {page}", style="dim", soft_wrap=True)
 
 
 def _saved(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from keptalive import interruption
 from keptalive.errors import KeptaliveError
 from keptalive.link.namespaces import NamespaceError, entered
 
@@ -99,7 +100,7 @@ class TrueLink:
 def entered_link(kind: str, *, rtt_ms: float) -> Iterator[TrueLink]:
     """Make a link, and be in its namespace in the block: this thread, and what it starts.
 
-    Where that takes a user namespace, this process stays there for good.
+    Where that takes a user namespace, this process stays there for good: only a command does that.
 
     Raises:
         LinkError: this machine does not allow it.
@@ -107,6 +108,8 @@ def entered_link(kind: str, *, rtt_ms: float) -> Iterator[TrueLink]:
     with _child_process() as child:
         link = TrueLink(child, kind)
         link.begin(rtt_ms)
+        if link.user and not interruption.is_installed():
+            raise LinkError("without root, only a command of its own can enter a namespace")
         place = entered(child.pid, user=link.user)
         try:
             place.__enter__()
