@@ -96,9 +96,10 @@ def _tried(
 
 def _on(link: TrueLink, rtt_ms: float) -> Used:
     where = "in a user namespace" if link.user else "in a network namespace"
+    delays = f"; TCP's handshake takes {rtt_ms:g} ms too" if rtt_ms else ""
     return Used(
         kind=link.kind,
-        said=f"Link: {_DEVICES[link.kind]} {where}; TCP's handshake takes {rtt_ms:g} ms too.",
+        said=f"Link: {_DEVICES[link.kind]} {where}{delays}.",
         delay_ms=0.0,
         listen=OURS,
         named=SERVER,

@@ -120,14 +120,17 @@ def _veth() -> Device:
 def _quiet() -> None:
     """No IPv6 here, whose router solicitations nobody would answer; errors come in seconds.
 
-    TCP gives up a connection without acknowledgements after 3 s here, and not after a quarter of an
-    hour: so a request on a connection that a NAT has forgotten ends. A closed one is given up
+    No connection begins with what the system remembers of those before it.
+
+    TCP gives up a connection without acknowledgements after 1.5 to 4 s here, not after a quarter of
+    an hour: so a request on a connection that a NAT has forgotten ends. A closed one is given up
     earlier: it would keep the namespace alive.
     """
     settings = {
         "ipv6/conf/default/disable_ipv6": 1,
         f"ipv6/conf/{NAME}/disable_ipv6": 1,
-        "ipv4/tcp_retries2": 3,
+        "ipv4/tcp_no_metrics_save": 1,
+        "ipv4/tcp_retries2": 2,
         "ipv4/tcp_orphan_retries": 1,
     }
     for path, value in settings.items():

@@ -29,6 +29,8 @@ def unshare_network() -> bool:
     Raises:
         NamespaceError: the system does not allow either.
     """
+    if sys.platform != "linux":
+        raise NamespaceError("it takes Linux")
     try:
         _call("unshare", _CLONE_NEWNET)
     except PermissionError:
@@ -69,6 +71,8 @@ def entered(process: int, *, user: bool) -> Iterator[None]:
             if user:
                 _enter_user(process)
             _call("setns", there, _CLONE_NEWNET)
+        except NamespaceError:
+            raise
         except OSError as error:
             raise NamespaceError(f"its namespace cannot be entered: {error.strerror}") from None
         try:
@@ -80,7 +84,7 @@ def entered(process: int, *, user: bool) -> Iterator[None]:
 
 def _enter_user(process: int) -> None:
     if threading.active_count() > 1:  # setns(2): only a process with one thread may
-        raise NamespaceError(0, "this process has threads")
+        raise NamespaceError("its namespace cannot be entered: this process has threads")
     with _opened(f"/proc/{process}/ns/user") as namespace:
         _call("setns", namespace, _CLONE_NEWUSER)
 
@@ -98,8 +102,6 @@ def _opened(path: str) -> Iterator[int]:
 
 
 def _call(function: str, *numbers: int) -> None:
-    if sys.platform != "linux":
-        raise NamespaceError("it takes Linux")
     libc = ctypes.CDLL(None, use_errno=True)
     if getattr(libc, function)(*map(ctypes.c_int, numbers)):
         number = ctypes.get_errno()
