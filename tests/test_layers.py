@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lookalike": {"errors", "interruption"},
     "link": {"errors", "interruption"},
     "run/inject": set(),
-    "watching": FLOOR | {"causes", "run/inject"},
+    "watching": FLOOR | {"causes", "link", "run/inject"},
     "run": FLOOR | {"causes", "run/inject", "version", "watching", "tuned"},
     "probe": FLOOR | {"tuned", "version"},
     "logs": FLOOR | {"causes", "counting"},

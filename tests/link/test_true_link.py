@@ -19,8 +19,11 @@ from tests.marks import complete
 
 import keptalive
 from keptalive import tuned_session
+from keptalive.bench.credentials import _in_the_clear
 from keptalive.link import OURS, SERVER
+from keptalive.link.own import is_own
 from keptalive.link.process import LinkError, entered_link
+from keptalive.watching.elsewhere import is_elsewhere, is_exposed
 
 RTT_MS = 20.0
 ATTEMPTS = 10  # of a measurement: the machine has other things to do
@@ -120,6 +123,21 @@ def test_its_addresses_exist_inside_only(tun):
         assert connected(port).close() is None
     with pytest.raises(OSError, match=r"assign|unreachable"):
         socket.create_server((OURS, port))
+
+
+def test_a_host_on_it_is_our_own_machine_there_and_nowhere_else(tun):
+    url = f"http://{SERVER}:8000"
+    assert not is_own(SERVER)
+    assert is_exposed(url)
+    assert is_elsewhere(url)
+    assert _in_the_clear(url)
+    with entered_link("tun", rtt_ms=0):
+        assert is_own(SERVER)
+        assert not is_own("198.51.100.2")
+        assert not is_exposed(url)
+        assert not is_elsewhere(url)
+        assert not _in_the_clear(url)
+        assert is_exposed("http://198.51.100.2:8000")
 
 
 def test_two_links_know_nothing_of_one_another(tun):

@@ -12,8 +12,10 @@ is the same, so no checksum changes.
 
 ``devices`` and ``namespaces`` make it. ``forwarder`` moves the packets, in a process of its own;
 ``packets`` and ``nat`` decide, without I/O. ``process`` starts and enters it. ``choice`` says which
-kind of link is used.
+kind of link is used, ``own`` whether a host is on it.
 """
 
+NETWORK = "192.0.2."
 OURS = "192.0.2.1"  # where a server listens
 SERVER = "192.0.2.2"  # where a client finds it
+DEVICE = "keptalive0"

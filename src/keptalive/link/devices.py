@@ -17,12 +17,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from keptalive.link import OURS
+from keptalive.link import DEVICE, OURS
 
 if sys.platform == "linux":
     import fcntl
 
-NAME, _FAR_NAME = "keptalive0", "keptalive1"
+_FAR_DEVICE = "keptalive1"
 _LARGEST = 65_536 + 64
 _QUEUE = 10_000  # packets that wait for us; TCP would take a full queue for congestion
 _HEADER = 10  # struct virtio_net_hdr
@@ -78,7 +78,7 @@ def made(kind: str) -> Device:
     device = _tun() if kind == "tun" else _veth()
     _quiet()
     _configure("lo", flags=_IFF_UP)
-    _configure(NAME, address=OURS, flags=_IFF_UP | (0 if kind == "tun" else _IFF_NOARP))
+    _configure(DEVICE, address=OURS, flags=_IFF_UP | (0 if kind == "tun" else _IFF_NOARP))
     return device
 
 
@@ -89,9 +89,9 @@ def _tun() -> Device:
         raise DeviceError(f"no /dev/net/tun: {error.strerror}") from None
     flags = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
     try:
-        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", NAME.encode(), flags))
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", DEVICE.encode(), flags))
         fcntl.ioctl(descriptor, _TUNSETOFFLOAD, _TUN_F_CSUM | _TUN_F_TSO4)
-        _request(queue_request(socket.if_nametoindex(NAME), _QUEUE))
+        _request(queue_request(socket.if_nametoindex(DEVICE), _QUEUE))
     except OSError as error:
         os.close(descriptor)
         raise DeviceError(f"no TUN device: {error.strerror}") from None
@@ -105,13 +105,13 @@ def _veth() -> Device:
     the near end takes it when it comes back.
     """
     try:
-        _request(pair_request(NAME, _FAR_NAME))
-        _configure(_FAR_NAME, flags=_IFF_UP | _IFF_NOARP)
+        _request(pair_request(DEVICE, _FAR_DEVICE))
+        _configure(_FAR_DEVICE, flags=_IFF_UP | _IFF_NOARP)
         packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_IP))
         packets.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
         packets.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
         packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024 * 1024)
-        packets.bind((_FAR_NAME, _ETH_P_IP))
+        packets.bind((_FAR_DEVICE, _ETH_P_IP))
     except OSError as error:
         raise DeviceError(f"no veth pair: {error.strerror}") from None
     return Device(packets.detach(), _HEADER + _ETHERNET)
@@ -128,7 +128,7 @@ def _quiet() -> None:
     """
     settings = {
         "ipv6/conf/default/disable_ipv6": 1,
-        f"ipv6/conf/{NAME}/disable_ipv6": 1,
+        f"ipv6/conf/{DEVICE}/disable_ipv6": 1,
         "ipv4/tcp_no_metrics_save": 1,
         "ipv4/tcp_retries2": 2,
         "ipv4/tcp_orphan_retries": 1,
