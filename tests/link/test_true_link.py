@@ -100,11 +100,11 @@ def test_it_carries_a_large_response_at_the_speed_of_its_window(kind):
         assert MUCH / best_s > 60e6  # bytes per second; 110 million on an idle machine
 
 
-def here() -> tuple[str, list[str]]:
-    """Our network namespace, and its devices."""
-    return str(Path("/proc/thread-self/ns/net").readlink()), [
-        name for _, name in socket.if_nameindex()
-    ]
+def here() -> tuple[str, list[str], str]:
+    """Our network namespace, its devices, and when its TCP gives up."""
+    namespace = str(Path("/proc/thread-self/ns/net").readlink())
+    devices = [name for _, name in socket.if_nameindex()]
+    return namespace, devices, Path("/proc/sys/net/ipv4/tcp_retries2").read_text()
 
 
 def test_after_it_we_are_where_we_were_and_no_process_is_left(kind):
@@ -113,6 +113,8 @@ def test_after_it_we_are_where_we_were_and_no_process_is_left(kind):
         child = link._child.pid
         assert here()[0] != before[0]
         assert "keptalive0" in here()[1]
+        assert "keptalive0" not in before[1]
+        assert here()[2].strip() == "2" != before[2].strip()
         assert Path(f"/proc/{child}").exists()
     assert here() == before
     assert not Path(f"/proc/{child}").exists()

@@ -107,7 +107,8 @@ def entered_link(kind: str, *, rtt_ms: float) -> Iterator[TrueLink]:
     """
     with _child_process() as child:
         link = TrueLink(child, kind)
-        link.begin(rtt_ms)
+        with interruption.allowed():
+            link.begin(rtt_ms)
         if link.user and not interruption.is_installed():
             raise LinkError("without root, only a command of its own can enter a namespace")
         place = entered(child.pid, user=link.user)
