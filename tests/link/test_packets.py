@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keptalive.link.forwarder import Path
 from keptalive.link.packets import segment, turned_around
+from keptalive.link.path import Path
 
 AT = 10  # where a packet begins in a frame: behind a virtio header
 SYN, ACK, FIN = 0x02, 0x10, 0x01

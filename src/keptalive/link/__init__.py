@@ -11,8 +11,8 @@ to the same kernel, from `SERVER` and for `OURS`, where the server listens. The 
 is the same, so no checksum changes.
 
 ``devices`` and ``namespaces`` make it. ``forwarder`` moves the packets, in a process of its own;
-``packets`` and ``nat`` decide, without I/O. ``process`` starts and enters it. ``choice`` says which
-kind of link is used, ``own`` whether a host is on it.
+``path``, ``nat`` and ``packets`` decide, without I/O. ``process`` starts and enters it. ``choice``
+says which kind of link is used, ``own`` whether a host is on it.
 """
 
 NETWORK = "192.0.2."
