@@ -48,8 +48,8 @@ def all_runs(script: Path) -> list[Run]:
     command = f"{sys.executable} {script} {{url}}"
     values = {"program": of_options([command]), "target": "lookalike", "rounds": ROUNDS}
     plan = with_values(Plan(), {**values, "rtt_ms": 2.0}, source=None)
-    with serving(plan) as (lookalike, _):
-        return [ProgramBench(plan=plan, lookalike=lookalike).run() for _ in range(RESULTS)]
+    with serving(plan) as (served, _):
+        return [ProgramBench(plan=plan, served=served).run() for _ in range(RESULTS)]
 
 
 def test_a_program_is_not_called_worse_than_itself(benchmark, tmp_path):

@@ -86,6 +86,11 @@ def install() -> None:
     sys.unraisablehook = handler.on_unraisable
 
 
+def is_installed() -> bool:
+    """Whether this process is a command of keptalive's, and nobody else's."""
+    return _installed is not None
+
+
 @contextmanager
 def allowed() -> Iterator[None]:
     """In this block a signal raises `Interrupted`; a signal that came before raises it at once.

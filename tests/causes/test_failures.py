@@ -44,6 +44,11 @@ def test_an_end_under_a_request_after_a_long_idle_time_is_the_race(beneath):
     assert causes(*then(failed(1, {"beneath": beneath}, 5.0)))[1:] == ["stale-connection"]
 
 
+def test_an_end_that_came_without_an_acknowledgement_is_a_silent_drop_and_no_race():
+    found = causes(*then(failed(1, {**CLOSED, "acknowledged": False}, 5.0)))
+    assert found[1:] == ["silent-drop"]
+
+
 def test_another_error_after_a_long_idle_time_is_no_race():
     assert causes(*then(failed(1, {"beneath": "SSLCertVerificationError"}, 5.0)))[1:] == [
         "failed-request"

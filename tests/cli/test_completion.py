@@ -36,6 +36,8 @@ def completed(line: str) -> list[str]:
         ("keptalive ex", ["explain"]),
         ("keptalive bench --tar", ["--target"]),
         ("keptalive bench --target ", ["lookalike", "github"]),
+        ("keptalive bench --link ", ["auto", "tun", "veth", "delay"]),
+        ("keptalive serve --link d", ["delay"]),
         ("keptalive serve --scenario ", list(SCENARIOS)),
         ("keptalive compare --fail-on co", ["counts"]),
         ("keptalive compare --fail-on opened,ti", ["opened,time"]),

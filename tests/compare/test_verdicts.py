@@ -273,3 +273,12 @@ def test_rows_stand_in_the_order_of_the_runs():
     order = [r.strategy for r in compare(run(trials), run(trials)).rows]
     assert list(dict.fromkeys(order)) == ["fresh", "tuned", "session"]
     assert all(r.verdict != NOT_COMPARABLE for r in compare(run(trials), run(trials)).rows)
+
+
+def test_times_over_a_true_link_and_with_a_delay_are_not_comparable_and_counts_are():
+    true, delayed, old = (run(environment=one) for one in ({"link": "tun"}, {"link": "delay"}, {}))
+    comparison = compare(delayed, true)
+    assert reasons(comparison)["time"] == "the links differ (delay and tun)"
+    assert verdicts(comparison)["opened"] == SAME
+    assert reasons(compare(old, true))["time"] == "the links differ (none named and tun)"
+    assert set(reasons(compare(true, true)).values()) == {None}

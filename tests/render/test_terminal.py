@@ -243,6 +243,20 @@ def test_every_phase_has_its_column_however_long_the_title_is(name: str) -> None
     assert all(len(line) <= 80 for line in lines)
 
 
+@pytest.mark.parametrize("width", [80, 90, 100, 110, 120, 140])
+def test_the_bars_leave_room_for_the_names_of_the_strategies(width: int) -> None:
+    rows = [replace(one, phases={**PHASES, "receive": 0.4}) for one in RUN.summary]
+    out = io.StringIO()
+    Console(file=out, width=width).print(
+        terminal.phases_table(replace(RUN, summary=tuple(rows)), width=width)
+    )
+    lines = out.getvalue().splitlines()
+    for label in ("requests.get", "Session", "tuned Session"):
+        assert any(line.startswith(f"│   {label} ") for line in lines)
+    assert all(len(line) <= width for line in lines)
+    assert ("▓" in out.getvalue()) is (width >= 110)
+
+
 @pytest.mark.parametrize("name", [*SCENARIOS, "as-is"])
 def test_every_scenario_has_a_title_of_its_own(name: str) -> None:
     titles = [full_title(other) for other in (*SCENARIOS, "as-is")]

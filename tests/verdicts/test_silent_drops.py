@@ -104,6 +104,30 @@ def test_a_drop_that_retries_have_hidden_from_a_bare_pool_is_found_with_its_time
 
 
 @needs_linux
+def test_a_connection_that_the_system_has_given_up_is_a_silent_drop_also_over_tls(
+    serve_both, trusted, watched, clock
+):
+    """Over TLS, Python up to 3.12 shows that as an end of the server's."""
+    path = Forgotten()
+    server = serve_both(path, answers())
+    options = [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 250)]  # ms; else a quarter of an hour
+    manager = {"ca_certs": trusted.bundle, "socket_options": options, "retries": False}
+    with urllib3.PoolManager(**manager) as pool:
+        pool.request("GET", server.url, timeout=PATIENCE_S)
+        path.forget()
+        clock.skipped += 300
+        errors: list[str] = []
+        with failing(errors):
+            pool.request("GET", server.url, timeout=PATIENCE_S)
+        pool.request("GET", server.url, timeout=PATIENCE_S)
+    assert len(errors) == 1
+    assert causes(watched) == {"first-use": 1, "silent-drop": 1}
+    found = cause_of(watched, "silent-drop")
+    assert found["facts"]["proven"] == 1
+    assert "the system saw no acknowledgement" in found["evidence"]
+
+
+@needs_linux
 def test_a_program_that_gives_up_waiting_is_told_why_it_waited(serve_both, session, watched, clock):
     path = Forgotten()
     server = serve_both(path, answers())

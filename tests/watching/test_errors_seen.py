@@ -92,8 +92,13 @@ def info(**values: int) -> bytes:
         (info(unacked=1, last_ack_recv=5_000, retransmits=4), 5.0, False),
         (info(state=7, unacked=1, last_ack_recv=60_000), 5.0, None),
         (info()[:40], 5.0, None),
+        (info(state=7, retransmits=3, last_ack_recv=6_000), 5.0, False),
+        (info(state=7, retransmits=3, last_ack_recv=200), 5.0, None),
     ],
-    ids=["all", "too early", "overdue", "sent again", "a part", "at once", "closed", "short"],
+    ids=[
+        *("all", "too early", "overdue", "sent again", "a part", "at once", "closed", "short"),
+        *("given up", "closed by a part"),
+    ],
 )
 def test_what_linux_knows_of_acknowledgements(seen, since_s, expected):
     assert acknowledged_by(seen, since_s) is expected

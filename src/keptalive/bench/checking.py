@@ -62,7 +62,7 @@ def list_of(check_one: Check, *, distinct: bool = False) -> Check:
 # Keys whose checks say themselves where in a table or list the fault is
 _NAMED_IN_ERRORS = frozenset({"gate", "requests", "headers", "token", "retry", "pool"})
 
-OPTIONS = {"target": "--target", "rounds": "--rounds", "budget_s": "--budget"}
+OPTIONS = {"target": "--target", "rounds": "--rounds", "budget_s": "--budget", "link": "--link"}
 
 
 def checked(

@@ -23,6 +23,7 @@ from keptalive.bench.plan_checks import GITHUB
 from keptalive.bench.plan_headers import Header, resolved, too_short_to_hide, variable_of
 from keptalive.bench.refusals import Credentials
 from keptalive.errors import UsageError
+from keptalive.link.own import is_own
 from keptalive.redaction import IN_USE, shown
 
 GITHUB_HEADERS = (
@@ -103,12 +104,12 @@ def _has_authorization(plan: Plan) -> bool:
 
 def _in_the_clear(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "http" and not _is_loopback(str(parts.hostname))
+    return parts.scheme == "http" and not _is_our_machine(str(parts.hostname))
 
 
-def _is_loopback(host: str) -> bool:
+def _is_our_machine(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        return ip_address(host).is_loopback or is_own(host)
     except ValueError:
         return host == "localhost"
 

@@ -60,6 +60,7 @@ class Plan:
     budget_s: float | None = None
     scenarios: tuple[str, ...] = ("keep-alive", "idle-timeout=60")
     rtt_ms: float = 20.0
+    link: str = "auto"
     headers: Headers = ()
     token: str | None = None
     auth: str = "bearer"
@@ -209,8 +210,8 @@ def _of_programs(plan: Plan, named: Set[str], source: str | None) -> Plan:
     idle = [key for key in _IDLE if key in named or getattr(plan, key) != getattr(usual, key)]
     if plan.target not in (LOOKALIKE, PROGRAMS):
         idle.append("target")
-    if "rtt_ms" in named and not is_served:
-        idle.append("rtt_ms")
+    if not is_served:
+        idle += [key for key in ("rtt_ms", "link") if key in named]
     if idle:
         what = f"{source}: {idle[0]}" if source else OPTIONS.get(idle[0], idle[0])
         raise UsageError(

@@ -15,6 +15,7 @@ from keptalive.bench.plan_tuning import checked_pool, checked_retry
 from keptalive.bench.programs.plan import of_plan
 from keptalive.bench.strategies import STRATEGIES
 from keptalive.errors import UsageError
+from keptalive.link.choice import KINDS
 from keptalive.lookalike.behaviour import parse_scenario
 
 LOOKALIKE = "lookalike"
@@ -110,6 +111,7 @@ CHECKS: dict[str, Check] = {
     "budget_s": number(0.1),
     "scenarios": list_of(_scenario, distinct=True),
     "rtt_ms": number(0),
+    "link": one_of(*KINDS),
     "headers": checked_headers,
     "token": checked_token,
     "auth": one_of("bearer", "basic", "none"),

@@ -13,7 +13,7 @@ from keptalive.bench.summary import reference_strategy
 from keptalive.quantities import listed
 
 TUNED = "tuned"
-_LOOKALIKES_OWN = ("scenarios", "rtt_ms")
+_LOOKALIKES_OWN = ("scenarios", "rtt_ms", "link")
 
 
 class Planned(Protocol):

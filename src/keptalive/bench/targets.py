@@ -22,15 +22,16 @@ from keptalive import interruption
 from keptalive.bench.access import Access, auth_for
 from keptalive.bench.credentials import access_for, headers_for
 from keptalive.bench.github.preflight import Allowance, ask_once, same_origin
-from keptalive.bench.influences import BUNDLES, influences, neutral, notes
+from keptalive.bench.influences import BUNDLES, notes
 from keptalive.bench.plan import Plan
 from keptalive.bench.plan_checks import AS_IS, GITHUB, LOOKALIKE
 from keptalive.bench.plan_requests import PlannedRequest, request_of
 from keptalive.bench.refusals import asks_to_stop, refusal
+from keptalive.bench.serving import Served, served
 from keptalive.bench.strategy import Answer
 from keptalive.bench.summary import MINIMUM_ROUNDS
 from keptalive.errors import TargetError
-from keptalive.lookalike.behaviour import parse_scenario, when_idle
+from keptalive.lookalike.behaviour import nat_timeout_s, parse_scenario, when_idle
 from keptalive.lookalike.process import Lookalike
 
 GITHUB_URL = "https://api.github.com"
@@ -79,8 +80,9 @@ class Target(ABC):
 class LookalikeTarget(Target):
     """The embedded look-alike of api.github.com, a listener for each scenario."""
 
-    def __init__(self, lookalike: Lookalike, plan: Plan) -> None:
+    def __init__(self, lookalike: Lookalike, plan: Plan, served: Served | None = None) -> None:
         self._lookalike = lookalike
+        self._link = served.facts() if served else {}
         self._rtt_ms = plan.rtt_ms
         self._skipped_s = 0.0
         self.label = "test server that imitates api.github.com"
@@ -99,6 +101,7 @@ class LookalikeTarget(Target):
         return {
             "tls": "TLSv1.3",
             "rtt_ms": self._rtt_ms,
+            **self._link,
             "ca_certificates": self._lookalike.certificates,
         }
 
@@ -106,11 +109,17 @@ class LookalikeTarget(Target):
         return self._lookalike.accepted(scenario)
 
     def pause(self, scenario: str) -> None:
-        """Let the server's clock run on for longer than its idle timeout; nobody waits."""
+        """Let the server's clock run on for longer than its idle timeout; nobody waits.
+
+        But for a NAT's timeout everybody does.
+        """
         seconds = idle_seconds(scenario)
         if seconds is not None:
             self._lookalike.skip(scenario, seconds=seconds * PAUSE_FACTOR)
             self._skipped_s += seconds * PAUSE_FACTOR
+        elif (seconds := nat_timeout_s(parse_scenario(scenario))) is not None:
+            # No clock can be advanced here: TCP keepalive, which prevents it, has the kernel's
+            time.sleep(seconds * PAUSE_FACTOR)
 
     def clock(self) -> float:
         return super().clock() + self._skipped_s
@@ -170,11 +179,9 @@ def prepared(plan: Plan) -> Iterator[tuple[Target, Plan]]:
         TargetError: it cannot be reached, does not know us, or does not grant enough requests.
     """
     if plan.target == LOOKALIKE:
-        set_aside = influences(os.environ)
-        with neutral(), Lookalike.start(plan.scenarios, rtt_ms=plan.rtt_ms) as lookalike:
-            target = LookalikeTarget(lookalike, plan)
-            if set_aside:
-                target.notes = (f"Set aside for the test server: {', '.join(set_aside)}.",)
+        with served(plan) as ours:
+            target = LookalikeTarget(ours.lookalike, plan, ours)
+            target.notes = ours.notes()
             yield target, plan
         return
     with interruption.allowed():  # it may wait for a person, and for the network

@@ -55,7 +55,7 @@ class Failure:
     @property
     def is_closed_under_it(self) -> bool:
         """Whether it looks as if the server had closed it."""
-        return self.end.beneath in CLOSED_UNDER_IT
+        return self.end.beneath in CLOSED_UNDER_IT and self.end.acknowledged is not False
 
     @property
     def is_unanswered(self) -> bool:

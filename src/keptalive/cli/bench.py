@@ -66,6 +66,13 @@ ProgramOption = Annotated[
         "Repeatable, as NAME=COMMAND: then several are compared as they are.",
     ),
 ]
+LinkOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How the test server is 20 ms away: auto, tun, veth or delay (docs/link.md).",
+        autocompletion=completion.links,
+    ),
+]
 FolderOption = Annotated[Path, typer.Option("--results", help="Where the result file goes.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result file instead of tables.")
@@ -84,6 +91,7 @@ def bench(
     target: TargetOption = None,
     rounds: RoundsOption = None,
     budget: BudgetOption = None,
+    link: LinkOption = None,
     folder: FolderOption = results.RESULTS,
     html: HtmlOption = None,
     progress: ProgressOption = False,
@@ -101,8 +109,9 @@ def bench(
     signal N: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal
     is saved.
     """
-    named = {"target": target, "rounds": rounds, "budget_s": budget}
-    chosen = _chosen(plan, {**named, "program": of_options(program) if program else None})
+    programs = of_options(program) if program else None
+    named = {"target": target, "rounds": rounds, "budget_s": budget, "program": programs}
+    chosen = _chosen(plan, {**named, "link": link})
     if html is not None:
         check_writable(html, "--html")
     # the narration: beside the tables for a person, beside the JSON on the other stream
@@ -120,10 +129,7 @@ def bench(
         raise typer.Exit(INVALID)
     if problem is not None:
         raise problem
-    where = "Nothing was measured yet." if saved is None else f"Saved {saved}"
-    narrator.print(where, style="dim", soft_wrap=True)
-    for page in write(Pictures(html=html), run) if run.summary else ():
-        narrator.print(f"Wrote {page}", style="dim", soft_wrap=True)
+    _print_files(run, saved, html, narrator)
     gate = _print_gate(run, narrator)
     if run.complete:
         narrator.print(next_step(run, saved), style="dim", soft_wrap=True)
@@ -162,12 +168,12 @@ def _measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> 
 
 def _programs_measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> Run:
     results.check_writable(folder)
-    with serving(plan) as (lookalike, notes):
+    with serving(plan) as (ours, notes):
         narrator.print(terminal.headline(*programs.headline(plan)))
         for note in notes:
             narrator.print(redact(note), style="dim")
         with shown_progress(wanted=progress) as show:
-            return ProgramBench(plan=plan, lookalike=lookalike, progress=show).run()
+            return ProgramBench(plan=plan, served=ours, progress=show).run()
 
 
 def _headline(plan: Plan, target: Target) -> object:
@@ -184,6 +190,13 @@ def _headline(plan: Plan, target: Target) -> object:
         many(len(plan.targets), f"{kind}request") + " a run, with each method in random order"
     )
     return terminal.headline(requests, facts)
+
+
+def _print_files(run: Run, saved: Path | None, html: Path | None, narrator: Screen) -> None:
+    where = "Nothing was measured yet." if saved is None else f"Saved {saved}"
+    narrator.print(where, style="dim", soft_wrap=True)
+    for page in write(Pictures(html=html), run) if run.summary else ():
+        narrator.print(f"Wrote {page}", style="dim", soft_wrap=True)
 
 
 def _saved(

@@ -49,6 +49,13 @@ def scenarios(typed: str) -> Values:
     return _beginning_with(typed, [(name, kind.meaning) for name, kind in SCENARIOS.items()])
 
 
+def links(typed: str) -> Values:
+    """The kinds of link to the look-alike."""
+    from keptalive.link.choice import MEANINGS
+
+    return _beginning_with(typed, list(MEANINGS.items()))
+
+
 def guarded_measures(typed: str) -> Values:
     """What may fail a comparison; after a comma, one more of them."""
     before, comma, last = typed.rpartition(",")

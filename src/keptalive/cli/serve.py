@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +15,24 @@ import typer
 from keptalive.cli import completion
 from keptalive.cli.output import Screen
 from keptalive.errors import UsageError
+from keptalive.link.choice import Used, opened_link
+from keptalive.lookalike.address import Address
 from keptalive.lookalike.api import TOKEN
-from keptalive.lookalike.behaviour import SCENARIOS, parse_scenario
+from keptalive.lookalike.behaviour import SCENARIOS, nat_timeout_s, parse_scenario
 from keptalive.lookalike.server import run_forever
 from keptalive.quantities import many
 
 _SCENARIO_HELP = "Connection behaviour to simulate, such as keep-alive or idle-timeout=5."
+
+
+class Link(str, Enum):
+    """How far-away clients reach it."""
+
+    AUTO = "auto"
+    TUN = "tun"
+    VETH = "veth"
+    DELAY = "delay"
+
 
 SCENARIO_LIST = "\n\n".join(
     [
@@ -39,6 +53,13 @@ def serve(
     rtt: Annotated[
         float, typer.Option(help="Round-trip time to simulate.", metavar="MS", min=0)
     ] = 0.0,
+    link: Annotated[
+        Link,
+        typer.Option(
+            help="auto, tun or veth: a true link, for clients in its network namespace alone "
+            "(docs/link.md). delay: for clients on this machine.",
+        ),
+    ] = Link.DELAY,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -53,7 +74,7 @@ def serve(
     requests to it.
     """
     with _place_of(bundle) as path:
-        _serve(scenario, port=port, rtt_ms=rtt, bundle=path)
+        _serve(scenario, port=port, rtt_ms=rtt, kind=link.value, bundle=path)
 
 
 @contextmanager
@@ -72,23 +93,46 @@ def _place_of(bundle: Path | None) -> Iterator[Path]:
         yield Path(folder) / "ca.pem"
 
 
-def _serve(scenario: str, *, port: int, rtt_ms: float, bundle: Path) -> None:
+def _serve(scenario: str, *, port: int, rtt_ms: float, kind: str, bundle: Path) -> None:
     console = Screen()
+    chosen = parse_scenario(scenario)
+    timeout_s = nat_timeout_s(chosen)
+    needed_by = f"scenario {chosen}" if timeout_s is not None else None
+    with opened_link(kind, rtt_ms=rtt_ms, needed_by=needed_by) as link:
 
-    def announce(url: str, certificates: int) -> None:
-        console.print(f"{url}   scenario {parse_scenario(scenario)}", style="bold", soft_wrap=True)
-        console.print(f"CA bundle: {bundle} ({certificates} certificates)", soft_wrap=True)
-        console.print(
-            f"Try: curl --cacert {bundle} -u keptalive:{TOKEN} {url}/user", soft_wrap=True
-        )
-        console.print(
-            f'or:  requests.get("{url}/user", verify="{bundle}", '
-            f'headers={{"Authorization": "Bearer {TOKEN}"}})',
-            soft_wrap=True,
-        )
-        console.print("Ctrl-C stops it.", style="dim")
+        def announce(url: str, certificates: int) -> None:
+            if link.true is not None and timeout_s is not None:
+                link.true.forget_after(int(url.rpartition(":")[2]), timeout_s)
+            title = f"{url}   scenario {chosen}"
+            console.print(title, style="bold", soft_wrap=True)
+            for line in _about(link, url, bundle, certificates):
+                console.print(line, soft_wrap=True)
+            console.print("Ctrl-C stops it.", style="dim")
 
-    served = run_forever(scenario, port=port, rtt_ms=rtt_ms, bundle_path=bundle, on_ready=announce)
+        served = run_forever(
+            chosen,
+            port=port,
+            rtt_ms=link.delay_ms,
+            bundle_path=bundle,
+            on_ready=announce,
+            address=Address(link.listen, link.named),
+        )
     console.print(
         f"Served {many(served.requests, 'request')} on {many(served.accepted, 'connection')}."
+    )
+
+
+def _about(link: Used, url: str, bundle: Path, certificates: int) -> Iterator[str]:
+    if link.said:
+        yield link.said
+    inside = ""
+    if link.true is not None:
+        user = "-U --preserve-credentials " if link.true.user else ""
+        inside = f"nsenter -t {os.getpid()} {user}-n "
+        yield f"Only programs in its namespace reach it: {inside}COMMAND"
+    yield f"CA bundle: {bundle} ({certificates} certificates)"
+    yield f"Try: {inside}curl --cacert {bundle} -u keptalive:{TOKEN} {url}/user"
+    yield (
+        f'or:  requests.get("{url}/user", verify="{bundle}", '
+        f'headers={{"Authorization": "Bearer {TOKEN}"}})'
     )

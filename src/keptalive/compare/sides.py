@@ -79,6 +79,9 @@ def why_no_time(key: Key, before: Side, after: Side, rounds: Sequence[int]) -> s
     """Why this row's times say nothing, with this many rounds on each side; None if they do."""
     if differing := _differing(before.run, after.run, _TIMED):
         return f"the plans differ in {differing}"
+    links = [_link(side.run) for side in (before, after)]
+    if links[0] != links[1]:  # a large response takes more round trips on a true one
+        return f"the links differ ({' and '.join(links)})"
     if not before.absolute and before.reference != after.reference:
         return f"its times are relative to {before.reference} there, to {after.reference} here"
     for name, side, count in zip(("baseline", "candidate"), (before, after), rounds, strict=True):
@@ -88,6 +91,10 @@ def why_no_time(key: Key, before: Side, after: Side, rounds: Sequence[int]) -> s
         if count < MINIMUM_ROUNDS:
             return f"{name}: only {rounds_in_words(count)}; at least {MINIMUM_ROUNDS} are needed"
     return None
+
+
+def _link(run: Run) -> str:
+    return str(run.environment.get("link") or "none named")
 
 
 def _differing(baseline: Run, candidate: Run, keys: Sequence[str]) -> str:

@@ -100,6 +100,12 @@ SCENARIOS: Mapping[str, ScenarioKind] = MappingProxyType(
             "requests on all connections together",
             5,
         ),
+        "nat-timeout": ScenarioKind(
+            "The path forgets idle connections, as a NAT does",
+            "Drops all packets of a connection that was idle for N seconds; on a true link only.",
+            "idle seconds of a connection",
+            2,
+        ),
     }
 )
 
@@ -212,6 +218,14 @@ def on_request(scenario: Scenario, *, of_connection: int, of_listener: int) -> T
     if applies is None or applies(scenario.number or 0, of_connection, of_listener):
         return treatment
     return KEPT
+
+
+def nat_timeout_s(scenario: Scenario) -> float | None:
+    """After how many idle seconds the path forgets a connection; None if it never does.
+
+    This is the link's part: the server keeps the connection.
+    """
+    return scenario.number if scenario.name == "nat-timeout" else None
 
 
 def when_idle(scenario: Scenario) -> IdleEnd | None:

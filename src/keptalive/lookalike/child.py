@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from keptalive.lookalike.address import Address
 from keptalive.lookalike.behaviour import parse_scenario
 from keptalive.lookalike.loop import new_event_loop
 from keptalive.lookalike.server import Listener, end_loop
@@ -55,6 +56,7 @@ def _set_up(
             loop=loop,
             rtt_ms=wanted["rtt_ms"],
             rate_limit=wanted["rate_limit"],
+            address=Address(*wanted["address"]),
         )
         for text in wanted["scenarios"]
     }

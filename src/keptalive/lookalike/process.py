@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from keptalive import interruption
 from keptalive.errors import KeptaliveError, UsageError
+from keptalive.lookalike.address import LOOPBACK, Address
 from keptalive.lookalike.api import AMPLE_LIMIT, TOKEN
 from keptalive.lookalike.behaviour import Scenario, parse_scenario
 
@@ -27,9 +28,12 @@ _ENDS_WITHIN_S = 5.0
 class Lookalike:
     """A running look-alike; made by `start`."""
 
-    def __init__(self, child: subprocess.Popen[bytes], directory: Path) -> None:
+    def __init__(
+        self, child: subprocess.Popen[bytes], directory: Path, settle: Callable[[], None]
+    ) -> None:
         self._child = child
         self._directory = directory
+        self._settle = settle
         self._lock = threading.Lock()
         self._commands = 0
         self._urls: dict[str, str] = {}
@@ -45,8 +49,17 @@ class Lookalike:
         *,
         rtt_ms: float = 0.0,
         rate_limit: int = AMPLE_LIMIT,
+        address: Address = LOOPBACK,
+        settle: Callable[[], None] = lambda: None,
     ) -> Iterator[Lookalike]:
         """Serve each scenario on a port of its own, until the `with` block ends.
+
+        Args:
+            scenarios: how connections end.
+            rtt_ms: the round-trip time to simulate, in milliseconds.
+            rate_limit: how many requests it allows.
+            address: where to listen.
+            settle: waits until all that is on its way between server and client has arrived.
 
         Raises:
             UsageError: a scenario or the round-trip time is invalid.
@@ -58,9 +71,9 @@ class Lookalike:
         with tempfile.TemporaryDirectory(prefix="keptalive-") as directory_name:
             directory = Path(directory_name)
             with _child_process(directory) as child:
-                lookalike = cls(child, directory)
+                lookalike = cls(child, directory, settle)
                 with interruption.allowed():
-                    lookalike._begin(names, rtt_ms, rate_limit)
+                    lookalike._begin(names, rtt_ms, rate_limit, address)
                 yield lookalike
 
     def url(self, scenario: Scenario | str) -> str:
@@ -69,6 +82,7 @@ class Lookalike:
 
     def accepted(self, scenario: Scenario | str) -> int:
         """Count the TCP connections that a scenario's listener has accepted so far."""
+        self._settle()
         return int(self._command("accepted", scenario=self._known(scenario)))
 
     def skip(self, scenario: Scenario | str, *, seconds: float) -> None:
@@ -76,6 +90,7 @@ class Lookalike:
         if not 0 <= seconds < math.inf:
             raise UsageError(f"cannot skip {seconds} seconds: it must be 0 or more")
         self._command("skip", scenario=self._known(scenario), seconds=seconds)
+        self._settle()
 
     def cpu_seconds(self) -> float:
         """CPU seconds that the server's process has used so far."""
@@ -87,11 +102,14 @@ class Lookalike:
             raise UsageError(f"scenario {name} is not served here, only {', '.join(self._urls)}")
         return name
 
-    def _begin(self, names: Sequence[str], rtt_ms: float, rate_limit: int) -> None:
+    def _begin(
+        self, names: Sequence[str], rtt_ms: float, rate_limit: int, address: Address
+    ) -> None:
         wanted = {
             "scenarios": names,
             "rtt_ms": rtt_ms,
             "rate_limit": rate_limit,
+            "address": address,
             "ca_bundle": str(self.ca_bundle),
         }
         facts = self._exchange(wanted)

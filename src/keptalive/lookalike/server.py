@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from keptalive import interruption
 from keptalive.errors import UsageError
+from keptalive.lookalike.address import LOOPBACK, Address
 from keptalive.lookalike.api import AMPLE_LIMIT, Api
 from keptalive.lookalike.behaviour import Scenario, parse_scenario, when_idle
 from keptalive.lookalike.connection import Connection
@@ -52,6 +53,7 @@ class Listener:
         port: int = 0,
         rtt_ms: float = 0.0,
         rate_limit: int = AMPLE_LIMIT,
+        address: Address = LOOPBACK,
     ) -> None:
         self.scenario = scenario
         self.idle_end = when_idle(scenario)
@@ -63,8 +65,8 @@ class Listener:
         self._skipped_s = 0.0
         self._connections: set[Connection] = set()
         self._starting: set[asyncio.Task[object]] = set()
-        self._socket = _listen(port)
-        self.url = f"https://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._socket = _listen(address.listen, port)
+        self.url = f"https://{address.named}:{self._socket.getsockname()[1]}"
         self.api = Api(base_url=self.url, rate_limit=rate_limit)
         loop.add_reader(self._socket, self.accept_waiting)
 
@@ -142,16 +144,18 @@ def run_forever(
     rtt_ms: float,
     bundle_path: Path,
     on_ready: Callable[[str, int], object],
+    address: Address = LOOPBACK,
 ) -> Served:
     """Serve one scenario in this process until Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
         scenario: how connections end.
-        port: the port on 127.0.0.1; 0 for a free one.
+        port: the port; 0 for a free one.
         rtt_ms: the round-trip time to simulate, in milliseconds.
         bundle_path: where to write the CA bundle that clients need. The file must not exist; it is
             removed at the end.
         on_ready: called with the URL and the number of certificates in the bundle.
+        address: where to listen.
 
     Returns:
         how many connections and requests were served.
@@ -164,7 +168,12 @@ def run_forever(
     try:
         authority = Authority()
         listener = Listener(
-            chosen, context=authority.server_context(), loop=loop, port=port, rtt_ms=rtt_ms
+            chosen,
+            context=authority.server_context(),
+            loop=loop,
+            port=port,
+            rtt_ms=rtt_ms,
+            address=address,
         )
         try:
             bundle = authority.bundle()
@@ -234,17 +243,17 @@ async def _turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(address: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port))
+        listening.bind((address, port))
         listening.listen(_BACKLOG)
         listening.setblocking(False)
     except (OSError, OverflowError) as error:
         listening.close()
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise UsageError(
-            f"cannot listen on 127.0.0.1:{port} ({reason}): choose another port, or 0 for any"
+            f"cannot listen on {address}:{port} ({reason}): choose another port, or 0 for any"
         ) from None
     return listening

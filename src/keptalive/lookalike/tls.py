@@ -13,7 +13,8 @@ from pathlib import Path
 import certifi
 import trustme
 
-_HOSTS = ("127.0.0.1", "localhost", "::1")
+# The last one is that of a server on a true link
+_HOSTS = ("127.0.0.1", "localhost", "::1", "192.0.2.2")
 _RECORD_BYTES = 16_384
 
 
@@ -24,7 +25,7 @@ class Authority:
         self._ca = trustme.CA(organization_name="keptalive look-alike")
 
     def server_context(self) -> ssl.SSLContext:
-        """A context for the server: TLS 1.3, with a certificate for all loopback names."""
+        """A context for the server: TLS 1.3, with a certificate for all names it may have."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         self._ca.issue_cert(*_HOSTS).configure_cert(context)

@@ -25,7 +25,7 @@ from keptalive.watching.foreign import own
 _TCP_INFO = getattr(socket, "TCP_INFO", None)  # only Linux has it
 _ROOM = 256  # bytes; the kernel fills in as much as it has
 _LAYOUT = struct.Struct("=8B13I")
-_CLOSED = 7  # TCP_CLOSE: the counters are cleared
+_CLOSED = 7  # TCP_CLOSE: by a RST, or the system has given up; unacked is 0 then
 _GRAIN_S = 0.02  # the kernel's times come in ticks of 1 to 10 ms
 
 
@@ -63,9 +63,12 @@ def acknowledged_by(info: bytes, since_s: float) -> bool | None:
         return None
     values = _LAYOUT.unpack_from(info)
     state, retransmits, unacked, last_ack_recv = values[0], values[2], values[12], values[20]
+    is_silent = last_ack_recv / 1000 >= since_s - _GRAIN_S
     if state == _CLOSED:
-        return None
+        # Over TLS, Python up to 3.12 shows ETIMEDOUT as the server's end. A RST comes in answer to
+        # the first packet; here it was sent again
+        return False if retransmits and is_silent else None
     rto_s = values[8] / 1e6
-    if not unacked or last_ack_recv / 1000 < since_s - _GRAIN_S:
+    if not unacked or not is_silent:
         return True
     return False if retransmits or since_s > 1.5 * rto_s else None

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
-from keptalive.causes import security
 from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.call_site import (
     NOWHERE,
@@ -26,6 +25,7 @@ from keptalive.watching.call_site import (
     session_on_the_stack,
 )
 from keptalive.watching.circumstances import Circumstances, is_inherited
+from keptalive.watching.elsewhere import is_exposed
 from keptalive.watching.foreign import NAME, attached_to, name_of, own, pools_kept_by
 from keptalive.watching.owners import Adapters, Owner
 from keptalive.watching.tracking import ConnectionState, Pool
@@ -115,7 +115,7 @@ class Attachments(Circumstances):
         path = _socket_path(pool)
         host = unix(path) if path else address(pool.scheme, pool.host, pool.port)
         forwards = pool.proxy is not None and pool.scheme == "http"
-        is_exposed = forwards or (pool.scheme == "http" and security.is_exposed(host))
+        exposed = forwards or (pool.scheme == "http" and is_exposed(host))
         self.pool_is_met(pool)
         state = Pool(
             of=weakref.ref(pool),
@@ -127,7 +127,7 @@ class Attachments(Circumstances):
             forwards=forwards,
             is_new=is_new,
             seen_by=self.number,
-            exposed=is_exposed,
+            exposed=exposed,
         )
         if is_new:
             _is_one_of(state, keeper)

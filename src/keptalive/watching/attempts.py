@@ -28,6 +28,7 @@ class ConnectionAttempt(Unpickled):
         shared: another process opened it, and this one, its fork, sends requests on it too.
         predecessor: whose place it takes, until it has connected: if it never does, the next one
             takes that place.
+        given_up: nothing was acknowledged that was sent last, until the system gave up.
     """
 
     id: int
@@ -47,6 +48,7 @@ class ConnectionAttempt(Unpickled):
     replaces: int | None = None
     shared: bool = False
     predecessor: ConnectionAttempt | None = None
+    given_up: bool = False
     facts: OpeningFacts = field(default_factory=OpeningFacts)
     recorders: tuple[object, ...] = NOBODY
     most_at_once: tuple[int, ...] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import sys
 from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
@@ -57,6 +59,7 @@ class Endings(Waits):
     def fails_to_read(self, conn: Any) -> None:
         """It is closed while an error is handled: since its body could not be read to the end?"""
         state, error = self.connection(conn), reading_error()
+        self._was_given_up(state, conn)
         if error is None or state.doing is not READING or socket_of(conn) is None:
             return
         state.error, state.doing = type(error).__name__, LOST
@@ -65,6 +68,16 @@ class Endings(Waits):
             state.attempt.adds(beneath=beneath(error), answered=True)
         if state.pool is not None:
             state.pool.loses(state)
+
+    def _was_given_up(self, state: ConnectionState, conn: Any) -> None:
+        """http.client closes it for want of a response: an end of the server's, or of nobody's?
+
+        Over TLS, Python up to 3.12 shows a connection that the system has given up as one that the
+        server has ended.
+        """
+        if state.attempt is not None and type(sys.exc_info()[1]) is http.client.RemoteDisconnected:
+            lost_s = self.clock() - state.sent_at
+            state.attempt.given_up = acknowledged(socket_of(conn), lost_s) is False
 
     def closed_at_release(self, pool: Any, state: ConnectionState) -> None:
         """Its pool has closed it when it came back: there was no room, or the pool is closed."""
@@ -131,7 +144,9 @@ class Endings(Waits):
                 method=method if type(method) is str else None,
                 lost_s=None if answered else lost_s,
                 sent_again=False,
-                acknowledged=False if name == GIVEN_UP else acknowledged(sock, lost_s),
+                acknowledged=(
+                    False if name == GIVEN_UP or attempt.given_up else acknowledged(sock, lost_s)
+                ),
             )
         routes = self.routes_of(state)[1]
         LAST_FAILURE.set(LastFailure(self.flow(), list(routes), attempt, was_kept=was_kept))

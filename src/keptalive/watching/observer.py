@@ -21,6 +21,7 @@ from keptalive.watching.attachments import address
 from keptalive.watching.call_site import look_from_here, place_in_program
 from keptalive.watching.calls import Asked, Call, current_call
 from keptalive.watching.doing import KEPT, LOST, READING, SENDING
+from keptalive.watching.elsewhere import is_exposed
 from keptalive.watching.foreign import (
     NAME,
     attached_to,
@@ -152,7 +153,7 @@ class Observer(Streams):
             for route in routes[1]:
                 if host not in route.counts.origins:
                     route.counts.origins.append(host)
-        if headers and security.is_exposed(host) and security.secrets_in(dict(pairs_of(headers))):
+        if headers and is_exposed(host) and security.secrets_in(dict(pairs_of(headers))):
             for route in routes[1]:
                 route.counts.cleartext_credentials += 1
 

@@ -17,6 +17,7 @@ from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller, retried_for
 from keptalive.watching.doing import SENDING
+from keptalive.watching.elsewhere import is_elsewhere
 from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.opening_facts import closed_at_exit, facts_of, unreplaced, was_discarded
@@ -277,7 +278,7 @@ class Openings(OpenConnections):
 def _is_unverified(conn: Any, host: str) -> bool:
     """Whether nobody has checked who is at the other end, which is on another machine."""
     verified = own(conn, "is_verified", True)
-    return host.startswith("https:") and not verified and security.is_elsewhere(host)
+    return host.startswith("https:") and not verified and is_elsewhere(host)
 
 
 def _local_port(sock: Any) -> int | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar
 
-from keptalive.bench.influences import influences, neutral
 from keptalive.bench.machine import environment
 from keptalive.bench.plan import Plan
 from keptalive.bench.plan_checks import LOOKALIKE
@@ -23,6 +21,7 @@ from keptalive.bench.programs.trial import (
     without_most_connections,
 )
 from keptalive.bench.rounds import Rounds, Turn
+from keptalive.bench.serving import Served, served
 from keptalive.bench.trial import DisagreementError
 from keptalive.causes import judge
 from keptalive.errors import TargetError, UsageError
@@ -39,15 +38,13 @@ _TUNED = "each plain HTTPAdapter is a TunedAdapter with the program's own settin
 
 
 @contextmanager
-def serving(plan: Plan) -> Iterator[tuple[Lookalike | None, Sequence[str]]]:
+def serving(plan: Plan) -> Iterator[tuple[Served | None, Sequence[str]]]:
     """The test server of a plan whose programs need one, and what is to be said of it."""
     if plan.target != LOOKALIKE:
         yield None, ()
         return
-    set_aside = influences(os.environ)
-    notes = [f"Set aside for the test server: {', '.join(set_aside)}."] if set_aside else []
-    with neutral(), Lookalike.start(plan.scenarios, rtt_ms=plan.rtt_ms) as lookalike:
-        yield lookalike, notes
+    with served(plan) as ours:
+        yield ours, ours.notes()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,13 +52,13 @@ class ProgramBench(Rounds):
     """One run of a plan's programs.
 
     Attributes:
-        lookalike: the test server, if the plan names a scenario; None: the programs send their
+        served: the test server, if the plan names a scenario; None: the programs send their
             requests where they like.
     """
 
     traced_round: ClassVar[float] = 0.0  # each trial is traced, and none has to be made for it
 
-    lookalike: Lookalike | None = None
+    served: Served | None = None
     _variants: Mapping[str, Variant] = field(init=False)
     _abouts: Mapping[str, About] = field(init=False)
     _outputs: Outputs = field(default_factory=Outputs)
@@ -92,8 +89,14 @@ class ProgramBench(Rounds):
             **environment(),
             **self._versions,
             "rtt_ms": self.plan.rtt_ms if self.lookalike else None,
+            **(self.served.facts() if self.served else {}),
             "ca_certificates": self.lookalike.certificates if self.lookalike else None,
         }
+
+    @property
+    def lookalike(self) -> Lookalike | None:
+        """The test server, if there is one."""
+        return self.served.lookalike if self.served else None
 
     def notes(self) -> tuple[str, ...]:
         return (*self._outputs.notes(), *self._warnings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -167,14 +168,16 @@ def phases_table(run: Run, *, width: int) -> Table:
         for header, (names, importance) in phases.items()
     ]
     drawn = Column(header="", cells=_bars(run.summary, phases), importance=0)
-    kept = fitting([labels, *columns, drawn], width)[1:]
-    has_bars = drawn in kept
+    headers = {str(bars.header(name)): bars.header(name) for name in phases}
+    marked = [replace(one, header=name) for one, name in zip(columns, headers, strict=True)]
+    kept = fitting([labels, *marked, drawn], width)[1:]
+    if drawn not in kept:
+        kept = fitting([labels, *columns], width)[1:]
     built = framed("Where a request's time goes (ms)")
     # a long title goes on in a second line, so that the figures have room
     built.add_column("", max_width=_WIDEST_TITLE, overflow="fold")
     for column in kept:
-        named = has_bars and column is not drawn
-        header = bars.header(column.header) if named else column.header
+        header = headers.get(column.header, column.header)
         built.add_column(header, justify="left" if column is drawn else "right", no_wrap=True)
     for place, row in enumerate(run.summary):
         if place == 0 or run.summary[place - 1].scenario != row.scenario:
