@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# The server closes what was idle for 0.15 s; the threads pause for up to twice that
+# The server closes what was idle for 0.5 s; the threads pause for up to twice that
 MANY_THREADS = """
 import gc, random, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from tests.servers.scripts import closes_idle
 from keptalive import tuned_session
 
 THREADS, EACH = 64, 16
-with Server(closes_idle(0.15)) as server:
+with Server(closes_idle(0.5)) as server:
     session = tuned_session(threads=THREADS)
     stopped = threading.Event()
 
@@ -34,15 +34,17 @@ with Server(closes_idle(0.15)) as server:
         for count in range(EACH):
             method = chance.choice(["GET", "POST"])
             done += session.request(method, server.url, data=f"{method} {number} {count}").ok
-            time.sleep(chance.choice([0, 0.01, 0.13, 0.15, 0.3]))
+            time.sleep(chance.choice([0, 0.01, 0.45, 0.5, 1.0]))
         return done
 
     looking = threading.Thread(target=looks_at_it)
     looking.start()
-    with ThreadPoolExecutor(THREADS) as threads:
-        done = sum(threads.map(work, range(THREADS)))
-    stopped.set()
-    looking.join()
+    try:
+        with ThreadPoolExecutor(THREADS) as threads:
+            done = sum(threads.map(work, range(THREADS)))
+    finally:
+        stopped.set()
+        looking.join()
     (learned,) = session.learned().values()
     posts = [body for body in server.bodies if body.startswith(b"POST")]
     session.close()
@@ -50,7 +52,7 @@ with Server(closes_idle(0.15)) as server:
     server.wait_for_scripts(server.accepted)  # every connection is closed
     assert done == THREADS * EACH
     assert len(posts) == len(set(posts))
-    assert 0.1 < learned.closed_s < 0.5, learned
+    assert 0.4 < learned.closed_s < 1.0, learned
     print(server.accepted, learned)
     del session
     gc.collect()

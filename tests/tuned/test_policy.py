@@ -147,19 +147,27 @@ def test_the_timeout_of_a_keep_alive_header(header: str, timeout_s: float | None
 @pytest.mark.parametrize(
     ("events", "safe_s"),
     [
-        ([kept(0.4)], 0.3),
-        ([kept(2)], 1.5),
-        ([kept(5)], 4),
+        ([kept(0.4)], 0.2),
+        ([kept(2)], 1),
+        ([kept(5)], 3),
         ([kept(60)], 54),
         ([kept(60), kept(3)], 54),  # the longest counts
-        ([ended(5)], 4),  # closed at 5 s exactly: kept until then
+        ([ended(5)], 3),  # closed at 5 s exactly: kept until then
         ([ended(0, 5)], 0.1),  # closed at some time before 5 s
         ([ended(75, 120)], 67.5),
         ([kept(60), ended(75, 120)], 67.5),
-        ([ended(60), ended(5, connection=2)], 4),  # servers differ: the shortest
-        ([ended(5), ended(60, connection=2)], 4),
-        ([ended(0.12)], 0.08),  # below what is safe at first
-        ([ended(0.04), kept(5)], 4),  # closed with the response, not for being idle
+        ([ended(60), ended(5, connection=2)], 3),  # servers differ: the shortest
+        ([ended(5), ended(60, connection=2)], 3),
+        ([ended(5)] * 2, 3),
+        ([ended(5)] * 3, 4),  # it closes after the same time each time
+        ([ended(5), ended(5.1), ended(4.95)], 3.95),
+        ([ended(5), ended(6.5), *[ended(5)] * 9], 3),  # its time varies
+        ([ended(2.5), *[ended(4)] * 9], 1.25),
+        ([ended(0, 5), *[ended(5)] * 2], 3),  # at whatever time the first one came
+        ([ended(0, 5), *[ended(5)] * 3], 4),
+        ([*[ended(5)] * 3, ended(0, 60), kept(30)], 4),
+        ([ended(0.12)], 0.06),  # below what is safe at first
+        ([ended(0.04), kept(5)], 3),  # closed with the response, not for being idle
         ([kept(10), RoundTrip(seconds=2)], 5.96),  # two round trips
     ],
 )
@@ -177,7 +185,7 @@ def test_at_the_time_at_which_the_server_closes_no_request_uses_a_connection() -
 
 def test_an_early_close_is_forgotten_when_enough_connections_were_kept_longer() -> None:
     later = [kept(10, connection=number) for number in range(2, 10)]
-    assert after(kept(60), ended(3), *later[:-1]).safe_s(None) == pytest.approx(2.25)
+    assert after(kept(60), ended(3), *later[:-1]).safe_s(None) == pytest.approx(1.5)
     assert after(kept(60), ended(3), *later).safe_s(None) == pytest.approx(54)
 
 
@@ -255,7 +263,9 @@ def test_whether_the_timeout_is_known_exactly() -> None:
     assert not Known().is_exact()
     assert not after(kept(60)).is_exact()
     assert not after(ended(0, 50)).is_exact()
-    assert after(ended(5)).is_exact()
+    assert not after(*[ended(5)] * 2).is_exact()
+    assert after(*[ended(5)] * 3).is_exact()
+    assert not after(ended(5), ended(6), *[ended(5)] * 3).is_exact()
     assert after(kept(58), ended(58, 60)).is_exact()
 
 

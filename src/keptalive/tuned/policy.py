@@ -18,6 +18,8 @@ SILENT_MOST_S = 55.0  # a path without a sign of life for longer may have forgot
 PATH_REMEMBERS_S = 20.0  # no path is known to forget sooner
 NOT_IDLE_S = 0.05  # a connection that ends sooner than this was not closed for being idle
 CLOCK_TICK_S = 0.02  # the kernel's times are only as exact as this, two ticks of 100 Hz
+VARIES_S = 2.0  # servers that count whole seconds, or look seldom, close later by up to this
+STEADY_AFTER = 3  # this many closes at the same time: the server's time does not vary
 FORGET_AFTER = 8  # this many connections that were kept longer outweigh one early close
 FORGET_AGAIN_AFTER = 64  # the same for closes that came again: one of several servers is different
 
@@ -134,6 +136,8 @@ class Known:
         kept_longer: the numbers of connections that it has kept for longer than ``closed_s`` since.
         early_s: the last ``closed_s``, even if it was outweighed since.
         closes: how often one came at about that time.
+        agreeing: how many of these were dated, and came at the same time.
+        is_varying: two of these came at different times.
         forgotten_s: the path has forgotten a connection after so long without a packet; None: it
             was never seen forgetting one, or remembers for longer since.
         silent_most_s: no request uses a connection that was without a packet for longer.
@@ -146,6 +150,8 @@ class Known:
     kept_longer: frozenset[int] = frozenset()
     early_s: float | None = None
     closes: int = 0
+    agreeing: int = 0
+    is_varying: bool = False
     forgotten_s: float | None = None
     silent_most_s: float = SILENT_MOST_S
 
@@ -198,25 +204,43 @@ class Known:
         if known.closed_s is not None and known._is_longer(end.most_s):  # noqa: SLF001
             return known
         closed_s = min(end.most_s, math.inf if known.closed_s is None else known.closed_s)
+        again = known._came_before(end.most_s)  # noqa: SLF001
+        before = known if again else replace(known, closes=0, agreeing=0, is_varying=False)
         return replace(
-            known,
+            before._with_date(end),  # noqa: SLF001
             closed_s=closed_s,
             kept_longer=frozenset(),
             early_s=closed_s,
-            closes=known.closes + 1 if known._came_before(end.most_s) else 1,  # noqa: SLF001
+            closes=before.closes + 1,
         )
+
+    def _with_date(self, end: Ended) -> Known:
+        exact_s = self._race_s + end.most_s / 50
+        if end.most_s - end.least_s > exact_s:
+            return self  # it may have come at the same time or at another one
+        if self.agreeing and self.early_s is not None:
+            is_varying = self.is_varying or abs(end.most_s - self.early_s) > exact_s
+        else:
+            is_varying = False
+        return replace(self, agreeing=self.agreeing + 1, is_varying=is_varying)
 
     def _came_before(self, closed_s: float) -> bool:
         early_s = self.early_s
-        return early_s is not None and abs(closed_s - early_s) <= self._margin_s(early_s)
+        return early_s is not None and abs(closed_s - early_s) <= _varies_s(early_s)
 
     def _is_longer(self, idle_s: float) -> bool:
         closed_s = self.closed_s
-        return closed_s is not None and idle_s > closed_s + self._margin_s(closed_s)
+        return closed_s is not None and idle_s > closed_s + _varies_s(closed_s)
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the server is known to close after the same time each time."""
+        return self.agreeing >= STEADY_AFTER and not self.is_varying
 
     def _margin_s(self, timeout_s: float) -> float:
-        """How much sooner a request must leave: servers count whole seconds, or look seldom."""
-        return max(min(1.0, timeout_s / 4), timeout_s / 10, self._race_s)
+        """How much sooner than the end of a connection that was seen a request must leave."""
+        varies_s = min(1.0, timeout_s / 4) if self.is_steady else min(VARIES_S, timeout_s / 2)
+        return max(varies_s, timeout_s / 10, self._race_s)
 
     @property
     def _race_s(self) -> float:
@@ -229,7 +253,7 @@ class Known:
             announced_s: what this connection's last Keep-Alive header said.
         """
         if announced_s is not None:
-            safe_s = announced_s - max(1.0, self._margin_s(announced_s))
+            safe_s = announced_s - max(1.0, announced_s / 10, self._race_s)
         else:
             kept_s = self.kept_s or 0.0
             safe_s = max(kept_s - self._margin_s(kept_s), SAFE_AT_FIRST_S)
@@ -239,9 +263,10 @@ class Known:
 
     def is_exact(self) -> bool:
         """Whether the server's timeout is known so well that another close would teach nothing."""
-        if self.closed_s is None or self.kept_s is None:
+        closed_s = self.closed_s
+        if closed_s is None or not (self.is_steady or closed_s >= 10 * VARIES_S):
             return False
-        return self.kept_s >= self.closed_s - self._margin_s(self.closed_s)
+        return (self.kept_s or 0.0) >= closed_s - self._margin_s(closed_s)
 
     def probes_aside(self) -> bool:
         """Whether TCP keepalive goes on for a connection that is set aside.
@@ -254,9 +279,14 @@ class Known:
     def is_closing(self, idle: Idle) -> bool:
         """Whether the server closes a connection at this time, as far as is known."""
         closed_s = self.closed_s
-        if closed_s is None or not self.is_exact():
+        if closed_s is None or (self.kept_s or 0.0) < closed_s - self._margin_s(closed_s):
             return False
         return idle.most_s >= closed_s - self._race_s and idle.least_s <= closed_s
+
+
+def _varies_s(timeout_s: float) -> float:
+    """Ends that are no further apart are taken for the same server's idle timeout."""
+    return max(min(VARIES_S, timeout_s), timeout_s / 10)
 
 
 def decide(
