@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from unittest import mock
 
+import hypothesis
 import pytest
 from tests import invariants, schema
 
@@ -16,6 +17,12 @@ from keptalive.records.plain import as_plain
 
 pytest_plugins = ["pytester", "tests.servers.fixtures"]
 collect_ignore = ["data"]  # programs and a project for tests to run
+
+# A busy machine is no failure: how fast an example is made or run says nothing
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

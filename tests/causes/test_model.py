@@ -96,13 +96,13 @@ def judged(*several: Program) -> tuple[Report, list[tuple[Socket, str | None]]]:
 
 
 @given(programs(1), programs_watched_late(2))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_report_never_contradicts_itself(first, second):
     check(judged(first, second)[0])
 
 
 @given(programs(1), programs_watched_late(2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_counts_and_perfect_reuse_are_the_models(first, second):
     report, _ = judged(first, second)
     if not report.hosts:
@@ -122,7 +122,7 @@ def connected_before(socket: Socket) -> Socket | None:
 
 
 @given(programs())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_each_cause_is_true_of_the_model(program):
     _, found = judged(program)
     answered, unavoidable = False, 0
@@ -148,7 +148,7 @@ def test_each_cause_is_true_of_the_model(program):
 
 
 @given(programs_watched_late())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_each_cause_is_true_of_the_model_whenever_the_watch_began(program):
     _, found = judged(program)
     answered, unavoidable = False, 0
@@ -173,7 +173,7 @@ def test_each_cause_is_true_of_the_model_whenever_the_watch_began(program):
 
 
 @given(lists_of(st.one_of(START, FINISH)), st.integers(4, 6))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_threads_that_share_one_session_of_their_size_open_what_they_need(steps, size):
     report, found = judged(run([size], steps))
     check(report)
@@ -194,7 +194,7 @@ ALL_ALONE = st.one_of(
 
 
 @given(programs(steps=ALL_ALONE))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_single_thread_needs_one_connection_and_all_others_have_a_cause_that_can_be_mended(
     program,
 ):
@@ -210,7 +210,7 @@ def test_a_single_thread_needs_one_connection_and_all_others_have_a_cause_that_c
 
 
 @given(programs_watched_late(steps=ALL_ALONE))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_single_thread_is_never_told_of_concurrency_whenever_the_watch_began(program):
     report, found = judged(program)
     check(report)
@@ -240,7 +240,7 @@ def polling(number: int, timeout_s: float, waits_s: list[float]) -> Program:
 
 
 @given(st.lists(st.tuples(TIMES_S, WAITS_S), min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_an_idle_timeout_is_found_whatever_the_servers_and_max_idle_is_safe_for_all(servers):
     several = [polling(number, *server) for number, server in enumerate(servers, start=1)]
     report, found = judged(*several)

@@ -185,7 +185,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(st.lists(WORDS, max_size=6))
 def test_options_mean_without_typer_what_they_mean_with_it(words):
     options = running.plain_options(words)

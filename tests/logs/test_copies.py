@@ -194,7 +194,7 @@ def logs(draw: st.DrawFn) -> list[str]:
     return lines
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(logs(), st.integers(2, 6))
 def test_any_log_with_copies_gives_what_it_gives_without(tmp_path_factory, lines, copies):
     path = tmp_path_factory.getbasetemp() / "copies.log"

@@ -148,7 +148,7 @@ PIECES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(PIECES)
 def test_no_garbage_is_ever_an_error(pieces):
     log = reading(b"".join(pieces))
@@ -156,7 +156,6 @@ def test_no_garbage_is_ever_an_error(pieces):
     assert len(found) + log.skipped <= log.urllib3_lines <= log.lines
 
 
-@settings(deadline=None)
 @given(PIECES, st.integers(1, 40))
 def test_it_makes_no_difference_how_the_bytes_come(pieces, size):
     class Drop(io.BytesIO):
@@ -177,7 +176,6 @@ def test_it_makes_no_difference_how_the_bytes_come(pieces, size):
     )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(MESSAGES), st.sampled_from(FORMATS), st.data())
 def test_a_line_cut_off_anywhere_is_no_error_and_no_other_events(message, fmt, data):
     text = formatted(fmt, message[0])

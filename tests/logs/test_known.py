@@ -118,7 +118,7 @@ LINES = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @example("{message}", [], [(FORMS[0], 0, 0, "MainThread", "Redirecting /a -> /b"), STARTED_BARE])
 @given(st.sampled_from(FORMS), st.lists(LINES, max_size=12), st.lists(LINES, max_size=12))
 def test_known_lines_are_read_as_any_others(form, like, other):

@@ -109,7 +109,7 @@ def test_a_log_without_any_time_is_no_error_and_stays_bounded():
     assert sorted(b"".join(oldest_first(iter([text, b"x"])))) == sorted(b"x" + text)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(logs())
 def test_any_log_gives_the_same_from_its_end(tmp_path_factory, written):
     path: Path = tmp_path_factory.getbasetemp() / "order.log"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 from tests.marks import complete
@@ -51,7 +51,6 @@ def test_the_normal_approximation_takes_over_where_the_exact_rank_is_all_but_its
     assert exact == pytest.approx(approximate, abs=1)
 
 
-@settings(deadline=None)
 @given(VALUES, VALUES, st.booleans())
 def test_the_narrowing_search_finds_what_a_list_of_all_differences_has(before, after, few):
     listed = sorted(b - a for b in after for a in before)

@@ -170,7 +170,7 @@ LINES = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(
     first=st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.1 304 ", b"HTTP/1.1 503 \xa0Busy"]),
     lines=LINES,

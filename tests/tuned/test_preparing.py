@@ -184,7 +184,7 @@ def arguments_of(choice: dict[str, Any]) -> dict[str, Any]:
     return made | body
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(of_session=OF_SESSION, choices=st.lists(CHOICES, min_size=1, max_size=4))
 def test_any_request_is_prepared_or_refused_as_by_requests(
     of_session: dict[str, Any], choices: list[dict[str, Any]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from tests.servers.fixtures import listening_later
@@ -251,7 +251,6 @@ def test_a_retry_after_of_any_length_is_no_error(digits: int, waits: list[float]
         assert all(wait <= 60 for wait in waits)
 
 
-@settings(deadline=None)
 @given(
     st.text(max_size=40)
     | st.from_regex(r"\A[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d+:\d+:\d+ [-+A-Z0-9]{1,9}\Z")
@@ -303,14 +302,12 @@ def test_nothing_is_waited_for_before_anything_failed() -> None:
     assert after([]) == 0
 
 
-@settings(deadline=None)
 @given(past)
 def test_a_broken_connection_by_itself_is_not_waited_for(history: list[RequestHistory]) -> None:
     assert after([Broken]) == 0
     assert after([*history, Redirect, Broken]) == 0
 
 
-@settings(deadline=None)
 @given(past)
 def test_a_wait_lies_between_half_and_all_of_its_doubled_time(
     history: list[RequestHistory],

@@ -156,7 +156,7 @@ def prepared(session: requests.Session, **of_request: Any) -> Any:
     return {**vars(found), "headers": dict(found.headers), "_cookies": dict(found._cookies)}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     variables=ENVIRONMENTS,
     url=URLS,
@@ -184,7 +184,7 @@ def test_settings_are_those_of_requests(
             assert merged(plain, *asked) == merged(tuned, *asked)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(variables=ENVIRONMENTS, url=URLS, auth=AUTH, chosen=SETTINGS)
 @example(variables={}, url="http://me:pw@host.test/", auth="", chosen={})
 @example(variables={}, url="http://me:pw@host.test/", auth=None, chosen={"auth": ()})
