@@ -27,8 +27,8 @@ from tests.tuned.conftest import Clock
 
 from keptalive import TunedAdapter, tuned_session
 from keptalive.tuned import pools, sockets
+from keptalive.tuned.events import Sight
 from keptalive.tuned.learning import Learned, Memory
-from keptalive.tuned.policy import Sight
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a FIN came")
 

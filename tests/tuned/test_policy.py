@@ -7,19 +7,18 @@ from itertools import pairwise
 import pytest
 
 from keptalive.tuned import evidence, policy
-from keptalive.tuned.policy import (
+from keptalive.tuned.events import (
     Announced,
-    Decision,
     Ended,
     Event,
     Forgotten,
     Idle,
     Kept,
-    Known,
     Remembered,
     RoundTrip,
     Sight,
 )
+from keptalive.tuned.policy import Decision, Known
 
 REUSE, TRY, FRESH = Decision.REUSE, Decision.TRY, Decision.FRESH
 

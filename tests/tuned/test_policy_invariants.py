@@ -10,19 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keptalive.tuned import policy
-from keptalive.tuned.policy import (
-    SAFE_AT_FIRST_S,
+from keptalive.tuned.events import (
     Announced,
-    Decision,
     Ended,
     Event,
     Forgotten,
     Idle,
     Kept,
-    Known,
     Remembered,
     RoundTrip,
 )
+from keptalive.tuned.policy import SAFE_AT_FIRST_S, Decision, Known
 
 timeouts = st.floats(0.2, 4000)
 shares = st.floats(0, 1)

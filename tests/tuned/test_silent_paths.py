@@ -19,7 +19,7 @@ from tests.verdicts.failing import goes_deaf
 
 from keptalive import tuned_session
 from keptalive.tuned import sockets
-from keptalive.tuned.policy import Sight
+from keptalive.tuned.events import Sight
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops by a filter")
 

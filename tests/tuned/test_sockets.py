@@ -13,7 +13,7 @@ import pytest
 from tests.servers.pki import Trusted
 from tests.servers.scripted import PATIENCE_S, Peer, Server
 
-from keptalive.tuned.policy import Sight
+from keptalive.tuned.events import Sight
 from keptalive.tuned.sockets import duplicate, look
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when data came")

@@ -7,15 +7,8 @@ from __future__ import annotations
 
 import math
 
-from keptalive.tuned.policy import (
-    CLOCK_TICK_S,
-    PATH_REMEMBERS_S,
-    Ended,
-    Idle,
-    Kept,
-    Remembered,
-    Sight,
-)
+from keptalive.tuned.events import Ended, Idle, Kept, Remembered, Sight
+from keptalive.tuned.policy import CLOCK_TICK_S, PATH_REMEMBERS_S
 
 TIMER_LATE = 1 / 8  # Linux' timers are late by no larger part of their time (kernel/time/timer.c)
 

@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from keptalive.tuned import sockets
-from keptalive.tuned.policy import NOT_IDLE_S, Idle, Sight, announced_timeout_s, is_refused
+from keptalive.tuned.events import Idle, Sight
+from keptalive.tuned.policy import NOT_IDLE_S, announced_timeout_s, is_refused
 
 _NUMBERS = itertools.count(1)
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from keptalive.tuned import evidence, policy, sockets
+from keptalive.tuned.events import Announced, Ended, Event, Forgotten, Idle, Kept, RoundTrip, Sight
 from keptalive.tuned.idle import History, now
-from keptalive.tuned.policy import Decision, Idle, Known, Sight
+from keptalive.tuned.policy import Decision, Known
 
 ROUTES_KEPT = 1000
 REQUEST_TIMEOUT = 408
@@ -50,7 +51,7 @@ class Aside:
         self._sock = sock
         self._history = history
 
-    def look(self, at: float) -> tuple[list[policy.Event], bool]:
+    def look(self, at: float) -> tuple[list[Event], bool]:
         """What it shows of the server at this time, and whether there is more to see later."""
         history = self._history
         idle, sight = history.idle_at(at), sockets.look(self._sock)
@@ -77,7 +78,7 @@ class Route:
         self._aside: Aside | None = None
         self._is_closed = False
 
-    def learn(self, event: policy.Event) -> None:
+    def learn(self, event: Event) -> None:
         """Add a fact."""
         self.known = self.known.after(event)
 
@@ -127,13 +128,13 @@ class Route:
         """The head of a response has come, and the connection's history has been told."""
         announced_s = history.announced_s
         if announced_s is not None and announced_s != self.known.announced_s:
-            self.learn(policy.Announced(timeout_s=announced_s))
+            self.learn(Announced(timeout_s=announced_s))
         if history.idle is not None:
             if status == REQUEST_TIMEOUT:  # sent before the request came
                 self._learn_death(history, history.idle)
             else:
                 number, least_s = history.number, history.idle.least_s
-                self.learn(policy.Kept(connection=number, idle_s=least_s))
+                self.learn(Kept(connection=number, idle_s=least_s))
 
     def on_broken(self, history: History, sock: Any, timed_out: bool) -> None:
         """A request on a kept connection has failed."""
@@ -145,7 +146,7 @@ class Route:
         sight = None if sock is None else sockets.look(sock)
         if sight is not None and sight.unacknowledged is not False:  # else the server is slow
             silent_s = evidence.silence_s(history.idle, history.sight)
-            self.learn(policy.Forgotten(silent_s=silent_s))
+            self.learn(Forgotten(silent_s=silent_s))
 
     def close(self) -> None:
         """Close the connection that is set aside; none will be from now on."""
@@ -158,12 +159,12 @@ class Route:
         for event in still_open(history, idle, sight):
             self.learn(event)
         if sight is not None and sight.round_trip_s is not None:
-            self.learn(policy.RoundTrip(seconds=sight.round_trip_s))
+            self.learn(RoundTrip(seconds=sight.round_trip_s))
 
     def _learn_death(self, history: History, idle: Idle) -> None:
         number, least_s = history.number, history.open_s
         most_s = max(idle.most_s, least_s)
-        self.learn(policy.Ended(connection=number, least_s=least_s, most_s=most_s))
+        self.learn(Ended(connection=number, least_s=least_s, most_s=most_s))
 
     def _look_aside(self, at: float) -> None:
         aside = self._aside
@@ -183,7 +184,7 @@ class Route:
                 self._aside = Aside(another, history)
 
 
-def still_open(history: History, idle: Idle, sight: Sight | None) -> list[policy.Event]:
+def still_open(history: History, idle: Idle, sight: Sight | None) -> list[Event]:
     """What it says that this connection is open still; its history notes until when."""
     kept = evidence.kept_until(history.number, idle, sight)
     history.open_s = kept.idle_s

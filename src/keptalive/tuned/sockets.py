@@ -10,7 +10,7 @@ from typing import Any
 
 from urllib3.util.wait import wait_for_read
 
-from keptalive.tuned.policy import Sight
+from keptalive.tuned.events import Sight
 
 # Linux, struct tcp_info (linux/tcp.h): the state, seven bytes more, then 32-bit numbers
 _TCP_INFO = getattr(socket, "TCP_INFO", 11) if sys.platform == "linux" else None
