@@ -36,7 +36,8 @@ from keptalive.records.run import Run, StrategySummary, Trace
 
 # Often enough for a limit to show as one in ten requests
 NUMBERED = {name: f"{name}=3" for name in ("request-limit", "request-limit-announced")}
-ALL = tuple(NUMBERED.get(name, name) for name in SCENARIOS)
+# Without nat-timeout, which needs a true link and makes everybody wait
+ALL = tuple(NUMBERED.get(name, name) for name in SCENARIOS if name != "nat-timeout")
 PLAN = Plan(requests=("/user",), repeats=10, rounds=1, rtt_ms=0, scenarios=ALL)
 
 

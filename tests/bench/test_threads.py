@@ -96,9 +96,9 @@ def test_with_threads_pool_log_sockets_and_server_count_the_same(
 @pytest.mark.parametrize("bursts", [False, True])
 def test_with_16_threads_all_counts_agree_however_connections_end(bursts: bool) -> None:
     numbered = {name: f"{name}=3" for name in ("request-limit", "request-limit-announced")}
-    plan = replace(
-        PLAN, threads=16, bursts=bursts, scenarios=tuple(numbered.get(s, s) for s in ALL_SCENARIOS)
-    )
+    names = [name for name in ALL_SCENARIOS if name != "nat-timeout"]  # it needs a true link
+    scenarios = tuple(numbered.get(name, name) for name in names)
+    plan = replace(PLAN, threads=16, bursts=bursts, scenarios=scenarios)
     with Lookalike.start(plan.scenarios) as started:
         run = Bench(plan=plan, target=LookalikeTarget(trim(started), plan)).run()
     assert (run.ended, run.disagreements) == ("rounds", ())
