@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from tests.marks import complete
 from tests.runs import trial
 from tests.servers.scripted import Peer, Server
@@ -33,9 +34,12 @@ from keptalive.bench.strategy import Answer, Request, Strategy
 from keptalive.bench.summary import summarise
 from keptalive.bench.targets import LookalikeTarget, prepared
 from keptalive.bench.together import work_together
+from keptalive.bench.trial import WAITING
 from keptalive.lookalike.behaviour import SCENARIOS as ALL_SCENARIOS
 from keptalive.lookalike.process import Lookalike
 from keptalive.records.run import Run, StrategySummary, Trial
+from keptalive.tuned import tuned_session
+from keptalive.watching.phases import timed_call, timing
 
 POOLS = ("session-pool=2", "session-pool=4", "session-pool-block=2")
 SCENARIOS = ("keep-alive", "idle-timeout=60", "request-limit-announced=3")
@@ -173,7 +177,27 @@ def test_as_many_are_enough_as_were_in_flight_at_once(
 def test_a_tuned_session_with_fewer_slots_than_threads_waits_for_them() -> None:
     row = row_of(gated_run("tuned", 2, pool=(("threads", 2),)), "tuned")
     assert (row.perfect, row.counts.opened) == (2, 2)
-    assert row.phases["blocked"] > 0.2 * sum(filter(None, row.phases.values()))  # half of them wait
+
+
+def test_waiting_for_a_slot_of_a_tuned_session_is_waiting_for_the_pool() -> None:
+    def answers(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbeg")  # its rest never comes
+        peer.client_closes()
+
+    held: list[requests.Response] = []
+    with Server(answers) as server, tuned_session(threads=1, timeout=(0.05, 5)) as session:
+        holding = threading.Thread(target=lambda: held.append(session.get(server.url, stream=True)))
+        holding.start()
+        holding.join()
+        with (
+            timing(also=WAITING),
+            timed_call() as seconds,
+            pytest.raises(OSError, match="stayed in use"),
+        ):
+            session.get(server.url)
+        held[0].close()
+    assert 0.05 <= seconds["blocked"] <= sum(seconds.values())
 
 
 def test_a_pool_that_is_too_small_discards_what_the_next_burst_opens_again() -> None:

@@ -27,7 +27,7 @@ from keptalive.tuned.pools import TunedPool
 from keptalive.watching.phases import timing
 
 # Where the tuned Session waits for one of its ``threads``, rather than in urllib3's queue
-_WAITING = ((TunedPool, "_wait_for_slot", "blocked"),)
+WAITING = ((TunedPool, "_wait_for_slot", "blocked"),)
 
 
 def run_trial(step: Step, round_number: int, plan: Plan, target: Target, answers: Answers) -> Trial:
@@ -45,7 +45,7 @@ def run_trial(step: Step, round_number: int, plan: Plan, target: Target, answers
     with ExitStack() as stack:
         if strategy.built_on_urllib3:
             stack.enter_context(pool_log.listening(recorder.events.append))
-            stack.enter_context(timing(also=_WAITING))
+            stack.enter_context(timing(also=WAITING))
             if plan.threads > 1:
                 stack.enter_context(in_flight.of_connections(recorder.in_flight))
         witness = stack.enter_context(sockets.watching())
