@@ -53,13 +53,16 @@ def test_every_key_of_the_plan_has_a_check():
 def test_every_key_that_is_set_replaces_its_default(tmp_path):
     path = tmp_path / "plan.toml"
     path.write_text(
-        'requests = ["/a?b=c"]\nrepeats = 2\nstrategies = ["tuned"]\nrounds = 7\nbudget_s = 1\n'
+        'requests = ["/a?b=c"]\nrepeats = 2\nthreads = 8\nbursts = true\n'
+        'strategies = ["tuned"]\nrounds = 7\nbudget_s = 1\n'
         'scenarios = ["close-announced"]\nrtt_ms = 5\nauth = "none"\ncompare = "status"\n'
         'headers = { Accept = "a/b" }\nretry = { total = 1 }\npool = { max_idle = "never" }\n'
     )
     assert Plan(
         requests=("/a?b=c",),
         repeats=2,
+        threads=8,
+        bursts=True,
         strategies=("tuned",),
         rounds=7,
         budget_s=1.0,
@@ -89,6 +92,30 @@ def test_a_trial_asks_for_the_requests_as_often_as_they_repeat():
         ("qqq = 1", f'The plan PLAN has an unknown key "qqq". Known are: {", ".join(CHECKS)}.'),
         ('repeats = "2"', "The plan PLAN: repeats = '2' must be a whole number, 1 or more."),
         ("repeats = 0", "The plan PLAN: repeats = 0 must be a whole number, 1 or more."),
+        ("threads = 0", "The plan PLAN: threads = 0 must be a whole number, 1 or more."),
+        (
+            "threads = 1001",
+            "The plan PLAN: threads = 1001 must be a whole number, 1 or more, and at most 1000.",
+        ),
+        ("bursts = 1", "The plan PLAN: bursts = 1 must be true or false."),
+        (
+            "bursts = true",
+            "The plan PLAN: bursts are of several threads. Next: threads = 8, or leave it out.",
+        ),
+        (
+            'target = "github"\nthreads = 2',
+            (
+                "The plan PLAN: threads = 2: GitHub asks for one request after another. Next: "
+                'target = "lookalike", which imitates it, or leave threads out.'
+            ),
+        ),
+        (
+            "threads = 1000\nrepeats = 400",
+            (
+                "The plan PLAN: repeats: 1200000 requests in a run; at most 1000000 can be made. "
+                "Next: fewer repeats or threads."
+            ),
+        ),
         ("repeats = 1.5", "The plan PLAN: repeats = 1.5 must be a whole number, 1 or more."),
         ("rounds = true", "The plan PLAN: rounds = True must be a whole number, 1 or more."),
         ("budget_s = nan", "The plan PLAN: budget_s = nan must be a number, 0.1 or more."),
@@ -287,3 +314,25 @@ def test_a_gate_survives_the_result_file():
 def test_a_gate_in_a_result_file_that_is_none_is_refused():
     with pytest.raises(UsageError, match=r"The result a\.json: gate = 7 must be a table"):
         gate_of({"gate": 7}, source="The result a.json")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.github.com", "https://API.GitHub.com:443/", "https://api.acme.ghe.com"]
+)
+def test_githubs_own_servers_are_sent_one_request_after_another_whatever_names_them(url):
+    with pytest.raises(UsageError, match="GitHub asks for one request after another"):
+        with_values(Plan(), {"target": url, "threads": 2}, source=None)
+    assert with_values(Plan(), {"target": url, "threads": 1}, source=None).threads == 1
+
+
+def test_a_server_of_ones_own_may_be_sent_requests_by_threads():
+    named = {"target": "https://github.example.com/api/v3", "threads": 8}
+    assert with_values(Plan(), named, source=None).threads == 8
+
+
+def test_the_option_of_threads_is_refused_with_a_plan_for_github():
+    plan = with_values(Plan(), {"target": "github"}, source="The plan")
+    with pytest.raises(UsageError) as caught:
+        with_values(plan, {"threads": 8}, source=None)
+    assert str(caught.value).startswith("The command: threads = 8: GitHub asks")
+    assert len(str(caught.value).splitlines()) == 1

@@ -141,3 +141,27 @@ def test_other_clients_than_requests_get_the_authorization_as_a_header(
     access: Access, expected: str | None
 ) -> None:
     assert access.authorization == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "block", "label"),
+    [
+        ("session-pool=2", 2, False, "pool 2"),
+        ("session-pool-block=16", 16, True, "pool 16, waits"),
+    ],
+)
+def test_a_session_has_a_pool_of_the_size_that_its_name_says(
+    name: str, size: int, block: bool, label: str
+) -> None:
+    strategy = strategies_named([name])[name]
+    for url in ("https://a.example", "http://a.example"):
+        adapter = strategy.make_session().get_adapter(url)  # type: ignore[attr-defined]
+        assert (adapter._pool_maxsize, adapter._pool_block) == (size, block)
+    assert strategy.label == label
+    assert strategy.settings() == f"pool_maxsize={size}, pool_block={block}"
+
+
+@pytest.mark.parametrize("name", ["session-pool", "session-pool=0", "session-pool=x", "pool=2"])
+def test_what_names_no_size_of_a_pool_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match='"session-pool=N", "session-pool-block=N"'):
+        with_values(Plan(), {"strategies": [name]}, source="The plan")

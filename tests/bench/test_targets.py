@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -30,3 +31,4 @@ def test_a_plan_makes_a_warm_up_and_a_traced_round_beside_the_counted_ones(
 ) -> None:
     plan = Plan(requests=("/a", "/b"), repeats=3, strategies=("fresh", "session"), rounds=rounds)
     assert planned_requests(plan) == expected
+    assert planned_requests(replace(plan, threads=8)) == 8 * expected

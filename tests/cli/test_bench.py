@@ -169,6 +169,25 @@ def test_with_a_wrong_token_the_error_says_how_to_make_one_and_never_shows_it(
     assert TOKEN not in ended.stdout + ended.stderr
 
 
+def test_threads_have_throughput_and_cpu_time_in_tables_and_in_the_result(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    ended = keptalive("bench", small_plan, "--threads", "4", folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines if line.startswith(("│", "╭", "╰")))
+    assert "4 threads with 3 authenticated requests each a run" in ended.stdout
+    assert "1 run of 12 requests; 4 threads" in ended.stdout
+    header = next(line for line in lines if "(enough)" in line)
+    assert [word for word in ("request", "second", "CPU") if word in header] == [
+        *("request", "second", "CPU")
+    ]
+    (result,) = (tmp_path / "results").glob("*.json")
+    (row, *_) = json.loads(result.read_text())["keptalive"]["summary"]
+    assert row["requests"] == 12
+    assert row["requests_per_second"]["median"] > 0
+
+
 def test_a_server_of_ones_own_gets_an_announced_number_of_requests(
     lookalike: Lookalike, small_plan: Path, tmp_path: Path
 ) -> None:
@@ -267,6 +286,8 @@ def test_a_strategy_that_makes_a_mistake_is_two_lines_and_no_traceback(
     [
         (["bench", "missing.toml"], 2, "There is no plan missing.toml"),
         (["bench", "--rounds", "0"], 2, "keptalive: --rounds 0 must be a whole number, 1 or more."),
+        (["bench", "--threads", "0"], 2, "--threads 0 must be a whole number, 1 or more."),
+        (["bench", "--threads", "8", "--target", "github"], 2, "one request after another."),
         (["bench", "--target", "ftp://x"], 2, 'must be "lookalike", "github", or a URL'),
         (["bench", "--target", "https://u:secret@h"], 2, "a URL without a user or password"),
         (["bench", "--target", "https://u:s/secret@h"], 2, "--target ... must be"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -282,3 +283,55 @@ def test_times_over_a_true_link_and_with_a_delay_are_not_comparable_and_counts_a
     assert verdicts(comparison)["opened"] == SAME
     assert reasons(compare(old, true))["time"] == "the links differ (none named and tun)"
     assert set(reasons(compare(true, true)).values()) == {None}
+
+
+def of_threads(
+    threads: int = 8,
+    *,
+    latency: float = 1.0,
+    seconds: float = 1.0,
+    cpu: float = 1.0,
+    **plan: Any,
+) -> Run:
+    """A run in which only the session's times are so many times as long."""
+    trials = [
+        replace(
+            t,
+            threads=threads,
+            request_seconds=tuple(
+                s * (latency if t.strategy == "session" else 1) for s in t.request_seconds
+            ),
+            seconds=t.seconds * (seconds if t.strategy == "session" else 1),
+            cpu_seconds=t.cpu_seconds * (cpu if t.strategy == "session" else 1),
+        )
+        for t in usual()
+    ]
+    return run(trials, plan={"threads": threads, **plan})
+
+
+def test_of_threads_throughput_and_cpu_time_are_compared_and_fail_nothing():
+    slower = of_threads(latency=1.5, seconds=2, cpu=3)
+    comparison = compare(of_threads(), slower)
+    assert verdicts(comparison) == {
+        **dict.fromkeys(("opened", "reopened", "attempts"), SAME),
+        **dict.fromkeys(("time", "throughput", "cpu"), WORSE),
+    }
+    assert row(comparison, "session", "time").change.median == pytest.approx(0.5)
+    assert row(comparison, "session", "throughput").change.median == pytest.approx(-0.5)
+    assert row(comparison, "session", "cpu").change.median == pytest.approx(2)
+    assert [one.measure for one in comparison.regressions] == ["time"]
+    better = verdicts(compare(slower, of_threads()))
+    assert (better["throughput"], better["cpu"]) == (BETTER, BETTER)
+
+
+def test_in_seconds_throughput_is_requests_a_second_of_all_threads():
+    comparison = compare(of_threads(), of_threads(), absolute=True)
+    found = row(comparison, "fresh", "throughput")
+    assert found.baseline == pytest.approx(4 / 0.4, rel=0.02)
+    assert row(comparison, "fresh", "time").baseline == pytest.approx(0.4 / 4, rel=0.02)
+
+
+@pytest.mark.parametrize("changed", [{"threads": 4}, {"bursts": True}])
+def test_other_threads_are_not_comparable(changed):
+    (why,) = set(reasons(compare(of_threads(), of_threads(**changed))).values())
+    assert why == f"the plans differ in {next(iter(changed))}"

@@ -375,3 +375,20 @@ def test_where_the_columns_would_give_another_change_it_is_said_from_what_it_is_
         "Counts: the columns are means; the change is the median of all differences between the "
         "two sides."
     )
+
+
+def test_of_threads_throughput_and_cpu_time_stand_below_the_time() -> None:
+    before = run([replace(t, threads=8) for t in usual()], plan={"threads": 8})
+    after = run([replace(t, threads=8) for t in usual(slower=2)], plan={"threads": 8})
+    text = shown(findings(before, after))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    found = [line for line in lines if " vs get " in line]
+    assert [line.split(" vs get")[0] for line in found] == ["time", "requests/s", "CPU"]
+    assert found[1].startswith("requests/s vs get 4.01 2.01 -50 %")
+    assert all(line.endswith("worse") for line in found)
+    assert (
+        "Worse, but not guarded: Session has 50 % fewer requests a second relative to "
+        "requests.get, takes 100 % more CPU time relative to requests.get." in " ".join(lines)
+    )
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert "requests/s" not in shown(WORSE)

@@ -88,3 +88,9 @@ def test_counts_that_are_unknown_are_left_out(name: str) -> None:
     text = json.dumps(EXPORTS[name](unknown))
     assert "null" not in text
     assert "opened" in text
+
+
+def test_bencher_gets_the_throughput_of_threads() -> None:
+    measures = bencher(run(plan={"threads": 8}))["session[keep-alive]"]
+    assert measures["throughput"]["value"] == pytest.approx(4 / 0.1, rel=0.02)
+    assert "throughput" not in bencher(RUN)["session[keep-alive]"]

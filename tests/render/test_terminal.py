@@ -31,6 +31,7 @@ def row(strategy: str, speedup: Interval | None, opened: int) -> StrategySummary
         counts=HostCounts(requests=140, opened=opened, reused=140 - opened),
         perfect=7,
         seconds_per_request=Interval(median=0.0813, low=0.08, high=0.09),
+        requests_per_second=Interval(median=12.3),
         p95_s=0.0947,
         first_request_s=Interval(median=0.0805),
         later_request_s=None,
@@ -315,3 +316,52 @@ def test_a_count_and_its_cause_stand_on_one_line() -> None:
         lines = shown(TRACED, width).splitlines()
         assert all(len(line) <= width for line in lines)
         assert not [line for line in lines if line.rstrip().endswith(("×", "-")) or line[:1] == "×"]
+
+
+OF_THREADS = replace(
+    RUN,
+    plan={"threads": 8, "bursts": True},
+    summary=(
+        replace(RUN.summary[0], perfect=56, requests_per_second=Interval(median=12.34)),
+        replace(RUN.summary[1], perfect=56, requests_per_second=Interval(median=1234.5)),
+        replace(RUN.summary[2], perfect=14, requests_per_second=Interval(median=234.5)),
+    ),
+)
+
+
+def test_of_threads_throughput_and_cpu_stand_beside_latency_in_80_columns() -> None:
+    text = shown(OF_THREADS, 80)
+    assert "idle-timeout=60: 7 runs of 20 requests; 8 threads, in bursts" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+    cells = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in text.splitlines()
+        if line.startswith("│")
+    ]
+    assert cells[:2] == [
+        ["", "opened", "a", "in a", "", "speed vs"],
+        ["", "(enough)", "request", "second", "CPU", "requests.get"],
+    ]
+    assert cells[2:5] == [
+        ["requests.get", "140 (56)", "81.3 ms", "12.3", "20.2 ms", "1"],
+        ["Session", "140 (56)", "81.3 ms", "1,234", "20.2 ms", "~ 1.00× [0.92, 1.08]"],
+        ["tuned Session", "7 (14)", "81.3 ms", "234", "20.2 ms", "12.3× [11.9, 13.0]"],
+    ]
+
+
+@pytest.mark.parametrize(("waited", "is_shown"), [(0.3, True), (0.01, False)])
+def test_waiting_for_the_pool_has_a_column_where_it_takes_long(
+    waited: float, is_shown: bool
+) -> None:
+    rows = tuple(replace(row, phases={**PHASES, "blocked": waited}) for row in OF_THREADS.summary)
+    out = io.StringIO()
+    table = terminal.phases_table(replace(OF_THREADS, summary=rows), width=80)
+    Console(file=out, width=80).print(table)
+    assert ("│ pool │" in " ".join(out.getvalue().split())) == is_shown
+    assert ("300.0" if is_shown else "13.2") in out.getvalue()  # else it is part of the rest
+
+
+def test_without_a_trial_no_counts_agree() -> None:
+    text = shown(replace(RUN, trials=(), summary=(), ended="interrupted"), 80)
+    assert "agree" not in text
+    assert "interrupted" in text

@@ -19,16 +19,16 @@ MOST = 1_000_000  # of anything: seconds, rounds, requests
 _QUOTED = 80  # characters of a value that is refused
 
 
-def number(least: float, *, whole: bool = False) -> Check:
-    """A number from ``least`` to `MOST`; a whole one is kept as an int."""
+def number(least: float, *, whole: bool = False, most: int = MOST) -> Check:
+    """A number from ``least`` to ``most``; a whole one is kept as an int."""
     kinds = int if whole else (int, float)
     wanted = f"a {'whole ' if whole else ''}number, {least:g} or more"
 
     def check(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, kinds) or not value >= least:
             raise ValueError(wanted)
-        if value > MOST:
-            raise ValueError(f"{wanted}, and at most {MOST}")
+        if value > most:
+            raise ValueError(f"{wanted}, and at most {most}")
         return int(value) if whole else float(value)
 
     return check
@@ -43,6 +43,13 @@ def one_of(*words: str) -> Check:
         return value
 
     return check
+
+
+def boolean(value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 - what the plan must have
+    return value
 
 
 def list_of(check_one: Check, *, distinct: bool = False) -> Check:
@@ -62,7 +69,13 @@ def list_of(check_one: Check, *, distinct: bool = False) -> Check:
 # Keys whose checks say themselves where in a table or list the fault is
 _NAMED_IN_ERRORS = frozenset({"gate", "requests", "headers", "token", "retry", "pool"})
 
-OPTIONS = {"target": "--target", "rounds": "--rounds", "budget_s": "--budget", "link": "--link"}
+OPTIONS = {
+    "target": "--target",
+    "threads": "--threads",
+    "rounds": "--rounds",
+    "budget_s": "--budget",
+    "link": "--link",
+}
 
 
 def checked(

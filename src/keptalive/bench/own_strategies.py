@@ -17,6 +17,7 @@ from typing import Any
 import requests
 
 from keptalive.bench.plan_tuning import Settings
+from keptalive.bench.pool_sizes import is_pool_size, of_pool_size
 from keptalive.bench.strategies import STRATEGIES, OneSession, Tuned
 from keptalive.bench.strategy import Strategy
 from keptalive.errors import UsageError
@@ -26,26 +27,32 @@ NAMED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)  # package.module:
 
 
 def strategies_named(
-    names: Iterable[str], *, retry: Settings = (), pool: Settings = ()
+    names: Iterable[str], *, retry: Settings = (), pool: Settings = (), threads: int = 1
 ) -> dict[str, type[Strategy]]:
     """The strategies of these names, by them; modules are looked for in the current folder first.
 
     Args:
-        names: of the three, or ``package.module:Class``.
+        names: of the three, of a pool's size (`pool_sizes`), or ``package.module:Class``.
         retry: of the strategy "tuned", settings of `SafeRetry`.
         pool: of the same, settings of `tuned_session`.
+        threads: how many share it, unless ``pool`` says so.
 
     Raises:
         UsageError: one cannot be imported, or is no strategy.
     """
-    known = {**STRATEGIES, "tuned": _tuned(retry, pool)}
-    return {name: known[name] if name in known else _imported(name) for name in names}
+    known = {**STRATEGIES, "tuned": _tuned(retry, pool, threads)}
+    return {name: known.get(name) or _other(name) for name in names}
 
 
-def _tuned(retry: Settings, pool: Settings) -> type[Strategy]:
-    if not (retry or pool):
+def _other(name: str) -> type[Strategy]:
+    return of_pool_size(name) if is_pool_size(name) else _imported(name)
+
+
+def _tuned(retry: Settings, pool: Settings, threads: int) -> type[Strategy]:
+    fitted = {"threads": threads} if threads > 1 else {}
+    if not (retry or pool or fitted):
         return Tuned
-    return type(Tuned.__name__, (Tuned,), {"retry": dict(retry), "pool": dict(pool)})
+    return type(Tuned.__name__, (Tuned,), {"retry": dict(retry), "pool": {**fitted, **dict(pool)}})
 
 
 def _imported(name: str) -> type[Strategy]:

@@ -13,12 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from keptalive.bench.checking import MOST, OPTIONS, checked
+from keptalive.bench.checking import OPTIONS, checked
 from keptalive.bench.gate import Limit
 from keptalive.bench.plan_checks import AS_IS, CHECKS, LOOKALIKE, PROGRAMS
 from keptalive.bench.plan_headers import Headers
 from keptalive.bench.plan_requests import PlannedRequest
-from keptalive.bench.plan_sense import idle_key, idle_limit
+from keptalive.bench.plan_sense import idle_key, idle_limit, not_at_once, too_many
 from keptalive.bench.plan_tuning import Settings
 from keptalive.bench.programs.plan import URL, Program, variants_of
 from keptalive.bounded import MIB, text_of
@@ -42,6 +42,8 @@ class Plan:
 
     Attributes:
         requests: a path alone stands for a GET.
+        threads: each sends the list ``repeats`` times; they share what a strategy shares.
+        bursts: the threads begin each request together.
         headers: sent with every request.
         token: ``env:NAME``, or None for where `keptalive.bench.github.token` looks.
         retry, pool: settings of the tuned Session.
@@ -55,6 +57,8 @@ class Plan:
         "/user/repos?per_page=30&page=2",
     )
     repeats: int = 2
+    threads: int = 1
+    bursts: bool = False
     strategies: tuple[str, ...] = ("fresh", "session", "tuned")
     rounds: int | None = None
     budget_s: float | None = None
@@ -72,7 +76,7 @@ class Plan:
 
     @property
     def targets(self) -> tuple[PlannedRequest, ...]:
-        """The requests of one trial, in order."""
+        """The requests that a thread sends in one trial, in order."""
         return () if self.program else self.distinct * self.repeats
 
     @property
@@ -174,11 +178,9 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
     changed = replace(plan, **checked(CHECKS, values, source))
     if (fault := idle_key(values, changed)) is not None:
         raise UsageError(f"{source or 'The command'}: {fault}")
-    if (many := len(changed.requests) * changed.repeats) > MOST:
-        raise UsageError(
-            f"{source or 'The command'}: repeats: {many} requests in a run; at most {MOST} can be "
-            "made. Next: fewer repeats."
-        )
+    for fault in (too_many(changed), not_at_once(changed)):
+        if fault is not None:
+            raise UsageError(f"{source or 'The command'}: {fault}")
     if changed.program:
         named = {*values, "scenarios", "target"} if plan.program else {*values}
         changed = _of_programs(changed, named, source)
@@ -189,7 +191,7 @@ def with_values(plan: Plan, values: Mapping[str, Any], *, source: str | None) ->
 
 
 _IDLE = (
-    *("requests", "repeats", "strategies", "auth", "compare"),
+    *("requests", "repeats", "threads", "bursts", "strategies", "auth", "compare"),
     *("headers", "token", "retry", "pool"),
 )
 

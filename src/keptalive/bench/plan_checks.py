@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from keptalive.bench.checking import Check, checked, list_of, number, one_of
+from keptalive.bench.checking import Check, boolean, checked, list_of, number, one_of
 from keptalive.bench.gate import Limit
 from keptalive.bench.own_strategies import NAMED
 from keptalive.bench.plan_headers import checked_headers, checked_token
 from keptalive.bench.plan_requests import checked_requests
 from keptalive.bench.plan_tuning import checked_pool, checked_retry
+from keptalive.bench.pool_sizes import FORMS, is_pool_size
 from keptalive.bench.programs.plan import of_plan
 from keptalive.bench.strategies import STRATEGIES
 from keptalive.errors import UsageError
@@ -21,15 +22,17 @@ from keptalive.lookalike.behaviour import parse_scenario
 LOOKALIKE = "lookalike"
 GITHUB = "github"
 PROGRAMS = "programs"  # in the place of a target: each sends its requests where it likes
+MOST_THREADS = 1000  # a process of Python keeps far fewer busy
 AS_IS = "as-is"  # the one scenario of a server that is not ours: whatever it does
 
 
 def _strategy(value: Any) -> str:
     """Whether it can be imported is not looked at: a result's plan is checked too."""
-    if not isinstance(value, str) or not (value in STRATEGIES or NAMED.fullmatch(value)):
-        known = ", ".join(f'"{name}"' for name in STRATEGIES)
+    is_known = isinstance(value, str) and (value in STRATEGIES or is_pool_size(value))
+    if not is_known and not (isinstance(value, str) and NAMED.fullmatch(value)):
+        known = ", ".join(f'"{name}"' for name in (*STRATEGIES, *FORMS))
         raise ValueError(f'one of {known}, or "package.module:Class" for one of your own')
-    return value
+    return str(value)
 
 
 def _scenario(value: Any) -> str:
@@ -106,6 +109,8 @@ CHECKS: dict[str, Check] = {
     "target": _target,
     "requests": checked_requests,
     "repeats": number(1, whole=True),
+    "threads": number(1, whole=True, most=MOST_THREADS),
+    "bursts": boolean,
     "strategies": list_of(_strategy, distinct=True),
     "rounds": number(1, whole=True),
     "budget_s": number(0.1),

@@ -1,12 +1,15 @@
-"""Keys and limits of a plan that would do nothing; they are refused, so as to mislead nobody."""
+"""What of a plan makes no sense: what would do nothing, too many requests, too many at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+from keptalive.bench.checking import MOST
 from keptalive.bench.gate import Limit
-from keptalive.bench.plan_checks import AS_IS, LOOKALIKE
+from keptalive.bench.github.token import is_githubs
+from keptalive.bench.plan_checks import AS_IS, GITHUB, LOOKALIKE
 from keptalive.bench.plan_headers import Headers
 from keptalive.bench.programs.plan import Program
 from keptalive.bench.summary import reference_strategy
@@ -21,6 +24,12 @@ class Planned(Protocol):
 
     @property
     def target(self) -> str: ...
+    @property
+    def requests(self) -> tuple[object, ...]: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
     @property
     def strategies(self) -> tuple[str, ...]: ...
     @property
@@ -52,10 +61,34 @@ def idle_key(values: Mapping[str, Any], plan: Planned) -> str | None:
         return 'token is not sent with auth = "none". Next: leave one out.'
     if "token" in values and any(one.name.lower() == "authorization" for one in plan.headers):
         return "headers has Authorization, and token would replace it. Next: leave one out."
+    if values.get("bursts") and plan.threads == 1:
+        return "bursts are of several threads. Next: threads = 8, or leave it out."
     for key in ("retry", "pool"):
         if key in values and TUNED not in plan.strategies:
             return f'[{key}] is for the strategy "{TUNED}", which the plan does not have.'
     return None
+
+
+def too_many(plan: Planned) -> str | None:
+    """That a run would have too many requests; None if it has not."""
+    many = len(plan.requests) * plan.repeats * plan.threads
+    if many <= MOST:
+        return None
+    return (
+        f"repeats: {many} requests in a run; at most {MOST} can be made. "
+        f"Next: fewer repeats{' or threads' if plan.threads > 1 else ''}."
+    )
+
+
+def not_at_once(plan: Planned) -> str | None:
+    """That the target wants one request after another; None if threads may send to it at once."""
+    host = urlsplit(plan.target).hostname or ""
+    if plan.threads == 1 or not (plan.target == GITHUB or is_githubs(host)):
+        return None
+    return (
+        f"threads = {plan.threads}: GitHub asks for one request after another. "
+        f'Next: target = "{LOOKALIKE}", which imitates it, or leave threads out.'
+    )
 
 
 def idle_limit(limit: Limit, plan: Planned) -> str | None:

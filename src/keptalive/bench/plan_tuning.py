@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from keptalive.bench.checking import Check, checked, list_of, number, one_of
+from keptalive.bench.checking import Check, boolean, checked, list_of, number, one_of
 from keptalive.bench.plan_requests import METHODS
 from keptalive.errors import UsageError
 
 Settings = tuple[tuple[str, Any], ...]  # names and values, in the plan's order
 
 NEVER, LEARN = "never", "learn"
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004 - what the plan must have
-    return value
 
 
 def _max_idle(value: Any) -> float | str | None:
@@ -46,7 +40,7 @@ _RETRY: dict[str, Check] = {
     "backoff_factor": number(0),
     "status_forcelist": list_of(_status),
     "allowed_methods": list_of(one_of(*METHODS)),
-    "respect_retry_after_header": _boolean,
+    "respect_retry_after_header": boolean,
 }
 _POOL: dict[str, Check] = {
     "threads": number(1, whole=True),

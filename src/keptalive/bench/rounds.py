@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from keptalive import interruption
+from keptalive.bench.answers import DisagreementError
 from keptalive.bench.plan import DEFAULT_BUDGET_S, Plan
 from keptalive.bench.stopping import TRACED, Limits, seconds_left, why_stop
 from keptalive.bench.summary import reference_strategy, summarise
-from keptalive.bench.trial import DisagreementError
 from keptalive.errors import TargetError
 from keptalive.interruption import Interrupted
 from keptalive.records.run import About, Run, StrategySummary, Trace, Trial

@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from keptalive.bench.answers import Answers
+from keptalive.bench.calls import Step
 from keptalive.bench.machine import environment
 from keptalive.bench.own_strategies import strategies_named
 from keptalive.bench.rounds import Progress, Rounds, Turn, limits_of
 from keptalive.bench.strategy import Strategy
 from keptalive.bench.targets import Target
 from keptalive.bench.tracing import traced
-from keptalive.bench.trial import Answers, Step, run_trial
+from keptalive.bench.trial import run_trial
 from keptalive.records.run import About, Trace, Trial
 
 __all__ = ["Bench", "Progress", "limits_of"]
@@ -37,7 +39,10 @@ class Bench(Rounds):
 
     def __post_init__(self) -> None:
         self.strategies = self.strategies or strategies_named(
-            self.plan.strategies, retry=self.plan.retry, pool=self.plan.pool
+            self.plan.strategies,
+            retry=self.plan.retry,
+            pool=self.plan.pool,
+            threads=self.plan.threads,
         )
         self._answers = Answers(bodies=self.plan.compare == "body")
         self._abouts = {

@@ -56,6 +56,7 @@ class OneSession(Strategy):
     label = "Session"
     errors = Fresh.errors
     built_on_urllib3 = True
+    thread_safe = True  # requests does not promise it, and programs rely on it; pools are
 
     def __init__(self, access: Access) -> None:
         super().__init__(access)

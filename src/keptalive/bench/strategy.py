@@ -56,7 +56,7 @@ class Strategy(ABC):
         built_on_urllib3: whether urllib3's pool log is a witness of its connections. Then phases
             are timed and the causes of connections traced, too.
         connects_in_python: whether it connects through `socket.socket`, blocking.
-        thread_safe: whether threads may share an instance.
+        thread_safe: whether the threads of a plan share an instance; else each has its own.
     """
 
     label: ClassVar[str]

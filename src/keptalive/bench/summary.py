@@ -55,7 +55,9 @@ def _summary(
 ) -> StrategySummary:
     mine = [t for t in trials if (t.scenario, t.strategy) == (scenario, strategy)]
     counts = total(trial.counts for trial in mine)
-    later = [statistics.mean(t.request_seconds[1:]) for t in mine if len(t.request_seconds) > 1]
+    firsts = [statistics.mean(t.request_seconds[: t.threads]) for t in mine]
+    laters = [t.request_seconds[t.threads :] for t in mine]
+    later = [statistics.mean(seconds) for seconds in laters if seconds]
     speedup = speedups(trials, scenario=scenario, strategy=strategy, reference=reference)
     return StrategySummary(
         scenario=scenario,
@@ -65,8 +67,9 @@ def _summary(
         counts=counts,
         perfect=sum(_perfect(trial) for trial in mine),
         seconds_per_request=median_interval([seconds_per_request(t) for t in mine]),
+        requests_per_second=median_interval([requests_per_second(t) for t in mine]),
         p95_s=percentile([s for t in mine for s in t.request_seconds], 0.95),
-        first_request_s=median_interval([t.request_seconds[0] for t in mine]),
+        first_request_s=median_interval(firsts),
         later_request_s=median_interval(later) if later else None,
         cpu_seconds_per_request=statistics.median(t.cpu_seconds / t.requests for t in mine),
         speedup=(median_interval(speedup) if speedup and strategy != reference else None),
@@ -76,8 +79,10 @@ def _summary(
 
 
 def _perfect(trial: Trial) -> int:
-    """How many connections would be enough; of a strategy, which has one thread and host, one."""
-    return trial.counts.most_at_once or 1
+    """How many connections would be enough: as many as were in flight at once; of a thread, one."""
+    counts = trial.counts
+    most = counts.most_at_once or 1
+    return min(most, counts.opened) if counts.opened else most
 
 
 def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:
@@ -91,8 +96,19 @@ def phases_of(trials: Sequence[Trial]) -> dict[str, float | None]:
 
 
 def seconds_per_request(trial: Trial) -> float:
-    """The trial's wall time, making and closing the client included, shared among its requests."""
+    """The trial's wall time, making and closing the client included, shared among its requests.
+
+    Requests of several threads overlap: then what a call took, waiting for a connection included,
+    the mean.
+    """
+    if trial.threads > 1:
+        return statistics.fmean(trial.request_seconds)
     return trial.seconds / trial.requests
+
+
+def requests_per_second(trial: Trial) -> float:
+    """The requests of all threads together, in each second of the trial."""
+    return trial.requests / trial.seconds
 
 
 def speedups(

@@ -63,6 +63,10 @@ class Target(ABC):
     def pause(self, scenario: str) -> None:  # noqa: B027
         """What happens between two requests: by default they follow one another at once."""
 
+    def pauses(self, scenario: str) -> bool:  # noqa: ARG002
+        """Whether `pause` lets time pass, so that nothing must be in flight meanwhile."""
+        return False
+
     def clock(self) -> float:
         """Seconds, as they pass for the server: with every pause that nobody waited for."""
         return time.monotonic()
@@ -108,6 +112,9 @@ class LookalikeTarget(Target):
     def accepted(self, scenario: str) -> int:
         return self._lookalike.accepted(scenario)
 
+    def pauses(self, scenario: str) -> bool:
+        return idle_seconds(scenario) is not None or _nat_seconds(scenario) is not None
+
     def pause(self, scenario: str) -> None:
         """Let the server's clock run on for longer than its idle timeout; nobody waits.
 
@@ -117,12 +124,17 @@ class LookalikeTarget(Target):
         if seconds is not None:
             self._lookalike.skip(scenario, seconds=seconds * PAUSE_FACTOR)
             self._skipped_s += seconds * PAUSE_FACTOR
-        elif (seconds := nat_timeout_s(parse_scenario(scenario))) is not None:
+        elif (seconds := _nat_seconds(scenario)) is not None:
             # No clock can be advanced here: TCP keepalive, which prevents it, has the kernel's
             time.sleep(seconds * PAUSE_FACTOR)
 
     def clock(self) -> float:
         return super().clock() + self._skipped_s
+
+
+def _nat_seconds(scenario: str) -> float | None:
+    """After how long idle a NAT on the way forgets a connection; None without one."""
+    return nat_timeout_s(parse_scenario(scenario))
 
 
 def idle_seconds(scenario: str) -> float | None:
@@ -228,11 +240,12 @@ def planned_requests(plan: Plan) -> int:
     Without a number of rounds, those of a single one: how many the budget allows is not known.
     """
     rounds = 1 if plan.rounds is None else plan.rounds + _BESIDE
-    return len(plan.strategies) * len(plan.targets) * rounds
+    return len(plan.strategies) * len(plan.targets) * plan.threads * rounds
 
 
 def _announcement(planned: int, allowance: Allowance, plan: Plan) -> str:
+    order = "one after another" if plan.threads == 1 else f"on {plan.threads} threads"
     if plan.rounds is None:
-        return f"No rate limit announced: {planned} requests a round, one after another."
+        return f"No rate limit announced: {planned} requests a round, {order}."
     remain = "" if allowance.remaining is None else f", of {allowance.remaining} that remain"
-    return f"It will make {planned} requests{remain}, one after another."
+    return f"It will make {planned} requests{remain}, {order}."

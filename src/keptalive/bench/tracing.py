@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any
 
+from keptalive.bench.answers import Answers, DisagreementError
+from keptalive.bench.calls import Step
 from keptalive.bench.plan import Plan
 from keptalive.bench.targets import Target
-from keptalive.bench.trial import Answers, DisagreementError, Step, run_trial
+from keptalive.bench.trial import run_trial
 from keptalive.causes import judge
 from keptalive.records.connection import ConnectionEnd, OpeningFacts
 from keptalive.records.process import ProcessRecord

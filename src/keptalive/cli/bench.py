@@ -58,6 +58,10 @@ RoundsOption = Annotated[
     int | None, typer.Option(help="Exactly this many rounds, instead of as many as needed.")
 ]
 BudgetOption = Annotated[float | None, typer.Option(help=_BUDGET_HELP, metavar="S")]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(help="How many threads send the requests at once, each of them the whole list."),
+]
 ProgramOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -92,6 +96,7 @@ def bench(
     rounds: RoundsOption = None,
     budget: BudgetOption = None,
     link: LinkOption = None,
+    threads: ThreadsOption = None,
     folder: FolderOption = results.RESULTS,
     html: HtmlOption = None,
     progress: ProgressOption = False,
@@ -109,9 +114,9 @@ def bench(
     signal N: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP. What was measured before the signal
     is saved.
     """
+    named = {"target": target, "rounds": rounds, "budget_s": budget, "link": link}
     programs = of_options(program) if program else None
-    named = {"target": target, "rounds": rounds, "budget_s": budget, "program": programs}
-    chosen = _chosen(plan, {**named, "link": link})
+    chosen = _chosen(plan, {**named, "threads": threads, "program": programs})
     if html is not None:
         check_writable(html, "--html")
     # the narration: beside the tables for a person, beside the JSON on the other stream
@@ -153,7 +158,9 @@ def _measured(plan: Plan, folder: Path, narrator: Screen, *, progress: bool) -> 
     if plan.program:
         return _programs_measured(plan, folder, narrator, progress=progress)
     refuse_overwritten_urllib3()
-    strategies = strategies_named(plan.strategies, retry=plan.retry, pool=plan.pool)
+    strategies = strategies_named(
+        plan.strategies, retry=plan.retry, pool=plan.pool, threads=plan.threads
+    )
     results.check_writable(folder)
     with prepared(plan) as (target, followed):
         narrator.print(_headline(followed, target))
@@ -186,9 +193,10 @@ def _headline(plan: Plan, target: Target) -> object:
     if known["ca_certificates"]:
         facts.append(many(known["ca_certificates"], "CA certificate"))
     kind = "authenticated " if target.authenticated else ""
-    requests = (
-        many(len(plan.targets), f"{kind}request") + " a run, with each method in random order"
-    )
+    each = many(len(plan.targets), f"{kind}request")
+    requests = f"{each} a run, with each method in random order"
+    if plan.threads > 1:
+        requests = f"{plan.threads} threads with {each} each a run, methods in random order"
     return terminal.headline(requests, facts)
 
 

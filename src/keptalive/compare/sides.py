@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from keptalive.bench.plan_checks import GITHUB, LOOKALIKE
 from keptalive.bench.summary import (
     MINIMUM_ROUNDS,
     failures_in_words,
-    ratios,
     reference_strategy,
     rounds_in_words,
-    seconds_per_request,
 )
 from keptalive.records.counts import total
 from keptalive.records.run import Run, Trial
@@ -35,12 +33,27 @@ class Side:
             if not trial.warm_up:
                 self.trials.setdefault((trial.scenario, trial.strategy), []).append(trial)
 
-    def times(self, key: Key) -> list[float]:
-        """For each round: the ratio to the reference, or the seconds per request."""
-        trials = self.trials[key]
+    @property
+    def threads(self) -> int:
+        """On how many threads requests were sent."""
+        trials = [trial for trials in self.trials.values() for trial in trials]
+        return max((trial.threads for trial in trials), default=1)
+
+    def timed(self, key: Key, value_of: Callable[[Trial], float]) -> list[float]:
+        """For each round: this value of the trial, or its ratio to that of the reference.
+
+        A round in which the reference has none, or 0, is left out.
+        """
+        values = {trial.round: value_of(trial) for trial in self.trials[key]}
         if self.absolute:
-            return [seconds_per_request(trial) for trial in trials]
-        return ratios(trials, self.trials.get((key[0], self.reference), []))
+            return [value for value in values.values() if value > 0]
+        reference = self.trials.get((key[0], self.reference), [])
+        others = {trial.round: value_of(trial) for trial in reference}
+        return [
+            value / others[number]
+            for number, value in values.items()
+            if value > 0 and others.get(number, 0.0) > 0
+        ]
 
     def errors(self, key: Key) -> str | None:
         """How many of its requests failed, in words; None if none did."""
@@ -56,7 +69,7 @@ class Side:
 
 # -- What cannot be compared ---------------------------------------------------------------------
 
-_REQUESTED = ("target", "requests", "repeats")
+_REQUESTED = ("target", "requests", "repeats", "threads", "bursts")
 _TIMED = ("rtt_ms",)
 
 

@@ -14,7 +14,12 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from keptalive.bench.summary import MINIMUM_ROUNDS, sorted_like
+from keptalive.bench.summary import (
+    MINIMUM_ROUNDS,
+    requests_per_second,
+    seconds_per_request,
+    sorted_like,
+)
 from keptalive.compare.sides import NEW, Key, Side, why_no_time, why_not
 from keptalive.records.run import Interval, Run
 from keptalive.stats.two_sample import lies_above, shift_interval
@@ -22,6 +27,10 @@ from keptalive.stats.two_sample import lies_above, shift_interval
 COUNTS = ("opened", "reopened", "attempts")
 TIME = "time"
 MEASURES = (*COUNTS, TIME)
+THROUGHPUT = "throughput"  # requests a second: of several threads, beside the time
+CPU = "cpu"
+OF_THREADS = (THROUGHPUT, CPU)
+TIMED = (TIME, *OF_THREADS)
 
 WORSE = "worse"
 BETTER = "better"
@@ -39,8 +48,8 @@ class Row:
 
     Counts are per trial (the mean, where trials differ) and ``change`` is their difference. Times
     are ratios to the reference strategy, or seconds per request, and ``change`` is relative: 0.1 is
-    10 % more. ``varies`` says that a count is not the same in all trials of a side. ``reason`` says
-    why a row is not comparable.
+    10 % more; likewise throughput and CPU time. ``varies`` says that a count is not the same in all
+    trials of a side. ``reason`` says why a row is not comparable.
     """
 
     scenario: str
@@ -120,7 +129,9 @@ def _rows(key: Key, before: Side, after: Side, guard: Guard) -> Iterable[Row]:
         if known != {False}:  # without a log there is no such count
             yield _count_row(key, count, before, after, reason)
     if before.absolute or key[1] not in (before.reference, after.reference):
-        yield _time_row(key, before, after, guard, reason)
+        measures = TIMED if before.threads > 1 and after.threads > 1 else (TIME,)
+        for measure in measures:
+            yield _timed_row(key, measure, before, after, guard, reason)
 
 
 # -- Counts --------------------------------------------------------------------------------------
@@ -179,21 +190,36 @@ def judge_counts(before: Sequence[int], after: Sequence[int]) -> tuple[float, st
 # -- Times ---------------------------------------------------------------------------------------
 
 
-def _time_row(key: Key, before: Side, after: Side, guard: Guard, reason: str | None) -> Row:
-    sides = [side.times(key) if key in side.trials else [] for side in (before, after)]
-    medians = [statistics.median(times) if times else None for times in sides]
+def _timed_row(
+    key: Key, measure: str, before: Side, after: Side, guard: Guard, reason: str | None
+) -> Row:
+    sides = [
+        side.timed(key, VALUES[measure]) if key in side.trials else [] for side in (before, after)
+    ]
+    medians = [statistics.median(values) if values else None for values in sides]
     row = Row(
         scenario=key[0],
         strategy=key[1],
-        measure=TIME,
+        measure=measure,
         baseline=medians[0],
         candidate=medians[1],
-        reason=reason or why_no_time(key, before, after, [len(times) for times in sides]),
+        reason=reason or why_no_time(key, before, after, [len(values) for values in sides]),
     )
     if row.reason is not None:
         return row
     change = relative_change(*sides)
-    return replace(row, change=change, verdict=judge_time(change, guard.threshold))
+    verdict = judge_time(change, guard.threshold)
+    if measure == THROUGHPUT:
+        verdict = _OTHER_WAY.get(verdict, verdict)
+    return replace(row, change=change, verdict=verdict)
+
+
+VALUES = {
+    TIME: seconds_per_request,
+    THROUGHPUT: requests_per_second,
+    CPU: lambda trial: trial.cpu_seconds / trial.requests,
+}
+_OTHER_WAY = {WORSE: BETTER, BETTER: WORSE}
 
 
 def relative_change(before: Sequence[float], after: Sequence[float]) -> Interval:

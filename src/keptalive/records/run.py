@@ -45,7 +45,9 @@ class Trial:
     Attributes:
         seconds: wall time from making the client to having closed it, pauses left out.
         cpu_seconds: the client process's CPU time over the same span.
-        request_seconds: the wall time of each call, in order.
+        threads: how many of them made the calls at once, each the whole list.
+        request_seconds: the wall time of each call, in order; of several threads, the first calls
+            of all, then the second ones, ...
         counts: its ``errors`` are calls that failed, by the names of their exceptions.
         phases: the wall time of all calls together by what it was spent on; a phase that did not
             occur is left out, and so are all of a strategy that is not built on urllib3.
@@ -60,6 +62,7 @@ class Trial:
     seconds: float
     cpu_seconds: float
     request_seconds: tuple[float, ...]
+    threads: int = 1
     phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -93,6 +96,7 @@ class StrategySummary:
     counts: HostCounts
     perfect: int
     seconds_per_request: Interval
+    requests_per_second: Interval  # of all threads together; of programs, runs
     p95_s: float
     first_request_s: Interval
     later_request_s: Interval | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from keptalive.bench.gate import reuse_of
 from keptalive.bench.summary import reference_strategy, rounds_in_words
 from keptalive.records.counts import HostCounts
@@ -23,6 +25,37 @@ def percent_reused(counts: HostCounts) -> str:
     """The share of the tries that went over a kept connection."""
     reuse = reuse_of(counts)
     return NOTHING if reuse is None or not counts.attempts else f"{100 * reuse:.0f} %"
+
+
+def threads_of(run: Run) -> int:
+    """On how many threads the requests of a trial were sent."""
+    threads = run.plan.get("threads")
+    return threads if isinstance(threads, int) else 1
+
+
+def threads_in_words(run: Run) -> str:
+    """How they sent the requests; empty of a single one."""
+    threads = threads_of(run)
+    if threads == 1:
+        return ""
+    return f"{threads} threads, in bursts" if run.plan.get("bursts") else f"{threads} threads"
+
+
+def a_second(row: StrategySummary) -> str:
+    """The requests of all threads together in a second, with three digits at least."""
+    value = row.requests_per_second.median
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+_LARGE = 1 / 5  # of a request's time
+
+
+def is_large(rows: Iterable[StrategySummary], phase: str) -> bool:
+    """Whether this phase takes so much of a request's time that it is shown by itself."""
+    return any(
+        (row.phases.get(phase) or 0.0) > _LARGE * sum(filter(None, row.phases.values()))
+        for row in rows
+    )
 
 
 def milliseconds(seconds: float | None) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from keptalive.compare.findings import Findings
 from keptalive.compare.sides import NEW
-from keptalive.compare.verdicts import BETTER, TIME, WORSE, Row
+from keptalive.compare.verdicts import BETTER, CPU, THROUGHPUT, TIME, TIMED, WORSE, Row
 from keptalive.records.run import Interval
 from keptalive.render.bench_figures import NOTHING, milliseconds
 
@@ -17,7 +19,7 @@ def rows_to_show(findings: Findings, scenario: str) -> list[Row]:
         if row.scenario == scenario
         and (
             row.measure == "opened"
-            or (row.measure == TIME and not (row.reason and wholly(findings, row)))
+            or (row.measure in TIMED and not (row.reason and wholly(findings, row)))
             or row.verdict in (WORSE, BETTER)
         )
     ]
@@ -26,31 +28,41 @@ def rows_to_show(findings: Findings, scenario: str) -> list[Row]:
 def cells(findings: Findings, row: Row) -> tuple[str, str, str, str, str]:
     """The measure, the value on both sides, the change with its interval, the verdict."""
     absolute = findings.comparison.absolute
-    measure = (
-        row.measure
-        if row.measure != TIME
-        else "a request"
-        if absolute
-        else _relative_time(findings)
-    )
-    shown = number if row.measure != TIME else milliseconds if absolute else _ratio
+    measure = row.measure
+    shown: Callable[[float], str] = number
+    if row.measure in TIMED and absolute:
+        measure, shown = _ABSOLUTE[row.measure]
+    elif row.measure in TIMED:
+        measure, shown = f"{_RELATIVE[row.measure]} vs {_reference(findings)}", _ratio
     values = [NOTHING if v is None else shown(v) for v in (row.baseline, row.candidate)]
     if row.change is None:
         change = NOTHING
     else:
-        change = percent(row.change) if row.measure == TIME else f"{row.change.median:+g}"
-    if row.measure != TIME and row.change is not None and not row.change.median:
+        change = percent(row.change) if row.measure in TIMED else f"{row.change.median:+g}"
+    if row.measure not in TIMED and row.change is not None and not row.change.median:
         change = "0"
     verdict = "new" if row.reason == NEW else row.verdict
     return measure, values[0], values[1], change, verdict
 
 
-def _relative_time(findings: Findings) -> str:
+def _reference(findings: Findings) -> str:
     reference = findings.comparison.reference
-    return f"time vs {_SHORT_NAMES.get(reference) or findings.labels.get(reference, reference)}"
+    return _SHORT_NAMES.get(reference) or findings.labels.get(reference, reference)
 
 
 _SHORT_NAMES = {"fresh": "get"}
+
+
+def _a_second(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+_RELATIVE = {TIME: "time", THROUGHPUT: "requests/s", CPU: "CPU"}
+_ABSOLUTE: dict[str, tuple[str, Callable[[float], str]]] = {
+    TIME: ("a request", milliseconds),
+    THROUGHPUT: ("requests/s", _a_second),
+    CPU: ("CPU", milliseconds),
+}
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@ from keptalive.compare.report_findings import ReportFindings
 from keptalive.compare.reports import Route, Row
 from keptalive.compare.verdicts import COUNTS, Guard
 from keptalive.records.run import Interval, Run, StrategySummary
+from keptalive.render.bench_figures import threads_of
 from keptalive.render.comparison_view import View
 
 SCHEMA = 1
@@ -134,7 +135,8 @@ def _range(interval: Interval, scale: float) -> dict[str, str]:
 def bencher(run: Run) -> dict[str, dict[str, dict[str, float]]]:
     """Bencher Metric Format: a benchmark for each scenario and strategy, a measure for each number.
 
-    ``latency`` is Bencher's own measure, in nanoseconds; the others it makes when it meets them.
+    ``latency``, in nanoseconds, and ``throughput`` are Bencher's own measures; the others it makes
+    when it meets them.
     """
     return {f"{row.strategy}[{row.scenario}]": _measures(run, row) for row in run.summary}
 
@@ -142,6 +144,8 @@ def bencher(run: Run) -> dict[str, dict[str, dict[str, float]]]:
 def _measures(run: Run, row: StrategySummary) -> dict[str, dict[str, float]]:
     measures = {count: {"value": value} for count, value in _per_trial(row).items()}
     measures["latency"] = _metric(row.seconds_per_request, 1e9)
+    if threads_of(run) > 1:
+        measures["throughput"] = _metric(row.requests_per_second, 1.0)
     if row.speedup is not None:
         reference = re.sub("[^a-z0-9]+", "-", reference_strategy(run.strategies).lower())
         measures[f"time-relative-to-{reference}"] = _metric(_inverse(row.speedup), 1.0)

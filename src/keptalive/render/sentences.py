@@ -18,8 +18,11 @@ from keptalive.compare.findings import (
 from keptalive.compare.sides import NEW
 from keptalive.compare.verdicts import (
     BETTER,
+    CPU,
     NOT_SHOWN,
+    THROUGHPUT,
     TIME,
+    TIMED,
     WORSE,
     Row,
 )
@@ -95,7 +98,7 @@ def _while(scenario: str) -> str:
 def _reservation(findings: Findings) -> str:
     kinds = []
     for kind, of_time in (("timings", True), ("counts", False)):
-        rows = [row for row in findings.comparison.rows if (row.measure == TIME) == of_time]
+        rows = [row for row in findings.comparison.rows if (row.measure in TIMED) == of_time]
         unsure = sum(row.verdict == NOT_SHOWN for row in rows)
         kinds += [f"{unsure} of {len(rows)} {kind}"] if unsure else []
     return f"; {' and '.join(kinds)} inconclusive (~)" if kinds else ""
@@ -107,6 +110,13 @@ _VERBS = {
     "opened": ("opens", "connection"),
     "reopened": ("reopens", "connection"),
     "attempts": ("sends", "request"),
+}
+
+
+_OF_TIMED = {
+    TIME: ("takes {} longer", "takes {} less time"),
+    THROUGHPUT: ("has {} more requests a second", "has {} fewer requests a second"),
+    CPU: ("takes {} more CPU time", "takes {} less CPU time"),
 }
 
 
@@ -134,12 +144,12 @@ def _why_more(findings: Findings, row: Row) -> str:
 
 def _phrase(findings: Findings, row: Row) -> str:
     change = row.change.median if row.change else 0.0
-    if row.measure == TIME:
-        longer = "longer" if change > 0 else "less time"
+    if row.measure in TIMED:
+        more, fewer = _OF_TIMED[row.measure]
         comparison = findings.comparison
         label = findings.labels[comparison.reference]
         relative = "" if comparison.absolute else f" relative to {label}"
-        return f"takes {abs(100 * change):.0f} % {longer}{relative}"
+        return f"{(more if change > 0 else fewer).format(f'{abs(100 * change):.0f} %')}{relative}"
     verb, noun = _VERBS[row.measure]
     more = "more" if change > 0 else "fewer"
     return f"{verb} {number(abs(change))} {more} {noun}{'' if abs(change) == 1 else 's'} a run"
@@ -193,7 +203,7 @@ def _percent(share: float) -> str:
 def of_changes(findings: Findings) -> list[str]:
     """From what changes are computed, where the columns beside them would give other ones."""
     rows = findings.comparison.rows
-    differing = {row.measure == TIME for row in rows if not _columns_agree(row)}
+    differing = {row.measure in TIMED for row in rows if not _columns_agree(row)}
     said = []
     if False in differing:
         said.append(f"Counts: the columns are means; {OF_DIFFERENCES}.")
@@ -213,7 +223,7 @@ def _columns_agree(row: Row) -> bool:
     if row.change is None or row.baseline is None or row.candidate is None:
         return True
     change = row.change.median
-    if row.measure != TIME:
+    if row.measure not in TIMED:
         return number(row.candidate - row.baseline) == number(change)
     return signed_percent(row.candidate / row.baseline - 1) == signed_percent(change)
 

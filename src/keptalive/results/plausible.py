@@ -48,6 +48,7 @@ def _check(where: str, numbers: Iterable[Named]) -> None:
 def _of_trial(trial: Trial) -> Iterator[Named]:
     yield from _counts(trial.counts)
     yield "seconds", trial.seconds, LEAST_S, MOST
+    yield "threads", trial.threads, 1, MOST
     yield "cpu_seconds", trial.cpu_seconds, 0, MOST
     yield "request_seconds (how many)", len(trial.request_seconds), 1, MOST
     yield "request_seconds", min(trial.request_seconds, default=0), 0, MOST
@@ -61,7 +62,13 @@ def _of_row(row: StrategySummary) -> Iterator[Named]:
     yield "perfect", row.perfect, 0, MOST
     yield "p95_s", row.p95_s, 0, MOST
     yield "cpu_seconds_per_request", row.cpu_seconds_per_request, 0, MOST
-    for name in ("seconds_per_request", "first_request_s", "later_request_s", "speedup"):
+    for name in (
+        "seconds_per_request",
+        "first_request_s",
+        "later_request_s",
+        "speedup",
+        "requests_per_second",
+    ):
         interval: Interval | None = getattr(row, name)
         if interval is not None:
             bounds = (interval.low, interval.median, interval.high)

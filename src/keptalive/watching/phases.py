@@ -13,7 +13,7 @@ import functools
 import socket
 import ssl
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -27,8 +27,10 @@ from keptalive.watching.patching import replaced
 
 REST = "rest"
 
+Place = tuple[Any, str, str]  # an owner, a name, and its phase
+
 # What is timed as which phase; of nested ones the inner counts
-PLACES: tuple[tuple[Any, str, str], ...] = (
+PLACES: tuple[Place, ...] = (
     (HTTPConnectionPool, "_get_conn", "blocked"),
     (socket, "getaddrinfo", "dns"),
     (HTTPConnection, "_new_conn", "connect"),
@@ -109,15 +111,16 @@ def _timed(phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def timing(wanted: Container[str] | None = None) -> Iterator[None]:
+def timing(wanted: Container[str] | None = None, *, also: Iterable[Place] = ()) -> Iterator[None]:
     """Time the phases of requests' and urllib3's calls for the length of a `with` block.
 
     Args:
         wanted: the phases to tell apart, all if it is None; the others are part of the rest.
+        also: places beside `PLACES`.
     """
     with replaced(
         (owner, name, functools.partial(_timed, phase))
-        for owner, name, phase in PLACES
+        for owner, name, phase in (*PLACES, *also)
         if wanted is None or phase in wanted
     ):
         yield

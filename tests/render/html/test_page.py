@@ -122,3 +122,17 @@ def test_no_token_is_in_a_page():
     report = with_texts(timeline(), lambda text: f"{text}?token={token}")
     report = replace(report, source="run", started_at=timeline().started_at)
     assert token not in of_report(report)
+
+
+def test_the_page_of_threads_has_throughput_and_the_wait_for_the_pool():
+    phases = {"blocked": 0.05, "wait": 0.02}
+    plain = run(plan={"threads": 8, "bursts": True})
+    summary = tuple(replace(row, phases=phases) for row in plain.summary)
+    text = Page(of_run(replace(plain, summary=summary))).text()
+    assert "8 runs of 4 requests each, on 8 threads, in bursts." in text
+    assert "in a second" in text
+    assert "wait for the pool" in text
+    few = tuple(replace(row, phases={**phases, "blocked": 0.001}) for row in plain.summary)
+    alone = Page(of_run(replace(run(), summary=few))).text()
+    assert "in a second" not in alone
+    assert "wait for the pool" not in alone

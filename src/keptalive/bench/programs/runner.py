@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, ClassVar
 
+from keptalive.bench.answers import DisagreementError
 from keptalive.bench.machine import environment
 from keptalive.bench.plan import Plan
 from keptalive.bench.plan_checks import LOOKALIKE
@@ -22,7 +23,6 @@ from keptalive.bench.programs.trial import (
 )
 from keptalive.bench.rounds import Rounds, Turn
 from keptalive.bench.serving import Served, served
-from keptalive.bench.trial import DisagreementError
 from keptalive.causes import judge
 from keptalive.errors import TargetError, UsageError
 from keptalive.lookalike.process import Lookalike

@@ -30,6 +30,7 @@ class Row:
     is_perfect: bool
     enough: str
     reused: str
+    a_second: str
     cpu: str
     time: str
     speed: str
@@ -81,7 +82,8 @@ def scenarios(run: Run) -> list[Scenario]:
 def _scenario(run: Run, name: str, number: int) -> Scenario:
     rows = [row for row in run.summary if row.scenario == name]
     longest = max(row.seconds_per_request.high or row.seconds_per_request.median for row in rows)
-    phases = {row.strategy: _phases(row) for row in rows}
+    waits = figures.is_large(rows, "blocked")
+    phases = {row.strategy: _phases(row, waits) for row in rows}
     slowest = max((sum(one.values()) for one in phases.values()), default=0.0)
     used = [p for p in charts.BENCH_PHASES if any(one.get(p) for one in phases.values())]
     return Scenario(
@@ -134,9 +136,11 @@ def _title(run: Run, scenario: str) -> str:
 
 def _about(run: Run, row: StrategySummary) -> str:
     runs = many(row.rounds, "run")
+    threads = figures.threads_in_words(run)
     if is_of_programs(run):
         return f"{runs} of each program; counts are those of a run."
-    return f"{runs} of {many(row.requests // max(row.rounds, 1), 'request')} each."
+    requests = many(row.requests // max(row.rounds, 1), "request")
+    return f"{runs} of {requests} each{threads and f', on {threads}'}."
 
 
 def _row(run: Run, row: StrategySummary) -> Row:
@@ -156,6 +160,7 @@ def _row(run: Run, row: StrategySummary) -> Row:
         is_perfect=row.counts.opened is not None and row.counts.opened <= row.perfect,
         enough=enough,
         reused=figures.percent_reused(row.counts),
+        a_second=figures.a_second(row),
         cpu=cpu,
         time=time,
         speed=figures.speed(run, row),
@@ -163,13 +168,21 @@ def _row(run: Run, row: StrategySummary) -> Row:
     )
 
 
-def _phases(row: StrategySummary) -> dict[str, float]:
-    """Seconds a request, by the phases that the page shows."""
+def _phases(row: StrategySummary, waits: bool) -> dict[str, float]:
+    """Seconds a request, by the phases that the page shows.
+
+    Args:
+        row: a strategy.
+        waits: whether waiting for the pool is shown; else it is part of the rest.
+    """
     known = {name: took or 0.0 for name, took in row.phases.items()}
-    return {
-        shown: sum(known.get(name, 0.0) for name in names)
-        for shown, names in charts.BENCH_PHASES_OF.items()
+    shown = {
+        name: sum(known.get(one, 0.0) for one in names)
+        for name, names in charts.BENCH_PHASES_OF.items()
     }
+    if not waits:
+        shown["rest"] += shown.pop("pool")
+    return shown
 
 
 def _traces(run: Run, traces: Sequence[Trace], number: int) -> Iterator[TraceOnPage]:

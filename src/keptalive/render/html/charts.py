@@ -15,15 +15,17 @@ from keptalive.render.report_sentences import PHASES
 
 # The phases of a request as the benchmark measures them: what the page shows together
 BENCH_PHASES_OF = {
+    "pool": ("blocked",),
     "ca_bundle": ("ca_bundle",),
     "dns": ("dns",),
     "connect": ("connect",),
     "tls": ("tls",),
     "waiting": ("wait",),
     "receiving": ("receive",),
-    "rest": ("blocked", "send", "rest"),
+    "rest": ("send", "rest"),
 }
 BENCH_PHASES = {
+    "pool": "wait for the pool",
     "ca_bundle": "CA bundle",
     "dns": "DNS",
     "connect": "connect",

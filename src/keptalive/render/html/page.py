@@ -27,6 +27,7 @@ from keptalive.records.plain import with_texts
 from keptalive.records.report import UNAVOIDABLE, Report
 from keptalive.records.run import Run
 from keptalive.redaction import shown
+from keptalive.render import bench_figures as figures
 from keptalive.render import report_sentences as sentences
 from keptalive.render import verdict
 from keptalive.render.bench_figures import milliseconds
@@ -79,6 +80,7 @@ def of_run(run: Run, *, made: str = "") -> str:
         made=_text(made),
         said=bench.verdict(run),
         witnesses=bench.witnesses(run),
+        threads=figures.threads_of(run),
         unit="run" if bench.is_of_programs(run) else "request",
         scenarios=sections,
         data=bench.data(sections),

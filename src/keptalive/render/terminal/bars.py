@@ -9,6 +9,7 @@ from rich.text import Text
 WIDTH = 20  # columns of the longest bar
 # A glyph of its own for each, so that a screen without colours shows the same
 MARKS = {
+    "pool": ("■", "red"),
     "CA bundle": ("▓", "red"),
     "connect": ("▌", "yellow"),
     "TLS": ("█", "magenta"),

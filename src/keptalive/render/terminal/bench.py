@@ -36,12 +36,10 @@ def report(run: Run, *, width: int) -> RenderableType:
         parts += [*warnings(run, rows), ""]
     if run.summary:
         parts += [phases_table(run, width=width), ""]
-    style = "green" if run.valid else "bold red"
-    return Group(
-        *parts,
-        Text(figures.witnesses_line(run), style=style),
-        Text(figures.ended_line(run), style="dim"),
-    )
+    if run.trials or not run.valid:
+        style = "green" if run.valid else "bold red"
+        parts.append(Text(figures.witnesses_line(run), style=style))
+    return Group(*parts, Text(figures.ended_line(run), style="dim"))
 
 
 def headline(requests: str, facts: Sequence[str]) -> Text:
@@ -54,22 +52,41 @@ def headline(requests: str, facts: Sequence[str]) -> Text:
 
 def table(run: Run, scenario: str, rows: Sequence[StrategySummary], *, width: int) -> Table:
     """The strategies side by side in one scenario; a cell for each column that fits."""
+    threads = figures.threads_of(run)
+    labels = Column(header="", cells=[run.labels[row.strategy] for row in rows])
+    columns = _of_a_thread(rows) if threads == 1 else _of_threads(rows)
     reference = run.labels[reference_strategy(run.strategies)]
-    columns = [
-        Column(header="", cells=[run.labels[row.strategy] for row in rows]),
+    speed = Column(header=f"speed vs\n{reference}", cells=[figures.speed(run, row) for row in rows])
+    return side_by_side(_title(run, scenario, rows[0]), [labels, *columns, speed], width)
+
+
+def _of_a_thread(rows: Sequence[StrategySummary]) -> list[Column]:
+    return [
         Column(header="opened", cells=[_opened(row) for row in rows]),
-        Column(
-            header="reused",
-            cells=[figures.percent_reused(row.counts) for row in rows],
-            importance=4,
-        ),
+        _reused_column(rows, 4),
         _times_column("a request", [row.seconds_per_request.median for row in rows], 5),
         _times_column("first", [row.first_request_s.median for row in rows], 2),
         _times_column("p95", [row.p95_s for row in rows], 1),
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
-        Column(header=f"speed vs\n{reference}", cells=[figures.speed(run, row) for row in rows]),
     ]
-    return side_by_side(_title(scenario, rows[0]), columns, width)
+
+
+def _of_threads(rows: Sequence[StrategySummary]) -> list[Column]:
+    """How many connections are enough is as measured for each, and throughput beside latency."""
+    enough = [_opened(row).append(f" ({row.perfect:,})", style="") for row in rows]
+    return [
+        Column(header="opened\n(enough)", cells=enough),
+        _reused_column(rows, 2),
+        _times_column("a\nrequest", [row.seconds_per_request.median for row in rows], 5),
+        _times_column("p95", [row.p95_s for row in rows], 1),
+        Column(header="in a\nsecond", cells=[figures.a_second(row) for row in rows], importance=4),
+        _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
+    ]
+
+
+def _reused_column(rows: Sequence[StrategySummary], importance: int) -> Column:
+    cells = [figures.percent_reused(row.counts) for row in rows]
+    return Column(header="reused", cells=cells, importance=importance)
 
 
 def _times_column(header: str, seconds: Sequence[float], importance: int) -> Column:
@@ -77,14 +94,14 @@ def _times_column(header: str, seconds: Sequence[float], importance: int) -> Col
     return Column(header=header, cells=cells, importance=importance)
 
 
-def _title(scenario: str, row: StrategySummary) -> str:
+def _title(run: Run, scenario: str, row: StrategySummary) -> str:
     named = f"{scenario}: " if "=" in scenario else ""
     one_each = row.perfect == row.rounds
     enough = "1 connection a run is" if one_each else f"{row.perfect} connections are"
+    said = figures.threads_in_words(run) or f"{enough} enough"
     return (
         f"{full_title(scenario)}\n"
-        f"{named}{many(row.rounds, 'run')} of {many(row.requests // row.rounds, 'request')}; "
-        f"{enough} enough"
+        f"{named}{many(row.rounds, 'run')} of {many(row.requests // row.rounds, 'request')}; {said}"
     )
 
 
@@ -144,14 +161,15 @@ def warnings(run: Run, rows: Sequence[StrategySummary]) -> list[RenderableType]:
 
 # Which phases a column adds up, and its importance
 _PHASES = {
+    "pool": (("blocked",), 6),
     "CA bundle": (("ca_bundle",), 5),
     "connect": (("dns", "connect"), 2),
     "TLS": (("tls",), 3),
     "wait": (("wait",), 4),
     "receive": (("receive",), 4),
-    "rest": (("blocked", "send", "rest"), 1),
+    "rest": (("send", "rest"), 1),
 }
-LARGE_RECEIVE = 1 / 5  # of a request's time: then it has a column of its own
+_SELDOM_LARGE = {"pool": "blocked", "receive": "receive"}
 _WIDEST_TITLE = 33  # of 80 columns, beside figures below 100 ms
 
 
@@ -204,15 +222,13 @@ def _bars(
 
 
 def _phases_shown(rows: Sequence[StrategySummary]) -> dict[str, tuple[tuple[str, ...], int]]:
-    """The columns: receiving is part of the rest, unless it takes a large part of the time."""
-    if any(
-        (row.phases.get("receive") or 0.0) > LARGE_RECEIVE * sum(filter(None, row.phases.values()))
-        for row in rows
-    ):
-        return _PHASES
-    shown = {header: column for header, column in _PHASES.items() if header != "receive"}
-    names, importance = shown["rest"]
-    return shown | {"rest": ((*names, "receive"), importance)}
+    """The columns: what is seldom large is part of the rest, unless it takes much of the time."""
+    shown = dict(_PHASES)
+    for header, phase in _SELDOM_LARGE.items():
+        if not figures.is_large(rows, phase):
+            names, importance = shown["rest"]
+            shown["rest"] = ((*shown.pop(header)[0], *names), importance)
+    return shown
 
 
 def _phase(seconds: Sequence[float | None]) -> str:
