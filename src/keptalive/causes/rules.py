@@ -10,7 +10,7 @@ a place is free. Only a connection on which a response came uses one up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from keptalive.causes.catalogue import CAUSE_OF_END
@@ -51,7 +51,7 @@ class Seen:
     """
 
     pattern: Pattern
-    replaced: frozenset[int] = frozenset()
+    replaced: Set[int] = frozenset()
     answered: bool = False
     places_taken: int = 0
     places_left: set[int] = field(default_factory=set)
@@ -129,7 +129,7 @@ def judge(connections: Sequence[Connection], pattern: Pattern) -> list[Judged]:
         seen.begin_pool(connection.facts)
         differs = seen.differs.get(pool_of(connection.facts), ())
         opening = Opening(connection, _predecessor(connection, by_id), differs)
-        cause = cause_of(opening, seen)
+        cause = connection.cause or cause_of(opening, seen)
         seen.add(opening, cause)
         judged.append(Judged(opening, cause if is_connected(connection) else None))
     return judged
