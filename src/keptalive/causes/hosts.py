@@ -88,7 +88,7 @@ def perfect_reuse(counts: Iterable[HostCounts]) -> int | None:
     for one in counts:
         if one.opened is None or one.most_at_once is None:
             return None
-        most = max(1, one.most_at_once) if one.perfect is None else one.perfect
+        most = max(1, one.most_at_once) if one.necessary is None else one.necessary
         enough += min(one.opened, most)
     return enough
 

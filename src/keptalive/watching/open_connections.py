@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from keptalive.watching.circumstances import is_the_parents
@@ -23,6 +24,7 @@ class OpenConnections(OwnClasses):
         self.clock = clock
         self.open: set[ConnectionState] = set()
         self._sweep_at = SWEEP_AT
+        self.cut_at = math.inf  # when a slice of some recorder's window ends
 
     def begins_in_child(self) -> None:
         super().begins_in_child()
@@ -51,3 +53,10 @@ class OpenConnections(OwnClasses):
             state for state in list(self.open) if state.is_left_open() and not is_the_parents(state)
         ]
         return [state.pool.owner.made_at.shown() if state.pool else None for state in open_]
+
+    def cuts(self, now: float) -> None:
+        """The windows of recorders move on; before what happens now is counted."""
+        ledgers = [one.ledger for one in self.recorders if one.ledger is not None]
+        for ledger in ledgers:
+            ledger.cut(now)
+        self.cut_at = min((one.window.next_cut for one in ledgers), default=math.inf)
