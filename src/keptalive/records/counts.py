@@ -62,8 +62,8 @@ class HostCounts:
         unanswered: tries of requests that had no response.
         in_flight: tries that have neither a response nor an error yet.
         most_at_once: the most requests in flight at once: what perfect reuse would have opened.
-        necessary: what perfect reuse would have opened, where the watch knows more than these counts:
-            in a window of time, or of several routes together. None: `causes.hosts` finds it.
+        necessary: what perfect reuse would have opened, where these counts do not say it: in a
+            window of time, or of several routes together. None: `causes.hosts` finds it.
         begun: what only a log has: openings that were begun, where it has no responses.
         discarded, pool_size: connections that a full pool has discarded, and how many that pool
             keeps; None where that was not seen.

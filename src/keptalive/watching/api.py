@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from keptalive.records.counts import HostCounts
     from keptalive.records.report import Report
     from keptalive.records.response import ResponseReport
+    from keptalive.records.totals import RouteTotals
     from keptalive.watching.ledger import Ledger
 
 W = TypeVar("W", bound="Watch")
@@ -135,6 +136,12 @@ class Watch:
         if ledger is not None:
             return list(ledger.record(self._until()).hosts)
         return [route.counts for route in list(self._recorder.routes.values())]
+
+    def totals(self) -> tuple[RouteTotals, ...]:
+        """What each route has counted since the watch began, for exporters of metrics."""
+        from keptalive.watching.totals import totals_of
+
+        return totals_of(self.forget_old(), self._has_begun())
 
     def report(self) -> dict[str, Any]:
         """Hosts, causes, costs and cures: the JSON of docs/report.md. No secret is in it."""

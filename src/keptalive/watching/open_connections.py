@@ -49,10 +49,14 @@ class OpenConnections(OwnClasses):
 
     def still_open(self) -> list[str | None]:
         """Where the Sessions were made of the connections that are open now."""
-        open_ = [
-            state for state in list(self.open) if state.is_left_open() and not is_the_parents(state)
+        return [
+            state.pool.owner.made_at.shown() if state.pool else None for state in self.open_ones()
         ]
-        return [state.pool.owner.made_at.shown() if state.pool else None for state in open_]
+
+    def open_ones(self) -> list[ConnectionState]:
+        """Those that are open now, by this process."""
+        known = list(self.open)
+        return [one for one in known if one.is_left_open() and not is_the_parents(one)]
 
     def cuts(self, now: float) -> None:
         """The windows of recorders move on; before what happens now is counted."""

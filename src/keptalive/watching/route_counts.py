@@ -22,6 +22,7 @@ from keptalive.watching.windows import (
 
 if TYPE_CHECKING:
     from keptalive.watching.recorder import Recorder
+    from keptalive.watching.tracking import Pool
 
 
 class RouteCounts:
@@ -46,9 +47,9 @@ class RouteCounts:
         add_to(self.totals, key, openings)
         self._window.count(key, openings)
 
-    def name(self, attempt: ConnectionAttempt) -> Route:
-        """The route under which this connection is counted."""
-        route = attempt.host, attempt.via
+    def name(self, one: ConnectionAttempt | Pool) -> Route:
+        """The route under which this connection, or those of this pool, are counted."""
+        route = one.host, one.via
         return route if route in self._recorder.routes or self._folded is None else OTHER
 
     def counts(self) -> dict[Route, HostCounts]:
