@@ -204,12 +204,20 @@ def test_a_watch_that_has_not_begun_is_refused(metrics):
         export(watch(), meter_provider=metrics.provider)
 
 
+def test_without_opentelemetry_one_line_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with watch() as seen, pytest.raises(UsageError) as raised:
+        export(seen)
+    assert str(raised.value).endswith("Next: pip install 'keptalive[otel]'.")
+
+
 @pytest.mark.parametrize("hosts", [0, -1, "10"])
 def test_a_limit_that_is_no_number_of_hosts_is_refused(hosts, metrics):
     with watch() as seen, pytest.raises(UsageError, match=r"should be 1 or more\. Next"):
         export(seen, meter_provider=metrics.provider, hosts=hosts)
 
 
+@pytest.mark.complete
 def test_without_opentelemetry_keptalive_can_be_imported_and_says_how_to_install_it():
     program = (
         "import sys; sys.modules['opentelemetry'] = None\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import importlib.util
 import json
 import os
 import signal
@@ -104,6 +105,27 @@ def samples(page: str) -> dict[str, float]:
             name, value = line.rpartition(" ")[::2]
             sums[name.partition("{")[0]] += float(value)
     return dict(sums)
+
+
+def test_the_example_in_the_docs_answers_with_metrics_and_with_the_last_hour(monkeypatch):
+    with Server(answers()) as server:
+        monkeypatch.setenv("UPSTREAM", server.url)
+        place = importlib.util.spec_from_file_location("service", ROOT / "docs" / "service.py")
+        service = importlib.util.module_from_spec(place)
+        place.loader.exec_module(service)
+        service.post_fork(None, None)
+        pages = {}
+        try:
+            for path in ("/", "/", "/metrics", "/connections"):
+                [body] = service.app({"PATH_INFO": path}, lambda status, _headers: status)
+                pages[path] = body.decode()
+        finally:
+            service.seen.stop()
+        assert server.accepted == 1
+    assert pages["/"] == "ok"
+    assert samples(pages["/metrics"])["keptalive_connections_opened_total"] == 1
+    assert samples(pages["/metrics"])["keptalive_requests_reused_total"] == 1
+    assert "Nothing to change" in pages["/connections"]
 
 
 @pytest.mark.complete

@@ -10,6 +10,7 @@ import pytest
 import requests
 from tests.servers.scripted import Server, answers
 
+from keptalive import interactive
 from keptalive.errors import UsageError
 from keptalive.watching import ledger, windows
 from keptalive.watching.api import watch
@@ -77,6 +78,16 @@ def test_perfect_reuse_of_a_window_is_what_it_had_to_open_itself(server, clock):
         [host] = seen.result().hosts
         assert causes(host) == {"session-closed": 1}
         assert (host.opened, host.perfect.least, host.perfect.most) == (1, 0, 0)
+
+
+def test_what_is_printed_says_that_it_is_the_last_hour(server, clock):
+    with interactive.watch(window_s=HOUR, clock=clock) as seen:
+        requests.get(server.url)
+        clock.now += 3 * HOUR
+        requests.get(server.url)
+        lines = str(seen).splitlines()
+    assert lines[0] == "keptalive: the last 1 h of a longer watch"
+    assert "1 request, 1 connection, 0 would be enough" in lines[3]
 
 
 def test_hours_without_a_request_leave_an_empty_window(server, clock):

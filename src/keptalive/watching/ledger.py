@@ -11,16 +11,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keptalive.causes.failures import with_failures
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.settling import RouteJudge
 from keptalive.records.connection import Connection
-from keptalive.records.counts import HostCounts
-from keptalive.records.process import SettledCause
 from keptalive.watching.attempts import ConnectionAttempt
+from keptalive.watching.entries import Entry, Recorded
 from keptalive.watching.route_counts import RouteCounts
 from keptalive.watching.windows import Route, Tally, Window
 
@@ -34,39 +32,6 @@ ROUTES_KEPT = 1000
 PATIENCE_S = 5.0  # for another thread that counts; a fork's child has a lock of its own
 
 OnEnd = Callable[[Route, float], None]
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """A connection that has been judged.
-
-    Attributes:
-        cause: None if it was open before the watch.
-        is_counted: its first response has come, or never will.
-        has_ended: its end has been seen.
-    """
-
-    attempt: ConnectionAttempt
-    cause: str | None
-    is_counted: bool = False
-    has_ended: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What happened in a window, as `process.ProcessRecord` has it.
-
-    Attributes:
-        connections: those that stay, older ones too.
-        missing: how many are among the counts, and not among those that stay.
-        began: when the window did, by the observer's clock.
-    """
-
-    connections: tuple[Connection, ...]
-    hosts: tuple[HostCounts, ...]
-    settled: tuple[SettledCause, ...]
-    missing: int
-    began: float
 
 
 class Ledger:
@@ -173,22 +138,12 @@ class Ledger:
         )
 
     def _connections(self) -> Iterator[Connection]:
-        """Those that stay; one that is not counted yet has no response, whatever came meanwhile."""
-        began = self.window.began
-        failed = list(self._recorder.unconnected)
-        known = [*self._entries.values(), *(Entry(one, None) for one in failed)]
+        """Those that stay, and the attempts that failed."""
+        failed = [Entry(one, None) for one in list(self._recorder.unconnected)]
+        known = [*self._entries.values(), *failed]
         for one in sorted(known, key=lambda entry: entry.attempt.id):
-            host, via = self.routes.name(one.attempt)
-            connection = one.attempt.record(self._recorder, began)
-            is_pending = one.cause is not None and not one.is_counted
-            yield replace(
-                connection,
-                host=host,
-                via=via,
-                cause=one.cause,
-                settled=one.is_counted,
-                served=0 if is_pending else connection.served,
-            )
+            route = self.routes.name(one.attempt)
+            yield one.record(self._recorder, self.window.began, route)
 
     # -- judging and counting; the lock is held
 
