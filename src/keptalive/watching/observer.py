@@ -154,7 +154,8 @@ class Observer(Streams):
             host = address(*target)
             for route in routes[1]:
                 route.asks_for(host)
-        if headers and is_exposed(host) and security.secrets_in(dict(pairs_of(headers))):
+        exposed = is_exposed(host) if pool.forwards else pool.exposed
+        if headers and exposed and security.secrets_in(dict(pairs_of(headers))):
             for route in routes[1]:
                 route.counts.cleartext_credentials += 1
 
