@@ -168,16 +168,15 @@ class Ledger:
         """Find the causes of these connections to one route."""
         judge = self._judges.setdefault(route, RouteJudge())
         for _, one in sorted(new.items()):
-            entry = self._entries[one.id] = Entry(one, None)
             before = one.cause_by(self)
-            if before is not None:  # it was dropped, and is another's predecessor now
-                entry.cause, entry.is_counted, entry.has_ended = before, True, True
-                continue
             connection = one.record(self._recorder, self.window.began)
-            if connection.attempted_s is None:
-                entry.is_counted = entry.has_ended = True
-                continue
-            entry.cause = judge.judge(connection, self._found, pattern)
+            if before is not None:  # it was dropped, and is another's predecessor now
+                entry = Entry(one, before, is_counted=True, has_ended=True)
+            elif connection.attempted_s is None:  # it was open before the watch
+                entry = Entry(one, None, is_counted=True, has_ended=True)
+            else:
+                entry = Entry(one, judge.judge(connection, self._found, pattern))
+            self._entries[one.id] = entry  # last: the program's own exception may strike before
 
     def _pattern(self, route: Route, attempts: list[ConnectionAttempt]) -> Pattern:
         began, known = self.window.began, self._recorder.routes.get(route)
@@ -195,8 +194,6 @@ class Ledger:
         """Count this one as answered or not, and see its end, as soon as they are known."""
         one = entry.attempt
         if not entry.is_counted and entry.cause is not None and (one.answered or one.end):
-            entry.is_counted = True
-            one.settled = (*one.settled, (self, entry.cause))
             opened = int(one.answered)
             tally = Tally(
                 opened=opened,
@@ -205,6 +202,8 @@ class Ledger:
                 seconds=sum(one.phases.values()),
             )
             key = (*self.routes.name(one), entry.cause)
+            one.settled = (*one.settled, (self, entry.cause))
+            entry.is_counted = True
             self.routes.add(key, tally)
         if not entry.has_ended and one.end is not None:
             entry.has_ended = True
