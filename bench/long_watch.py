@@ -2,11 +2,12 @@
 
     python -m bench.long_watch [REQUESTS]      `make long-watch`
 
-Processes under ``watch(window_s=3600)``, whose metrics are exported, send requests to a small
+A process under ``watch(window_s=3600)``, whose metrics are exported, sends requests to a small
 server on loopback; among them are new Sessions and a thousand hosts. At 1,000, 2,000, 5,000 ...
-requests one of them takes turns with a young one, which has sent 1,000, in blocks of warm requests:
-the cost is the median CPU time of a request, and of all pairs of blocks the median ratio. Between
-the blocks most requests are urllib3's, which takes less time. Another process sends as many, up to
+requests its watch takes turns with a young one in the same process, which has counted 1,000: the
+cost is the median CPU time of a warm request in a block, and of all pairs of blocks the median
+ratio. Between the blocks most requests are urllib3's, which takes less time. What keptalive
+executes in a warm request is counted too, in bytecodes. Another process sends as many, up to
 200,000, measured by tracemalloc; the resident memory is the first one's, since 1,000 requests.
 Writes docs/images/long-watch.svg and the table in docs/services.md.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import operator
 import random
 import resource
 import socket
@@ -23,13 +25,16 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple
 
 import requests
 import urllib3
+
+from keptalive.watching.api import Watch, watch
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "long-watch.svg"
@@ -58,7 +63,7 @@ while True:
 
 
 def send(kind: str, port: int) -> None:
-    """Obey lines of standard input: ``run N`` sends so many, ``block`` times some."""
+    """Obey lines of standard input: ``run N`` sends so many; ``pairs`` and ``memory`` answer."""
     seen = _watched()
     if kind == "measured":
         tracemalloc.start()
@@ -73,19 +78,17 @@ def send(kind: str, port: int) -> None:
             for _ in range(int(rest[0])):
                 get(next(number))
             answer: object = None
-        elif what == "block":
-            answer = _block(lambda: session.get(url))
-            number = itertools.count(next(number) + WARM_UP + BLOCK)
+        elif what == "pairs":
+            answer = _pairs(lambda: session.get(url), seen)
         else:
             answer = _memory(seen, is_traced=kind == "measured")
         print(json.dumps(answer), flush=True)
 
 
-def _watched() -> object:
+def _watched() -> Watch:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-    from keptalive import watch
     from keptalive.otel import export
 
     seen, reader = watch(window_s=3600).start(), InMemoryMetricReader()
@@ -111,7 +114,30 @@ def _getter(port: int) -> Callable[[int], None]:
     return get
 
 
-def _block(get: Callable[[], None]) -> float:
+def _pairs(get: Callable[[], object], seen: Watch) -> dict[str, list[float]]:
+    """What a warm request costs with this watch, and with a young one in its place."""
+    young = watch(window_s=3600).start()
+    observer = seen._has_begun()  # noqa: SLF001 - who listens is no business of programs
+    recorders = seen._recorder, young._recorder  # noqa: SLF001
+    both = observer.recorders
+    found: dict[str, list[float]] = {"old": [], "young": [], "executed": []}
+    observer.recorders = recorders[1:]
+    for _ in range(YOUNG):
+        get()
+    for turn in range(PAIRS):
+        for which in (0, 1) if turn % 2 else (1, 0):
+            observer.recorders = (recorders[which],)
+            found["young" if which else "old"].append(_block(get))
+    for recorder in recorders:
+        observer.recorders = (recorder,)
+        get()
+        found["executed"].append(_executed(get))
+    observer.recorders = both
+    young.stop()
+    return found
+
+
+def _block(get: Callable[[], object]) -> float:
     """CPU seconds of the median request."""
     took = []
     gc.collect()
@@ -124,9 +150,30 @@ def _block(get: Callable[[], None]) -> float:
     return median(took)
 
 
-def _memory(seen: object, *, is_traced: bool) -> int:
+def _executed(get: Callable[[], object]) -> int:
+    """The bytecodes that keptalive executes in one request."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        if event == "call":
+            if not frame.f_globals.get("__name__", "").startswith("keptalive"):
+                return None
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        count += event == "opcode"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        get()
+    finally:
+        sys.settrace(None)
+    return count
+
+
+def _memory(seen: Watch, *, is_traced: bool) -> int:
     """Bytes that Python has allocated now, or that are resident, after a report."""
-    seen.report()  # type: ignore[attr-defined]
+    seen.report()
     gc.collect()
     if is_traced:
         return tracemalloc.get_traced_memory()[0]
@@ -143,6 +190,7 @@ class Row(NamedTuple):
     old_us: float
     young_us: float
     times: float
+    executed: tuple[int, int]
     allocated: int | None
     resident: int
 
@@ -166,10 +214,10 @@ class Sender:
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
-    def answer(self) -> float:
-        return json.loads(self.process.stdout.readline())  # type: ignore[no-any-return]
+    def answer(self) -> Any:
+        return json.loads(self.process.stdout.readline())
 
-    def do(self, line: str) -> float:
+    def do(self, line: str) -> Any:
         self.ask(line)
         return self.answer()
 
@@ -184,47 +232,56 @@ def checkpoints(most: int) -> Iterator[int]:
 
 
 def rows(most: int, port: int) -> Iterator[Row]:
-    """What is found after 1,000, 2,000, 5,000 ... requests."""
+    """What is found after 1,000, 2,000, 5,000 ... requests; the memory comes with the last."""
     with Sender("old", port) as old, Sender("measured", port) as measured:
-        done, first = {old: 0, measured: 0}, 0
+        done, first = 0, 0
+        for number in checkpoints(min(most, MEASURED)):
+            measured.ask(f"run {number - done}")
+            measured.ask("memory")
+            done = number
+        done = 0
         for number in checkpoints(most):
-            senders = [old, measured] if number <= MEASURED else [old]
-            for sender in senders:  # at once: what they cost meanwhile is not timed
-                sender.ask(f"run {max(0, number - done[sender])}")
-            for sender in senders:
-                sender.answer()
-            with Sender("young", port) as young:
-                young.do(f"run {YOUNG}")
-                pairs = [_pair(old, young, turn) for turn in range(PAIRS)]
-            done[old], done[measured] = number + PAIRS * (WARM_UP + BLOCK), number
-            resident = int(old.do("memory"))
+            old.do(f"run {number - done}")
+            done = number
+            found, resident = old.do("pairs"), old.do("memory")
             first = first or resident
             yield Row(
                 number,
-                median(one for one, _ in pairs) * 1e6,
-                median(other for _, other in pairs) * 1e6,
-                median(one / other for one, other in pairs),
-                int(measured.do("memory")) if measured in senders else None,
+                median(found["old"]) * 1e6,
+                median(found["young"]) * 1e6,
+                median(map(operator.truediv, found["old"], found["young"])),
+                tuple(found["executed"]),
+                None,
                 resident - first,
             )
+        for number in checkpoints(min(most, MEASURED)):
+            measured.answer()
+            yield Row(number, 0, 0, 0, (0, 0), measured.answer(), 0)
 
 
-def _pair(old: Sender, young: Sender, turn: int) -> tuple[float, float]:
-    took = {sender: sender.do("block") for sender in ((old, young) if turn % 2 else (young, old))}
-    return took[old], took[young]
-
-
-def table(found: list[Row]) -> str:
+def table(found: Iterable[Row]) -> str:
     """The table for docs/services.md."""
-    names = "| requests | a request | in a young process | ratio | allocated | resident |"
-    lines = [names, "|---:|---:|---:|---:|---:|---:|"]
+    names = (
+        "| requests | a request | with a young watch | ratio | bytecodes | allocated | resident |"
+    )
+    lines = [names, "|---:|---:|---:|---:|---:|---:|---:|"]
     for one in found:
         allocated = "–" if one.allocated is None else f"{one.allocated / 2**20:.1f} MiB"
         lines.append(
             f"| {one.requests:,} | {one.old_us:.0f} µs | {one.young_us:.0f} µs | {one.times:.3f} "
-            f"| {allocated} | {one.resident / 2**20:+.1f} MiB |"
+            f"| {one.executed[0]} ({one.executed[1]}) | {allocated} "
+            f"| {one.resident / 2**20:+.1f} MiB |"
         )
     return "\n".join(lines) + "\n"
+
+
+def joined(found: Iterable[Row]) -> list[Row]:
+    """One row for each number of requests."""
+    rows: dict[int, Row] = {}
+    for one in found:
+        known = rows.setdefault(one.requests, one)
+        rows[one.requests] = known._replace(allocated=known.allocated or one.allocated)
+    return list(rows.values())
 
 
 def main(most: int) -> None:
@@ -241,12 +298,13 @@ def main(most: int) -> None:
                 found.append(row)
         finally:
             server.kill()
+    found = joined(found)
     PICTURE.write_text(
         plot(
             "CPU time of one warm request under watch",
             {
-                "after so many requests": [(one.requests, one.old_us) for one in found],
-                "after 1,000, at the same time": [(one.requests, one.young_us) for one in found],
+                "a watch that has counted so many": [(one.requests, one.old_us) for one in found],
+                "a young watch, by turns": [(one.requests, one.young_us) for one in found],
             },
             unit="µs",
         )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import requests
+from tests.marks import complete
 from tests.servers.scripted import Server, answers
 
 from keptalive import interactive
@@ -16,6 +21,7 @@ from keptalive.watching import ledger, windows
 from keptalive.watching.api import watch
 
 HOUR = 3600.0
+PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "long_watch_memory.py"
 
 
 class Clock:
@@ -181,6 +187,20 @@ def test_of_many_hosts_the_oldest_are_counted_together_and_none_is_lost(server, 
     assert (hosts["other"].opened, hosts["other"].perfect.most) == (
         causes(hosts["other"])["first-use"],
     ) * 2
+
+
+@pytest.mark.parametrize(("routes", "kept"), [(10, 10), complete(200, 200)])
+def test_memory_stays_the_same_with_ever_more_hosts_sessions_and_connections(routes, kept):
+    ran = subprocess.run(
+        [sys.executable, PROGRAM, str(routes), str(kept)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    told = json.loads(ran.stdout)
+    before, *after = told["bytes"]
+    assert told["opened"] == 10 * routes
+    assert max(after) < 1.15 * before + 50_000
 
 
 @pytest.mark.usefixtures("small")
