@@ -10,6 +10,7 @@ from keptalive.watching.own_classes import OwnClasses
 from keptalive.watching.tracking import ConnectionState
 
 SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
+RETRY_S = 1.0
 
 
 class OpenConnections(OwnClasses):
@@ -60,6 +61,7 @@ class OpenConnections(OwnClasses):
 
     def cuts(self, now: float) -> None:
         """The windows of recorders move on; before what happens now is counted."""
+        self.cut_at = now + RETRY_S  # should a mistake of ours end it here
         ledgers = [one.ledger for one in self.recorders if one.ledger is not None]
         for ledger in ledgers:
             ledger.cut(now)
