@@ -294,7 +294,8 @@ def main(most: int) -> None:
             port = int(server.stdout.readline())
             found = []
             for row in rows(most, port):
-                print(table([row]).splitlines()[-1], flush=True)
+                if row.allocated is None:
+                    print(table([row]).splitlines()[-1], flush=True)
                 found.append(row)
         finally:
             server.kill()
