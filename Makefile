@@ -7,7 +7,8 @@ BIN := .venv/bin
 # uv, if it is there and new enough for dependency groups
 UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
-.PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side pictures foreign soak clean
+.PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side \
+	pictures long-watch foreign soak clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
@@ -22,6 +23,7 @@ help:
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo 'make pictures      the pictures in README and docs, from real runs (two minutes, needs Chromium)'
+	@echo 'make long-watch    a million requests under watch: what one costs, memory (half an hour)'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
 	@echo "make soak          the long agreement of four counts, with 64 threads, forks and signals too,"
 	@echo "                   on urllib3 2 and 1.26; memory (an hour)"
@@ -70,6 +72,12 @@ side-by-side: .venv/installed-peers .venv-niquests/installed
 # From real runs; needs Chromium
 pictures: .venv/installed-complete
 	$(BIN)/python -m bench.pictures
+
+# make long-watch LONG_WATCH=20000 is a short one
+LONG_WATCH ?= 1000000
+
+long-watch: .venv/installed-dev
+	@$(BIN)/python -m bench.long_watch $(LONG_WATCH)
 
 foreign: .venv/installed-dev
 	$(BIN)/python tests/foreign/compare_suites.py

@@ -22,16 +22,21 @@ from statistics import median
 
 import pytest
 import requests
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from rich.progress import track
 
 from keptalive import tuned_session
 from keptalive.lookalike.process import Lookalike
-from keptalive.watching.api import watch
+from keptalive.otel import export
+from keptalive.stats.intervals import median_interval
+from keptalive.watching.api import Watch, watch
 from keptalive.watching.hooks import PLACES
 
 PAIRS = 40
 BLOCK = 150
 WARM_UP = 50
+MOST_EXPORTED = 1.01  # times a request under a plain watch
 MOST = {False: 1.03, True: 1.06}  # times a request without watch; True: with a timeline
 
 LONG = int(os.environ.get("KEPTALIVE_SOAK", "200000"))
@@ -58,10 +63,12 @@ def lookalike() -> Iterator[Lookalike]:
         yield running
 
 
-def block(get: Get, *, watched: bool, timeline: bool = False) -> tuple[float, float]:
+def block(
+    get: Get, *, watched: bool, timeline: bool = False, exports: bool = False
+) -> tuple[float, float]:
     """Seconds of the median request: of wall time, and of this thread's CPU time."""
     wall, cpu = [], []
-    with watch(timeline=timeline) if watched else nullcontext():
+    with _watch(timeline=timeline, exports=exports) if watched else nullcontext():
         for _ in range(WARM_UP):
             get()
         gc.collect()
@@ -71,6 +78,14 @@ def block(get: Get, *, watched: bool, timeline: bool = False) -> tuple[float, fl
             cpu.append(time.thread_time() - cpu_began)
             wall.append(time.perf_counter() - began)
     return median(wall), median(cpu)
+
+
+def _watch(*, timeline: bool, exports: bool) -> Watch:
+    if not exports:
+        return watch(timeline=timeline)
+    seen = watch(window_s=3600).start()
+    export(seen, meter_provider=MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False))
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +131,31 @@ def test_a_warm_request_under_watch_costs_a_few_percent_more_at_most(
         "cpu_us_unwatched": median(unwatched[1] for _, unwatched in pairs) * 1e6,
     }
     assert cpu <= MOST[timeline]
+
+
+def test_a_window_and_metrics_cost_a_warm_request_nothing_more(benchmark, plain):
+    with requests.Session() as session:
+        session.trust_env = False
+
+        def get() -> object:
+            return session.get(plain)
+
+        block(get, watched=True)
+        pairs = []
+        for number in range(2 * PAIRS):
+            order = (False, True) if number % 2 else (True, False)
+            found = {exports: block(get, watched=True, exports=exports) for exports in order}
+            pairs.append(found[True][1] / found[False][1])
+        with watch(window_s=3600):
+            benchmark(get)
+    interval = median_interval(pairs)
+    print("CPU time with a window and metrics, in times that of a plain watch:", interval)
+    benchmark.extra_info |= {
+        "cpu_times_watched": interval.median,
+        "low": interval.low,
+        "high": interval.high,
+    }
+    assert (interval.low or 0) <= MOST_EXPORTED
 
 
 def test_without_a_watch_nothing_is_wrapped(benchmark):

@@ -24,7 +24,7 @@ from keptalive.interactive import Watch, watch
 from keptalive.records.report import Report
 from keptalive.render.off_screen import as_html, as_text
 from keptalive.render.report_sentences import About
-from keptalive.watching.api import _WATCHING
+from keptalive.watching.running import WATCHING
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&lt;</pre>"
 
@@ -149,10 +149,10 @@ def test_a_watch_that_nobody_has_any_more_ends_when_the_next_one_begins(server, 
     seen = watch().start()
     gc.collect()
     with watch():
-        assert len(_WATCHING._observer.recorders) == 2
+        assert len(WATCHING._observer.recorders) == 2
     session.get(server.url)
     assert seen.stop().opened == 1
-    assert _WATCHING._observer is None
+    assert WATCHING._observer is None
 
 
 # -- one response --------------------------------------------------------------------------------

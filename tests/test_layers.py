@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "results": VERDICTS | {"bench"},
     "render": VERDICTS | {"bench", "compare", "results", "version"},
     "interactive": {"quantities", "watching", "render"},
+    "otel": {"errors", "records", "version", "watching"},
     "cli": {"*"},
     "pytest_plugin": {"*"},
     "__main__": {"cli", "interruption"},

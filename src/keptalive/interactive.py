@@ -31,6 +31,7 @@ class Watch(api.Watch):
     Args:
         clock: seconds, for every time in the record; the outermost watch's holds.
         timeline: record each request, up to 200,000 of them.
+        window_s: as of `watch`.
     """
 
     def __str__(self) -> str:
@@ -58,7 +59,12 @@ class Watch(api.Watch):
         return as_html(self.result(), About(goes_on=self.is_running))
 
 
-def watch(*, clock: Callable[[], float] = time.monotonic, timeline: bool = False) -> Watch:
+def watch(
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    timeline: bool = False,
+    window_s: float | None = None,
+) -> Watch:
     """Watch every connection that requests and urllib3 use, on all threads, from here on.
 
     Pools that exist already are included, watches may be nested, and everything is as before when
@@ -67,8 +73,10 @@ def watch(*, clock: Callable[[], float] = time.monotonic, timeline: bool = False
     Args:
         clock: seconds, for every time in the record; the outermost watch's holds.
         timeline: record each request, up to 200,000 of them.
+        window_s: what it says covers only the last so many seconds (and up to a twelfth more), for
+            processes that run for weeks; `math.inf` for all since it began, in as little memory.
 
     Returns:
         the watch, for a ``with`` statement, or its methods ``start`` and ``stop``.
     """
-    return Watch(clock=clock, timeline=timeline)
+    return Watch(clock=clock, timeline=timeline, window_s=window_s)

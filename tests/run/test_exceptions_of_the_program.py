@@ -154,7 +154,7 @@ def test_what_strikes_while_requests_is_imported_arrives_and_the_next_import_is_
     ran = code(
         f"{text}\nimport {module}\n"
         "from keptalive.watching import api as watch\n"
-        "print(watch._WATCHING._observer is not None)",
+        "print(watch.WATCHING._observer is not None)",
         watcher="keptalive.run.process_watcher.begin",
     )
     assert capfd.readouterr() == (f"{NAMES[raises]}\nTrue\n", "")

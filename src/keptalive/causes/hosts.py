@@ -9,11 +9,13 @@ from typing import Any
 
 from keptalive.causes import failure_facts, failure_sentences, sentences
 from keptalive.causes.catalogue import CATALOGUE, Row
+from keptalive.causes.counted import counted_before, counted_now, not_recorded
 from keptalive.causes.cures import cure, libraries
 from keptalive.causes.facts import Opening, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
 from keptalive.records.counts import HostCounts, total
+from keptalive.records.process import SettledCause
 from keptalive.records.report import (
     FAILURES,
     UNAVOIDABLE,
@@ -41,6 +43,7 @@ def host_report(
     listed: Set[int],
     lifetimes_s: Sequence[float],
     more_perhaps: int | None = None,
+    settled: Sequence[SettledCause] = (),
 ) -> HostReport:
     """One route, over all processes.
 
@@ -52,11 +55,12 @@ def host_report(
         lifetimes_s: how long each connection lived on which a response came.
         more_perhaps: how many more may have been necessary than was seen, if the record of a
             process that used this route ends early.
+        settled: the causes that the watch has counted already.
     """
     sums = total(counts)
     perfect = perfect_reuse(counts)
     most = None if perfect is None else perfect + (more_perhaps or 0)
-    causes = _causes(sums, judged, pattern, listed)
+    causes = _causes(sums, judged, pattern, listed, counted_before(settled))
     if perfect is not None and sums.opened == perfect:
         causes = [cause if cause.cause in FAILURES else replace(cause, cure="") for cause in causes]
     served = [float(one.opening.connection.served) for one in judged]
@@ -84,7 +88,8 @@ def perfect_reuse(counts: Iterable[HostCounts]) -> int | None:
     for one in counts:
         if one.opened is None or one.most_at_once is None:
             return None
-        enough += min(one.opened, max(1, one.most_at_once))
+        most = max(1, one.most_at_once) if one.necessary is None else one.necessary
+        enough += min(one.opened, most)
     return enough
 
 
@@ -144,20 +149,28 @@ def is_costly(finding: Finding) -> bool:
 
 
 def _causes(
-    sums: HostCounts, judged: Sequence[Judged], pattern: Pattern, listed: Set[int]
+    sums: HostCounts,
+    judged: Sequence[Judged],
+    pattern: Pattern,
+    listed: Set[int],
+    settled: Mapping[str, Cause],
 ) -> list[Cause]:
     """The most expensive first, unavoidable ones last; their counts are those of the route."""
     groups: dict[str, list[Judged]] = {}
     for one in judged:
         if one.cause is not None:
             groups.setdefault(one.cause, []).append(one)
-    missing = _not_recorded(sums, judged)
+    for name in settled:
+        groups.setdefault(name, [])
+    missing = not_recorded(sums, judged, settled)
     if missing is not None:
         groups.setdefault("unknown", [])
-    causes = [
-        _cause(name, group, pattern, listed, missing if name == "unknown" else None)
-        for name, group in groups.items()
-    ]
+    causes = []
+    for name, group in groups.items():
+        beside = [settled[name]] if name in settled else []
+        if missing is not None and name == "unknown":
+            beside.append(missing)
+        causes.append(_cause(name, group, pattern, listed, beside))
     causes.sort(key=lambda c: (c.cause in UNAVOIDABLE, -cost_of(c), c.cause))
     return causes
 
@@ -168,41 +181,31 @@ def cost_of(cause: Cause) -> float:
     return (cause.seconds or 0.0) + lost_s
 
 
-def _not_recorded(sums: HostCounts, judged: Sequence[Judged]) -> Cause | None:
-    """What the route's counts have beyond its records, which are bounded."""
-    answered = sum(one.opening.connection.served > 0 for one in judged)
-    unanswered = sum(one.cause is not None for one in judged) - answered
-    opened = max(0, (sums.opened or 0) - answered)
-    silent = max(0, (sums.opened_unanswered or 0) - unanswered)
-    if not opened and not silent:
-        return None
-    recorded_s = sum(one.opening.connection.seconds for one in judged)
-    rest_s = max(0.0, (sums.seconds_opening or 0.0) - recorded_s)
-    return Cause(cause="unknown", count=opened, unanswered=silent, seconds=rest_s)
-
-
 def _cause(
-    name: str, group: Sequence[Judged], pattern: Pattern, listed: Set[int], missing: Cause | None
+    name: str,
+    group: Sequence[Judged],
+    pattern: Pattern,
+    listed: Set[int],
+    beside: Sequence[Cause],
 ) -> Cause:
     row = CATALOGUE[name]
     openings = [one.opening for one in group]
-    answered = sum(opening.connection.served > 0 for opening in openings)
+    counted = counted_now(name, group)
     facts: dict[str, Any] = row.facts(openings, pattern) if openings else {}
     facts.update(libraries(openings))
     if openings and row.mended_by == "server":
         facts.update(peer(openings))
     retried = {} if name in FAILURES else failure_facts.retried(openings)
     facts |= retried
-    if missing is not None:
-        facts["not_recorded"] = missing.count + missing.unanswered
+    if unlisted := sum(one.facts.get("not_recorded", 0) for one in beside):
+        facts["not_recorded"] = unlisted
     if shared := sum(one.predecessor is not None and one.predecessor.shared for one in openings):
         facts["shared_after_fork"] = shared
     return Cause(
         cause=name,
-        count=answered + (missing.count if missing else 0),
-        unanswered=len(openings) - answered + (missing.unanswered if missing else 0),
-        seconds=sum(opening.connection.seconds for opening in openings)
-        + ((missing.seconds or 0.0) if missing else 0.0),
+        count=counted.count + sum(one.count for one in beside),
+        unanswered=counted.unanswered + sum(one.unanswered for one in beside),
+        seconds=(counted.seconds or 0.0) + sum(one.seconds or 0.0 for one in beside),
         facts=facts,
         evidence=_evidence(row, facts, retried),
         cure=sentences.SHARED_CURE

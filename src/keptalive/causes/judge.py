@@ -23,7 +23,7 @@ from keptalive.causes.rules import Judged, judge
 from keptalive.quantities import many
 from keptalive.records.connection import Connection, ConnectionEnd
 from keptalive.records.counts import HostCounts, total
-from keptalive.records.process import CONNECTIONS_KEPT, ProcessRecord
+from keptalive.records.process import CONNECTIONS_KEPT, ProcessRecord, SettledCause
 from keptalive.records.report import (
     ConnectionReport,
     EndReport,
@@ -66,7 +66,8 @@ def report(
     )
     listed = ordered[:CONNECTIONS_KEPT]
     ids = {one.opening.connection.id for one in listed}
-    hosts, findings = _hosts(merged, counts, routes, ids, beyond(records))
+    settled = [one for record in records for one in record.settled]
+    hosts, findings = _hosts(merged, counts, routes, ids, beyond(records), settled)
     exchanges, places = _timeline(merged)
     missing = sum(record.connections_missing for record in records) + len(ordered) - len(listed)
     left = by_frequency(at for record in records for at in record.left_at)
@@ -76,6 +77,7 @@ def report(
         command=tuple(command),
         started_at=_iso(merged.started_ns),
         seconds=merged.seconds,
+        window_s=max((one.window_s for one in records if one.window_s), default=None),
         environment=dict(environment or {}),
         hosts=hosts,
         connections=(*_open_before(merged), *map(_listed, listed)),
@@ -115,10 +117,17 @@ def _judged(
     judged: dict[Route, _JudgedRoute] = {}
     for route in dict.fromkeys([*counts, *(route for routes in processes for route in routes)]):
         several = [routes.get(route, []) for routes in processes]
+        # of a window, those before it are evidence only
+        since = zip(several, merged.starts_s, strict=True)
         # the end of a connection that two processes used says nothing of the server
         alone = [one for part in several for one in part if not one.shared]
         pattern = with_failures(pattern_of(alone, counts.get(route, ())), alone)
-        causes = [one for part in several for one in judge(part, pattern)]
+        causes = [
+            one
+            for part, start_s in since
+            for one in judge(part, pattern)
+            if (one.opening.connection.attempted_s or 0.0) >= start_s
+        ]
         judged[route] = _JudgedRoute(causes, pattern)
     return judged
 
@@ -136,6 +145,7 @@ def _hosts(
     routes: Mapping[Route, _JudgedRoute],
     listed: set[int],
     more_perhaps: Mapping[Route, int],
+    settled: Sequence[SettledCause],
 ) -> tuple[tuple[HostReport, ...], tuple[Finding, ...]]:
     """Each route's report, the most expensive first, and the findings of all in that order."""
     until_s = {
@@ -153,6 +163,7 @@ def _hosts(
             pattern,
             listed=listed,
             more_perhaps=more_perhaps.get(route),
+            settled=[one for one in settled if (one.host, one.via) == route],
             lifetimes_s=[_lifetime_s(one, until_s[one.id]) for one in connections if one.served],
         )
         found = [*findings_of(host, total(of_processes)), *at_the_end(host, connections, pattern)]

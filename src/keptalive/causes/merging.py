@@ -24,7 +24,7 @@ class Merged:
         seconds: until the last of them ended.
         connections: of each process, numbered over all of them in the order of their attempts;
             `shared` holds for every process that has the connection.
-        ends_s: of each process, when its watch ended.
+        starts_s, ends_s: of each process, when its record begins, and when its watch ended.
         exchanges: in the order of their start; None if nobody recorded any.
         exchanges_missing: how many are not among them.
     """
@@ -32,6 +32,7 @@ class Merged:
     started_ns: int | None
     seconds: float
     connections: tuple[tuple[Connection, ...], ...]
+    starts_s: tuple[float, ...]
     ends_s: tuple[float, ...]
     exchanges: tuple[Exchange, ...] | None
     exchanges_missing: int
@@ -53,6 +54,7 @@ def merge(records: Sequence[ProcessRecord]) -> Merged:
         started_ns=started_ns,
         seconds=max(ends_s, default=0.0),
         connections=connections,
+        starts_s=tuple(shifts),
         ends_s=ends_s,
         exchanges=exchanges,
         exchanges_missing=missing,

@@ -10,7 +10,7 @@ a place is free. Only a connection on which a response came uses one up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from keptalive.causes.catalogue import CAUSE_OF_END
@@ -51,7 +51,7 @@ class Seen:
     """
 
     pattern: Pattern
-    replaced: frozenset[int] = frozenset()
+    replaced: Set[int] = frozenset()
     answered: bool = False
     places_taken: int = 0
     places_left: set[int] = field(default_factory=set)
@@ -128,8 +128,8 @@ def judge(connections: Sequence[Connection], pattern: Pattern) -> list[Judged]:
     for connection in sorted(attempted, key=lambda one: (one.attempted_s, one.id)):
         seen.begin_pool(connection.facts)
         differs = seen.differs.get(pool_of(connection.facts), ())
-        opening = Opening(connection, _predecessor(connection, by_id), differs)
-        cause = cause_of(opening, seen)
+        opening = Opening(connection, predecessor_of(connection, by_id.get), differs)
+        cause = connection.cause or cause_of(opening, seen)
         seen.add(opening, cause)
         judged.append(Judged(opening, cause if is_connected(connection) else None))
     return judged
@@ -160,11 +160,13 @@ def _differing(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({setting.partition("=")[0] for setting in {*one} ^ {*other}}))
 
 
-def _predecessor(connection: Connection, by_id: Mapping[int, Connection]) -> Connection | None:
+def predecessor_of(
+    connection: Connection, find: Callable[[int], Connection | None]
+) -> Connection | None:
     """The connection that this one replaces; attempts that failed to connect are passed over."""
-    before = by_id.get(connection.replaces) if connection.replaces is not None else None
+    before = find(connection.replaces) if connection.replaces is not None else None
     while before is not None and not is_connected(before):
-        before = by_id.get(before.replaces) if before.replaces is not None else None
+        before = find(before.replaces) if before.replaces is not None else None
     return before
 
 

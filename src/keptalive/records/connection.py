@@ -198,6 +198,8 @@ class Connection:
         replaces: the id of the connection whose end made this one necessary, if there is one.
         shared: several processes have sent requests on it: it was open when one was forked.
         facts: what bears on why it was needed.
+        cause: why it was opened, where the watch has judged that already; else the judge does.
+        settled: its opening is counted among `process.SettledCause`; here it is evidence only.
     """
 
     id: int
@@ -216,6 +218,8 @@ class Connection:
     replaces: int | None = None
     shared: bool = False
     facts: OpeningFacts = field(default_factory=OpeningFacts)
+    cause: str | None = None
+    settled: bool = False
 
     @property
     def seconds(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field, fields
 
 
@@ -61,6 +62,8 @@ class HostCounts:
         unanswered: tries of requests that had no response.
         in_flight: tries that have neither a response nor an error yet.
         most_at_once: the most requests in flight at once: what perfect reuse would have opened.
+        necessary: what perfect reuse would have opened, where these counts do not say it: in a
+            window of time, or of several routes together. None: `causes.hosts` finds it.
         begun: what only a log has: openings that were begun, where it has no responses.
         discarded, pool_size: connections that a full pool has discarded, and how many that pool
             keeps; None where that was not seen.
@@ -101,6 +104,7 @@ class HostCounts:
     unanswered: int | None = 0
     in_flight: int | None = 0
     most_at_once: int | None = 0
+    necessary: int | None = None
     begun: int | None = None
     discarded: int | None = None
     pool_size: int | None = None
@@ -185,3 +189,29 @@ def _addresses(several: list[object]) -> dict[str, FailedAddress]:
                 one.error,
             )
     return together
+
+
+# Of these, a part of the time cannot be told from the whole
+_OF_ALL_TIME = (
+    *("host", "via", "origins", "in_flight", "most_at_once", "necessary"),
+    *("failed_addresses", "first_responses", "kept_responses", *_GREATEST),
+)
+
+
+def since(now: HostCounts, before: HostCounts) -> HostCounts:
+    """What one route has counted between two snapshots of the same process.
+
+    Maxima, and what is kept of single responses and addresses, are those of the whole time;
+    ``in_flight`` is that of now.
+    """
+    counts = copy(now)
+    for one in fields(HostCounts):
+        then, value = getattr(before, one.name), getattr(now, one.name)
+        if one.name in _OF_ALL_TIME or then is None or value is None:
+            continue
+        if isinstance(value, dict):
+            left = {key: number - then.get(key, 0) for key, number in value.items()}
+            setattr(counts, one.name, {key: number for key, number in left.items() if number})
+        else:
+            setattr(counts, one.name, value - then)
+    return counts

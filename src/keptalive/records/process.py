@@ -34,6 +34,24 @@ class Circumstance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettledCause:
+    """Connections that the watch has judged and counted already: see `watching.ledger`.
+
+    Attributes:
+        host, via: the route, as in `connection.Connection`.
+        count, unanswered: how many had a response, and how many never had one.
+        seconds: what opening them took.
+    """
+
+    host: str
+    via: str | None
+    cause: str
+    count: int = 0
+    unanswered: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
     """The records of one process, as plain data: it may cross a file.
 
@@ -54,6 +72,9 @@ class ProcessRecord:
         warnings: what is to be said of the watch itself, in sentences.
         is_whole: the record reaches to the end of its process; else to its last new connection: it
             was killed, or still runs.
+        settled: causes that the watch has counted already; those connections need not be listed.
+        window_s: the record covers the last so many seconds of a longer watch: what was attempted
+            before second 0 is evidence only. None if it covers the whole watch.
         witnessed: what others have counted of the same connections, by their names.
     """
 
@@ -71,4 +92,6 @@ class ProcessRecord:
     left_at: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_whole: bool = True
+    settled: tuple[SettledCause, ...] = ()
+    window_s: float | None = None
     witnessed: Mapping[str, int] = field(default_factory=dict)

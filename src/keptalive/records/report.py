@@ -207,6 +207,8 @@ class Report:
         started_at: when the first process began, ISO 8601 with its zone; None of a log without
             times.
         seconds: how long it was watched; None if that is unknown.
+        window_s: the report covers the last so many seconds of a longer watch, and up to a twelfth
+            more; None if it covers the whole watch.
         hosts: one for each route, the most expensive first.
         connections: bounded; a warning says how many are missing.
         exchanges: None if no timeline was recorded.
@@ -225,6 +227,7 @@ class Report:
     command: tuple[str, ...] = ()
     started_at: str | None = None
     seconds: float | None = None
+    window_s: float | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     hosts: tuple[HostReport, ...] = ()
     connections: tuple[ConnectionReport, ...] = ()

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import os
-import threading
 import time
-import weakref
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keptalive.errors import UsageError
 from keptalive.records.plain import as_plain, with_texts
-from keptalive.records.process import ProcessRecord
+from keptalive.records.process import ProcessRecord, SettledCause
 from keptalive.redaction import IN_USE, Secrets, redact
-from keptalive.watching.hooks import observed
 from keptalive.watching.noted import noted
 from keptalive.watching.observer import Observer
 from keptalive.watching.one_response import report_of
 from keptalive.watching.recorder import Recorder
+from keptalive.watching.running import WATCHING
+from keptalive.watching.windows import checked_window
 
 if TYPE_CHECKING:
+    from keptalive.records.counts import HostCounts
     from keptalive.records.report import Report
     from keptalive.records.response import ResponseReport
+    from keptalive.records.totals import RouteTotals
+    from keptalive.watching.ledger import Ledger
 
 W = TypeVar("W", bound="Watch")
+NOTHING_SETTLED: tuple[SettledCause, ...] = ()
 
 
 class Watch:
@@ -36,12 +39,19 @@ class Watch:
     Args:
         clock: seconds, for every time in the record; the outermost watch's holds.
         timeline: record each request, up to 200,000 of them.
+        window_s: what it says covers only the last so many seconds, for processes that run for
+            weeks; `math.inf` for all since it began, in as little memory.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, timeline: bool = False
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timeline: bool = False,
+        window_s: float | None = None,
     ) -> None:
         self._clock = clock
+        self._window_s = checked_window(window_s, timeline=timeline)
         self._recorder = Recorder(timeline=timeline)
         self._observer: Observer | None = None
         self._began = 0.0
@@ -60,14 +70,31 @@ class Watch:
         if self._ended is not None:
             raise UsageError("This watch has ended. Next: watch().start() begins another one.")
         if self._observer is None:
-            observer = _WATCHING.enter(self, self._recorder, self._clock)
+            observer = WATCHING.enter(self, self._recorder, self._clock)
             try:
                 self._began = observer.clock()
             except BaseException:
-                _WATCHING.leave(self._recorder)  # a clock that fails from the first
+                WATCHING.leave(self._recorder)  # a clock that fails from the first
                 raise
             self._observer, self._started_ns = observer, time.time_ns()
+            if self._window_s is not None:
+                self.forget_old(self._window_s)
         return self
+
+    def forget_old(self, window_s: float = math.inf) -> Ledger:
+        """Judge connections while the watch goes on, from now on, and keep only the newest."""
+        from keptalive.watching.ledger import Ledger
+
+        if self._recorder.ledger is None:
+            observer = self._has_begun()
+            self._recorder.ledger = Ledger(
+                self._recorder,
+                window_s=window_s,
+                began=self._began,
+                look=lambda: self._ended is not None or noted(observer, observer.look_at_all),
+            )
+            observer.cut_at = min(observer.cut_at, self._recorder.ledger.window.next_cut)
+        return self._recorder.ledger
 
     def stop(self: W) -> W:
         """Watch no longer; everything is as before, if no other watch runs."""
@@ -75,7 +102,7 @@ class Watch:
             try:
                 self._end()
             finally:
-                _WATCHING.leave(self._recorder)
+                WATCHING.leave(self._recorder)
         return self
 
     def __enter__(self: W) -> W:
@@ -97,12 +124,24 @@ class Watch:
     @property
     def opened(self) -> int:
         """Connections opened so far, to all hosts, on which a response came."""
-        return sum(route.counts.opened or 0 for route in list(self._recorder.routes.values()))
+        return sum(one.opened or 0 for one in self._counts())
 
     @property
     def reused(self) -> int:
         """Responses that came on a kept connection."""
-        return sum(route.counts.reused or 0 for route in list(self._recorder.routes.values()))
+        return sum(one.reused or 0 for one in self._counts())
+
+    def _counts(self) -> list[HostCounts]:
+        ledger = self._recorder.ledger
+        if ledger is not None:
+            return list(ledger.record(self._until()).hosts)
+        return [route.counts for route in list(self._recorder.routes.values())]
+
+    def totals(self) -> tuple[RouteTotals, ...]:
+        """What each route has counted since the watch began, for exporters of metrics."""
+        from keptalive.watching.totals import totals_of
+
+        return totals_of(self.forget_old(), self._has_begun())
 
     def report(self) -> dict[str, Any]:
         """Hosts, causes, costs and cures: the JSON of docs/report.md. No secret is in it."""
@@ -136,19 +175,25 @@ class Watch:
         return report_of(response, self, self._recorder)
 
     def _record(self) -> ProcessRecord:
-        observer, recorder, began = self._has_begun(), self._recorder, self._began
+        observer, recorder, until = self._has_begun(), self._recorder, self._until()
         if self._ended is None:
             noted(observer, observer.look_at_all)
-        connections, hosts = recorder.snapshot(began)
+        if recorder.ledger is None:
+            began, missing, settled = self._began, recorder.attempts_missing, NOTHING_SETTLED
+            connections, hosts = recorder.snapshot(began)
+        else:
+            seen = recorder.ledger.record(until)
+            began, missing, settled = seen.began, seen.missing, seen.settled
+            connections, hosts = seen.connections, seen.hosts
         exchanges = recorder.exchanges
         left_at = self._left_at()
         return ProcessRecord(
             process=os.getpid(),
-            started_ns=self._started_ns,
-            seconds=(self._now() if self._ended is None else self._ended) - began,
+            started_ns=self._started_ns + round((began - self._began) * 1e9),
+            seconds=until - began,
             hosts=hosts,
             connections=connections,
-            connections_missing=recorder.attempts_missing,
+            connections_missing=missing,
             exchanges=None
             if exchanges is None
             else tuple([exchange.record(began) for exchange in exchanges.copy()]),
@@ -157,6 +202,8 @@ class Watch:
             left_open=len(left_at),
             left_at=tuple(sorted(place for place in left_at if place)),
             warnings=self._warnings(),
+            settled=settled,
+            window_s=self._window_s if self._window_s != math.inf else None,
         )
 
     def _has_begun(self) -> Observer:
@@ -165,6 +212,9 @@ class Watch:
                 "This watch has not begun. Next: start(), or with keptalive.watch() as seen."
             )
         return self._observer
+
+    def _until(self) -> float:
+        return self._now() if self._ended is None else self._ended
 
     def _now(self) -> float:
         observer = self._has_begun()
@@ -219,59 +269,11 @@ class Watch:
         self._recorder.credentials.clear()
 
 
-class _Watching:
-    """The one observer of this process, for as long as anybody watches."""
-
-    def __init__(self) -> None:
-        self._locks = {os.getpid(): threading.Lock()}
-        self._stack = ExitStack()
-        self._observer: Observer | None = None
-        self._watches: dict[Recorder, weakref.ref[Watch]] = {}
-
-    @property
-    def _lock(self) -> threading.Lock:
-        """One for each process: a thread that is not in a fork's child may have held the parent's.
-
-        Not renewed by a handler after the fork, for another handler may need it before.
-        """
-        return self._locks.setdefault(os.getpid(), threading.Lock())
-
-    def enter(self, watch: Watch, recorder: Recorder, clock: Callable[[], float]) -> Observer:
-        """Let this watch's recorder listen; those of watches that nobody has any more end.
-
-        Looked at here, where a cell of a notebook runs again: no callback of ours runs elsewhere.
-        """
-        for lost in [one for one, watch in list(self._watches.items()) if watch() is None]:
-            self.leave(lost)
-        with self._lock:
-            self._watches[recorder] = weakref.ref(watch)
-            observer = self._observer
-            if observer is None:
-                observer = Observer(clock)
-                self._stack.enter_context(observed(observer))
-                self._observer = observer
-            elif observer.process != os.getpid():
-                noted(observer, observer.begins_in_child)
-            observer.recorders = (*observer.recorders, recorder)
-            observer.timeline = observer.timeline or recorder.exchanges is not None
-            return observer
-
-    def leave(self, recorder: Recorder) -> None:
-        with self._lock:
-            self._watches.pop(recorder, None)
-            observer = self._observer
-            if observer is None:
-                return
-            observer.recorders = tuple(r for r in observer.recorders if r is not recorder)
-            observer.timeline = any(r.exchanges is not None for r in observer.recorders)
-            if not observer.recorders:
-                self._stack.close()
-                self._observer = None
-
-
-_WATCHING = _Watching()
-
-
-def watch(*, clock: Callable[[], float] = time.monotonic, timeline: bool = False) -> Watch:
+def watch(
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    timeline: bool = False,
+    window_s: float | None = None,
+) -> Watch:
     """`keptalive.watch`, but for what shows a report: a watched process imports no more."""
-    return Watch(clock=clock, timeline=timeline)
+    return Watch(clock=clock, timeline=timeline, window_s=window_s)

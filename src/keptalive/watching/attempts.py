@@ -23,6 +23,7 @@ class ConnectionAttempt(Unpickled):
     Attributes:
         attempted: None if it was open before anybody watched.
         recorders: those that listened when it was attempted; for all others it was there before.
+        settled: the ledgers that have counted it, each with the cause that it has found.
         most_at_once: what `OpeningFacts.most_at_once` is for each of these.
         connected_at, answered: whether its opening came to something.
         shared: another process opened it, and this one, its fork, sends requests on it too.
@@ -52,11 +53,16 @@ class ConnectionAttempt(Unpickled):
     facts: OpeningFacts = field(default_factory=OpeningFacts)
     recorders: tuple[object, ...] = NOBODY
     most_at_once: tuple[int, ...] = ()
+    settled: tuple[tuple[object, str], ...] = ()
 
     def ends(self, end: ConnectionEnd, now: float | None) -> None:
         """Its end has been seen; what was seen first is true."""
         if self.end is None:
             self.end, self.ended_at = end, now
+
+    def cause_by(self, ledger: object) -> str | None:
+        """The cause under which this ledger has counted it; None if it has not."""
+        return next((cause for one, cause in self.settled if one is ledger), None)
 
     def adds(self, **seen: Any) -> None:
         """More has been seen of the failure with which it ended."""

@@ -17,7 +17,7 @@ from keptalive.watching.call_site import NOWHERE, Place
 
 if TYPE_CHECKING:
     from keptalive.watching.attempts import ConnectionAttempt
-    from keptalive.watching.recorder import Route
+    from keptalive.watching.routes import Route
     from keptalive.watching.tracking import ConnectionState, Pool
 
 

@@ -84,7 +84,7 @@ class Observer(Streams):
         host, like = address(*target), dict(pairs_of(before.headers))
         for header in security.secrets_in(dict(pairs_of(asked.headers)), like=like):
             for recorder in self.recorders:
-                recorder.leaked[host, f"{origin[1]} {header}"] += 1
+                recorder.leaks(host, f"{origin[1]} {header}")
 
     # -- a request on a connection
 
@@ -114,6 +114,8 @@ class Observer(Streams):
         if call is not None and (sock is None or home.forwards):
             call.connection = state
         now = state.sent_at = self.clock()
+        if now >= self.cut_at:
+            self.cuts(now)
         since = state.since
         if state.timing is not None:
             state.timing.begins(sock)
@@ -151,9 +153,9 @@ class Observer(Streams):
         if target is not None:
             host = address(*target)
             for route in routes[1]:
-                if host not in route.counts.origins:
-                    route.counts.origins.append(host)
-        if headers and is_exposed(host) and security.secrets_in(dict(pairs_of(headers))):
+                route.asks_for(host)
+        exposed = is_exposed(host) if pool.forwards else pool.exposed
+        if headers and exposed and security.secrets_in(dict(pairs_of(headers))):
             for route in routes[1]:
                 route.counts.cleartext_credentials += 1
 

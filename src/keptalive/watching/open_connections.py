@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from keptalive.watching.circumstances import is_the_parents
@@ -9,6 +10,7 @@ from keptalive.watching.own_classes import OwnClasses
 from keptalive.watching.tracking import ConnectionState
 
 SWEEP_AT = 256  # so many connections are remembered without a look at which are gone
+RETRY_S = 1.0
 
 
 class OpenConnections(OwnClasses):
@@ -23,6 +25,7 @@ class OpenConnections(OwnClasses):
         self.clock = clock
         self.open: set[ConnectionState] = set()
         self._sweep_at = SWEEP_AT
+        self.cut_at = math.inf  # when a slice of some recorder's window ends
 
     def begins_in_child(self) -> None:
         super().begins_in_child()
@@ -47,7 +50,19 @@ class OpenConnections(OwnClasses):
 
     def still_open(self) -> list[str | None]:
         """Where the Sessions were made of the connections that are open now."""
-        open_ = [
-            state for state in list(self.open) if state.is_left_open() and not is_the_parents(state)
+        return [
+            state.pool.owner.made_at.shown() if state.pool else None for state in self.open_ones()
         ]
-        return [state.pool.owner.made_at.shown() if state.pool else None for state in open_]
+
+    def open_ones(self) -> list[ConnectionState]:
+        """Those that are open now, by this process."""
+        known = list(self.open)
+        return [one for one in known if one.is_left_open() and not is_the_parents(one)]
+
+    def cuts(self, now: float) -> None:
+        """The windows of recorders move on; before what happens now is counted."""
+        self.cut_at = now + RETRY_S  # should a mistake of ours end it here
+        ledgers = [one.ledger for one in self.recorders if one.ledger is not None]
+        for ledger in ledgers:
+            ledger.cut(now)
+        self.cut_at = min((one.window.next_cut for one in ledgers), default=math.inf)

@@ -22,7 +22,8 @@ from keptalive.watching.foreign import own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.opening_facts import closed_at_exit, facts_of, unreplaced, was_discarded
 from keptalive.watching.phases import Clock
-from keptalive.watching.recorder import Recorder, Route
+from keptalive.watching.recorder import Recorder
+from keptalive.watching.routes import Route
 from keptalive.watching.tracking import ConnectionState, Pool
 
 Routes = tuple[tuple[Recorder, ...], tuple[Route, ...]]
@@ -44,7 +45,7 @@ class Openings(OpenConnections):
         routes = pool.routes
         if routes[0] is not self.recorders:
             recorders = self.recorders
-            routes = recorders, tuple(one.route(pool.host, pool.via) for one in recorders)
+            routes = recorders, tuple(one.route_of(pool) for one in recorders)
             pool.routes = routes
         return routes
 

@@ -7,165 +7,26 @@ record says how many are missing.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Set
-from copy import copy
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from keptalive.records.connection import Connection, Exchange
-from keptalive.records.counts import FailedAddress, HostCounts
+from keptalive.records.connection import Connection
+from keptalive.records.counts import HostCounts
 from keptalive.records.process import CONNECTIONS_KEPT, EXCHANGES_KEPT, Circumstance
 from keptalive.watching.attempts import ConnectionAttempt
+from keptalive.watching.exchanges import ExchangeInProgress
+from keptalive.watching.routes import Route
+from keptalive.watching.windows import Noted
 
-ADDRESSES_KEPT = 8  # of one host
+if TYPE_CHECKING:
+    from keptalive.watching.ledger import Ledger
+    from keptalive.watching.tracking import Pool
+
 CREDENTIALS_KEPT = 50
 CIRCUMSTANCES_KEPT = 1000
 UNCONNECTED_KEPT = 1000
-_CONTAINERS = (
-    *("origins", "errors", "phases", "leaked_headers", "failed_addresses"),
-    *("first_responses", "kept_responses", "retried_statuses"),
-)
-
-# a `Circumstance`'s kind, host, where, detail, other
-Noted = tuple[str, str | None, str | None, str | None, str | None]
-
-
-@dataclass(slots=True, eq=False)
-class Route:
-    """The counts of one route, and its requests in flight.
-
-    Attributes:
-        in_flight: the connections on which a request is in flight, each by a number that it has
-            for this request only: another thread may take it before we note that it came back.
-        sizes: how many there have been at once. A set, which threads can only add to: of a number
-            one of them might overwrite what another one has just written.
-        most: the largest of them, or a smaller one for a moment.
-        process: whose in_flight it is: a fork's child has none.
-        needed: openings so far that perfect reuse would have needed too.
-        connected: sockets that have connected, whether or not a response came.
-        repeated: tries that were not the first of their request.
-        unseen: responses that came over something else than a socket of the system.
-    """
-
-    counts: HostCounts
-    in_flight: dict[int, Any] = field(default_factory=dict)
-    sizes: set[int] = field(default_factory=set)
-    most: int = 0
-    process: int = field(default_factory=os.getpid)
-    needed: int = 0
-    connected: int = 0
-    repeated: int = 0
-    unseen: int = 0
-
-    def grows(self, newest: int) -> None:
-        """More seem to be in flight than ever: are they all?"""
-        is_childs = self.process != os.getpid()
-        self.process = os.getpid()
-        for number, one in list(self.in_flight.items()):
-            is_over = one.number != number or not one.is_in_flight()
-            if number != newest and (is_childs or is_over):
-                self.in_flight.pop(number, None)
-        self.had(len(self.in_flight))
-
-    def had_with(self, others: Set[Any]) -> None:
-        """Besides the requests in flight, these connections are just taken or given back."""
-        in_flight = {one for number, one in list(self.in_flight.items()) if one.number == number}
-        self.had(len(in_flight | others))
-
-    def had(self, at_once: int) -> None:
-        """So many requests were in flight at once."""
-        self.sizes.add(at_once)
-        self.most = self.most_at_once()
-
-    def most_at_once(self) -> int:
-        """The most requests in flight at once until now."""
-        return max(self.sizes.copy(), default=0)
-
-    def needs_another(self) -> bool:
-        """Whether perfect reuse, too, would open one more than so far; then it counts this one."""
-        is_needed = self.needed < self.most_at_once()
-        self.needed += is_needed
-        return is_needed
-
-    def add_opening(self, seconds: Mapping[str, float]) -> None:
-        """Add what opening one connection took, by phase."""
-        counts = self.counts
-        counts.seconds_opening = (counts.seconds_opening or 0.0) + sum(seconds.values())
-        for phase, took in seconds.items():
-            counts.phases[phase] = counts.phases.get(phase, 0.0) + took
-
-    def add_failed(self, tried: Iterable[tuple[str, float, str]]) -> None:
-        """Add the addresses that did not answer, what each took, and how it failed."""
-        known = self.counts.failed_addresses
-        for address, took, error in tried:
-            if address in known or len(known) < ADDRESSES_KEPT:
-                failed = known.setdefault(address, FailedAddress())
-                failed.count, failed.seconds = failed.count + 1, failed.seconds + took
-                failed.error = error
-
-    def is_used(self) -> bool:
-        """Whether anything was seen on it; a Unix socket has another name before it is opened."""
-        counts = self.counts
-        seen = (counts.opened, counts.reused, counts.connects, self.unseen, len(counts.errors))
-        return any(seen) or bool(self.in_flight)
-
-    def snapshot(self) -> HostCounts:
-        """The counts as they are now."""
-        counts = copy(self.counts)
-        for name in _CONTAINERS:
-            setattr(counts, name, copy(getattr(counts, name)))
-        is_ours = self.process == os.getpid()
-        counts.in_flight = (
-            sum(one.is_sending() for one in list(self.in_flight.values())) if is_ours else 0
-        )
-        counts.most_at_once = self.most_at_once()
-        counts.unanswered = sum(counts.errors.values())
-        counts.opened_unanswered = max(0, self.connected - (counts.opened or 0))
-        counts.requests = (counts.attempts or 0) + self.unseen - self.repeated
-        return counts
-
-
-class ExchangeInProgress:
-    """An `Exchange` in the making; times are the observer's clock."""
-
-    __slots__ = (
-        "connection",
-        "flow",
-        "head",
-        "method",
-        "path",
-        "released",
-        "started",
-        "status",
-        "where",
-    )
-
-    def __init__(self, flow: int, started: float) -> None:
-        self.connection = 0  # the attempt's id, once it is known which socket serves
-        self.flow = flow
-        self.started = started
-        self.head: float | None = None
-        self.released: float | None = None
-        self.method = ""
-        self.path = ""
-        self.status: int | None = None
-        self.where: str | None = None
-
-    def record(self, began: float) -> Exchange:
-        """As it is now, in seconds since the recorder began."""
-        return Exchange(
-            connection=self.connection,
-            thread=self.flow,
-            started_s=self.started - began,
-            head_s=None if self.head is None else self.head - began,
-            released_s=None if self.released is None else self.released - began,
-            method=self.method,
-            path=self.path,
-            status=self.status,
-            where=self.where,
-        )
+SENTENCES_KEPT = 1000  # of warnings, and of leaks
 
 
 class Recorder:
@@ -176,10 +37,13 @@ class Recorder:
 
     Attributes:
         on_opening: is called after each connection that was opened, once it has answered.
+        ledger: counts connections by cause, and lets old ones be forgotten; None where all that
+            there is room for stay until the end.
     """
 
     def __init__(self, *, timeline: bool = False) -> None:
         self.on_opening: Callable[[], None] | None = None
+        self.ledger: Ledger | None = None
         self.attempts: list[ConnectionAttempt] = []
         self.attempts_missing = 0
         self.before: set[int] = set()  # ids of attempts that were open before this watch
@@ -200,11 +64,26 @@ class Recorder:
             route = self.routes.setdefault((host, via), Route(counts))
         return route
 
+    def route_of(self, pool: Pool) -> Route:
+        """The route to which this pool leads; the ledger may have removed it while it was found."""
+        while True:
+            route = self.route(pool.host, pool.via)
+            if self.ledger is None:
+                return route
+            route.serves(pool.of)
+            if self.routes.get((pool.host, pool.via)) is route:
+                return route
+
     def add(self, attempt: ConnectionAttempt) -> None:
         """Keep this connection, if there is room; one that was never connected takes little."""
         if attempt.connected_at is None and attempt.attempted is not None:
+            if self.ledger is not None and len(self.unconnected) >= UNCONNECTED_KEPT:
+                del self.unconnected[: UNCONNECTED_KEPT // 10]
             if len(self.unconnected) < UNCONNECTED_KEPT:
                 self.unconnected.append(attempt)
+        elif self.ledger is not None:
+            self.attempts.append(attempt)
+            self.ledger.grows()
         elif len(self.attempts) < CONNECTIONS_KEPT:
             self.attempts.append(attempt)
         else:
@@ -212,6 +91,8 @@ class Recorder:
 
     def add_if_before(self, attempt: ConnectionAttempt) -> None:
         """Keep this connection if it was open before this watch, and is not the parent's."""
+        if self.ledger is not None and self.ledger.has_dropped(attempt):
+            self.attempts.append(attempt)  # another one replaces it now
         if self in attempt.recorders or attempt.shared or attempt.id in self.before:
             return
         self.before.add(attempt.id)
@@ -232,8 +113,14 @@ class Recorder:
             self.credentials.update(credentials)
 
     def warn(self, sentence: str) -> None:
-        """Count this sentence among the record's warnings."""
-        self.warnings[sentence] += 1
+        """Count this sentence among the record's warnings, if there is room for another one."""
+        if sentence in self.warnings or len(self.warnings) < SENTENCES_KEPT:
+            self.warnings[sentence] += 1
+
+    def leaks(self, host: str, what: str) -> None:
+        """Count a secret that a redirect took along to this host, likewise."""
+        if (host, what) in self.leaked or len(self.leaked) < SENTENCES_KEPT:
+            self.leaked[host, what] += 1
 
     def note(
         self,
@@ -250,10 +137,19 @@ class Recorder:
             self.circumstances[noted] += 1
 
     def noted(self) -> tuple[Circumstance, ...]:
-        """All circumstances that were noted so far."""
+        """All circumstances that were noted so far, or in the window of the ledger."""
+        before = {} if self.ledger is None else self.ledger.window.slices[0].circumstances
         return tuple(
-            Circumstance(kind=kind, host=host, where=where, detail=detail, other=other, count=count)
-            for (kind, host, where, detail, other), count in dict(self.circumstances).items()
+            Circumstance(
+                kind=noted[0],
+                host=noted[1],
+                where=noted[2],
+                detail=noted[3],
+                other=noted[4],
+                count=count - before.get(noted, 0),
+            )
+            for noted, count in dict(self.circumstances).items()
+            if count > before.get(noted, 0)
         )
 
     def snapshot(self, began: float) -> tuple[tuple[Connection, ...], tuple[HostCounts, ...]]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from keptalive.records.connection import where_of
 from keptalive.watching.call_site import place_in_program
+from keptalive.watching.exchanges import ExchangeInProgress
 from keptalive.watching.foreign import origin_of
-from keptalive.watching.recorder import ExchangeInProgress, Recorder
+from keptalive.watching.recorder import Recorder
 from keptalive.watching.tracking import ConnectionState
 
 

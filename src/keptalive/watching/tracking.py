@@ -1,7 +1,7 @@
 """What is remembered of owners, pools and connections while somebody watches.
 
-Nothing here refers to an object of urllib3's but weakly, or for the length of a call: urllib3
-closes sockets when their owners are collected, and that must happen when it would without us.
+Nothing here refers to an object of urllib3's but weakly, or for the length of a call: it closes
+sockets when their owners are collected, which must happen when it would without us.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from keptalive.watching.call_site import NOWHERE, Place
 from keptalive.watching.doing import KEPT, LOST, READING, SENDING, Doing
 from keptalive.watching.foreign import own, socket_of, text_of
 from keptalive.watching.owners import Owner, Unpickled
-from keptalive.watching.recorder import Recorder, Route
+from keptalive.watching.recorder import Recorder
 from keptalive.watching.response_times import Timing
+from keptalive.watching.routes import Route
 
 STACK = "is_stack"  # an attribute by which a queue other than urllib3's says that it is one
 MOST_WAITING = 100  # ended connections of a pool, for which no other one has been opened yet
@@ -204,7 +205,7 @@ class ConnectionState(Unpickled):
         if self.doing is LOST:
             return True
         routes = self.pool.routes[1] if self.pool is not None else ()
-        is_read = any(self.number in route.in_flight for route in routes)
+        is_read = any(self.number in one.in_flight for one in routes)
         return self.doing is READING and self.streamed and not is_read
 
     def is_sending(self) -> bool:
@@ -248,8 +249,7 @@ class ConnectionState(Unpickled):
 
     def ends_with_its_pool(self, now: float) -> None:
         """It was closed while its pool kept it: by whom?"""
-        owner = self.pool.owner if self.pool is not None else None
-        attempt = self.attempt
+        owner, attempt = self.pool.owner if self.pool is not None else None, self.attempt
         if owner is None or attempt is None or attempt.end is not None:
             return
         if owner.closings > attempt.facts.closings:
@@ -278,7 +278,7 @@ class ConnectionState(Unpickled):
 
     def ends(self, how: CloseReason, now: float | None, *, idle: bool = True) -> None:
         """Its end was seen, at this time, if it has been opened at all."""
-        if self.attempt is None or self.attempt.end is not None:
+        if (attempt := self.attempt) is None or attempt.end is not None:
             return
         idle_s = None
         if idle and self.since is not None and now is not None and self.doing is KEPT:
@@ -291,7 +291,7 @@ class ConnectionState(Unpickled):
             status=self.status if how is CloseReason.CLOSE_ANNOUNCED else None,
             **self.requested_at.facts("request"),
         )
-        self.attempt.ends(end, now)
+        attempt.ends(end, now)
         self.headers = None
 
 

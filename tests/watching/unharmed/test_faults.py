@@ -13,11 +13,11 @@ from requests.adapters import HTTPAdapter
 from tests.servers.scripted import PATIENCE_S, Peer, answers
 
 from keptalive import tuned_session
-from keptalive.watching import observer
+from keptalive.watching import ledger, observer
 from keptalive.watching.api import watch
 
 # What a report asks for, and what an observer hands its own mistakes to
-NOT_OF_HOOKS = ("fault", "still_open", "look_at_all")
+NOT_OF_HOOKS = ("fault", "still_open", "open_ones", "look_at_all")
 pytestmark = pytest.mark.broken
 SEEN = [
     name
@@ -97,8 +97,23 @@ def test_a_fault_of_ours_is_a_warning_in_the_report_and_nothing_else(
         assert name in (
             *("owner_of", "pool_made", "belongs", "has_opened_by_itself"),
             *("begins_in_child", "meets_in_child", "may_be_shared", "may_be_unclosed"),
-            *("comes_from_mock", "answered_by_others"),
+            *("comes_from_mock", "answered_by_others", "cuts"),
         )
+
+
+def test_a_fault_at_the_end_of_a_slice_costs_one_request_its_count(serve, monkeypatch):
+    now, server = [0.0], serve()
+    with watch(window_s=60, clock=lambda: now[0]) as watched, requests.Session() as session:
+        session.get(server.url)
+        now[0] += 10
+        monkeypatch.setattr(ledger.Ledger, "cut", failing(threading.Event()))
+        assert session.get(server.url).text == "ok"
+        monkeypatch.undo()
+        for _ in range(3):
+            assert session.get(server.url).text == "ok"
+    [host] = watched.report()["hosts"]
+    assert host["requests"] in (4, 5)
+    assert "RuntimeError at note" in " ".join(watched.report()["warnings"])
 
 
 def test_a_clock_that_fails_harms_nobody(serve):

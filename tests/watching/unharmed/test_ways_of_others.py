@@ -20,8 +20,9 @@ from tests.servers.scripted import PATIENCE_S
 from tests.versions import URLLIB3_1
 from urllib3.connection import HTTPConnection
 
-from keptalive.watching.api import _WATCHING, watch
+from keptalive.watching.api import watch
 from keptalive.watching.hooks import PLACES
+from keptalive.watching.running import WATCHING
 
 from .state import MISSING
 
@@ -204,7 +205,7 @@ def test_what_is_pickled_or_copied_under_a_watch_does_not_know_of_us(serve):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_child_can_watch_though_another_thread_was_entering_a_watch_at_the_fork():
-    with _WATCHING._lock:  # as the other thread, which is not in the child, would hold it
+    with WATCHING._lock:  # as the other thread, which is not in the child, would hold it
         child = os.fork()
         if child == 0:  # pragma: no cover - not seen from here
             status = 1
