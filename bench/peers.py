@@ -39,7 +39,8 @@ class Peer(NamedTuple):
 
 
 @contextmanager
-def _session(url: str, ca_bundle: str, token: str) -> Iterator[Get]:
+def session(url: str, ca_bundle: str, token: str) -> Iterator[Get]:
+    """A requests.Session."""
     import requests
 
     with requests.Session() as session:
@@ -166,7 +167,7 @@ def _pycurl(url: str, ca_bundle: str, token: str) -> Iterator[Get]:
 
 PEERS: dict[str, Peer] = {
     "tuned": Peer("tuned Session", "keptalive", _tuned),
-    "session": Peer("requests.Session", "requests", _session),
+    "session": Peer("requests.Session", "requests", session),
     "httpx": Peer("httpx.Client", "httpx", _httpx),
     "httpx2": Peer("httpx2.Client", "httpx2", _httpx2),
     "niquests": Peer("niquests.Session", "niquests", _niquests),
@@ -212,12 +213,17 @@ def main(name: str, url: str, ca_bundle: str) -> None:
     if found is None:
         return
     with PEERS[name].opened(url, ca_bundle, token) as get:
-        for line in sys.stdin:
-            # One that hangs says where, and ends: nobody waits for it for ever
-            faulthandler.dump_traceback_later(GIVE_UP_AFTER_S, exit=True)
-            cost = cost_of_a_request(get, int(line))
-            faulthandler.cancel_dump_traceback_later()
-            print(json.dumps(cost), flush=True)
+        answer_each_line(lambda requests: cost_of_a_request(get, requests))
+
+
+def answer_each_line(answered: Callable[[int], dict[str, float]]) -> None:
+    """Read numbers of requests until the input ends; answer each with what this returns."""
+    for line in sys.stdin:
+        # One that hangs says where, and ends: nobody waits for it for ever
+        faulthandler.dump_traceback_later(GIVE_UP_AFTER_S, exit=True)
+        answer = answered(int(line))
+        faulthandler.cancel_dump_traceback_later()
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

@@ -89,9 +89,11 @@ class Worker:
 
     @classmethod
     @contextmanager
-    def start(cls, name: str, url: str, lookalike: Lookalike) -> Iterator[Worker]:
+    def start(
+        cls, name: str, url: str, lookalike: Lookalike, script: str = "peers.py"
+    ) -> Iterator[Worker]:
         """Run a client for the length of a `with` block; its environment is ours."""
-        command = [str(python_of(name)), str(ROOT / "bench" / "peers.py"), name, url]
+        command = [str(python_of(name)), str(ROOT / "bench" / script), name, url]
         with subprocess.Popen(
             [*command, str(lookalike.ca_bundle)],
             stdin=subprocess.PIPE,

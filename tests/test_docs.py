@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -294,7 +295,7 @@ def examples_of_compare() -> list[str]:
         re.findall(r"^(?:.*run: \.venv/bin/)?(keptalive compare(?: .*)?)$", text, re.M)
         for text in texts
     ]
-    return [example.partition("#")[0].strip() for examples in shown for example in examples]
+    return [re.split(r"\s#", example)[0].strip() for examples in shown for example in examples]
 
 
 def test_every_example_of_compare_runs(tmp_path: Path) -> None:
@@ -305,6 +306,10 @@ def test_every_example_of_compare_runs(tmp_path: Path) -> None:
     (tmp_path / "results" / "baseline").mkdir(parents=True)
     for folder in ("results", "results/baseline"):
         (tmp_path / folder / "2026-01-01T000000.json").write_text(result)
+    (tmp_path / "team").mkdir()  # a storage
+    for year, name in (("2024", "0001_a.json"), ("2025", "0002_b.json")):
+        older = {**json.loads(result), "datetime": f"{year}-01-01T00:00:00+00:00"}
+        (tmp_path / "team" / name).write_text(json.dumps(older))
     for name in (
         "old.json",
         "new.json",

@@ -127,6 +127,35 @@ def test_a_limit_that_holds_is_reported_and_one_that_cannot_be_judged_is_exit_co
     assert len(list((tmp_path / "results").glob("*.json"))) == 2
 
 
+def test_a_result_is_stored_for_the_team_and_compare_finds_the_one_before_it(
+    small_plan: Path, tmp_path: Path
+) -> None:
+    small_plan.write_text(f'{SMALL}scenarios = ["keep-alive"]\n')
+    storage = f"file://{tmp_path}/team"
+    first = keptalive("bench", small_plan, "--storage", storage, folder=tmp_path)
+    assert (first.returncode, first.stderr) == (0, "")
+    (stored,) = (tmp_path / "team").glob("*/0001_*.json")
+    assert f"Stored {stored}\n" in first.stdout
+    alone = keptalive("compare", storage, folder=tmp_path)
+    assert (alone.returncode, alone.stderr.count("\n")) == (2, 1)
+    assert f"There is no older result {storage}. Next: " in alone.stderr
+    (saved,) = (tmp_path / "results").glob("*.json")
+    older = stored.read_text().replace(json.loads(stored.read_text())["datetime"], "2026-01-01")
+    stored.write_text(older)
+    ended = keptalive("compare", storage, saved, "--fail-on", "counts", folder=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"baseline {stored.name} (2026-01-01)" in ended.stdout
+
+
+@pytest.mark.parametrize("storage", ["s3://bucket", "file://no/such#0001", "file:///dev/null/x"])
+def test_a_storage_that_takes_nothing_is_found_out_before_anything_is_measured(
+    small_plan: Path, tmp_path: Path, storage: str
+) -> None:
+    ended = keptalive("bench", small_plan, "--storage", storage, folder=tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n"), ended.stdout) == (2, 1, "")
+    assert not (tmp_path / "results").exists()
+
+
 def test_json_alone_stands_on_standard_output(small_plan: Path, tmp_path: Path) -> None:
     ended = keptalive("bench", small_plan, "--json", folder=tmp_path)
     contents = json.loads(ended.stdout)

@@ -25,7 +25,7 @@ from keptalive.cli.output import Screen, print_json
 from keptalive.cli.pictures import Pictures, write
 from keptalive.cli.report_files import check_writable
 from keptalive.compare.findings import labels
-from keptalive.errors import KeptaliveError, TargetError
+from keptalive.errors import KeptaliveError, TargetError, UsageError
 from keptalive.quantities import many
 from keptalive.records.run import Run
 from keptalive.redaction import redact
@@ -78,6 +78,14 @@ LinkOption = Annotated[
     ),
 ]
 FolderOption = Annotated[Path, typer.Option("--results", help="Where the result file goes.")]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Store the result there too, as --benchmark-storage of pytest-benchmark does "
+        "(docs/results.md).",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result file instead of tables.")
 ]
@@ -98,6 +106,7 @@ def bench(
     link: LinkOption = None,
     threads: ThreadsOption = None,
     folder: FolderOption = results.RESULTS,
+    storage: StorageOption = None,
     html: HtmlOption = None,
     progress: ProgressOption = False,
     as_json: JsonOption = False,
@@ -119,6 +128,7 @@ def bench(
     chosen = _chosen(plan, {**named, "threads": threads, "program": programs})
     if html is not None:
         check_writable(html, "--html")
+    shared = _storage(storage)
     # the narration: beside the tables for a person, beside the JSON on the other stream
     narrator = Screen(stderr=as_json)
     # a signal ends the measuring, and nothing else until the result is saved
@@ -126,15 +136,14 @@ def bench(
         run = _measured(chosen, folder, narrator, progress=progress)
         contents = results.document(run)
         saved, problem = _saved(run, contents, folder)
-    if as_json:
-        print_json(contents)
-    else:
-        _print_tables(run, narrator)
+    _print_result(run, contents if as_json else None, narrator)
     if not run.valid:
         raise typer.Exit(INVALID)
+    if problem is None:
+        _print_files(run, saved, html, narrator)
+    _store(run, contents, shared, narrator)
     if problem is not None:
         raise problem
-    _print_files(run, saved, html, narrator)
     gate = _print_gate(run, narrator)
     if run.complete:
         narrator.print(next_step(run, saved), style="dim", soft_wrap=True)
@@ -147,8 +156,20 @@ def _chosen(plan: Path | None, options: Mapping[str, object]) -> Plan:
     return with_values(read_plan(plan) if plan else Plan(), given, source=None)
 
 
-def _print_tables(run: Run, narrator: Screen) -> None:
-    if run.summary or run.stopped_by is None:
+def _storage(url: str | None) -> results.Storage | None:
+    if url is None:
+        return None
+    named = results.storage_url(url)
+    if named.name:
+        raise UsageError(f"--storage {named} must be without #: a result is named by its time.")
+    return results.opened(named.url, to_write=True)
+
+
+def _print_result(run: Run, document: Mapping[str, Any] | None, narrator: Screen) -> None:
+    """Print the document as JSON, or without one the tables."""
+    if document is not None:
+        print_json(document)
+    elif run.summary or run.stopped_by is None:
         narrator.print()
         screen = programs if run.plan.get("program") else terminal
         narrator.print(screen.report(run, width=narrator.width))
@@ -217,6 +238,14 @@ def _saved(
         return results.save(contents, folder), None
     except KeptaliveError as error:
         return None, error
+
+
+def _store(
+    run: Run, contents: Mapping[str, Any], storage: results.Storage | None, narrator: Screen
+) -> None:
+    if storage is not None and run.summary:
+        where = results.save_in(storage, contents)
+        narrator.print(f"Stored {where}", style="dim", soft_wrap=True)
 
 
 def _print_gate(run: Run, narrator: Screen) -> Gate:

@@ -37,16 +37,17 @@ from keptalive.render import exports, markdown
 from keptalive.render.comparison_view import View, of_results
 from keptalive.render.report_tables import of_reports
 from keptalive.render.terminal import comparison
+from keptalive.results.storage import StorageUrl, is_storage_url, storage_url
 from keptalive.text import as_json as json_text
 
 BaselineArgument = Annotated[
-    Path,
+    str,
     typer.Argument(
         help="A result or report, a name in results/, or a folder: its newest result, or all its "
-        "reports."
+        "reports. Or a storage URL (bench --storage): its newest result, or URL#NAME.",
     ),
 ]
-CandidateArgument = Annotated[Path, typer.Argument(help="The same: the new one.")]
+CandidateArgument = Annotated[str, typer.Argument(help="The same: the new one.")]
 FailOnOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -86,8 +87,8 @@ JsonOption = Annotated[
 
 
 def compare(
-    baseline: BaselineArgument = results.BASELINE,
-    candidate: CandidateArgument = results.RESULTS,
+    baseline: BaselineArgument = str(results.BASELINE),
+    candidate: CandidateArgument = str(results.RESULTS),
     fail_on: FailOnOption = None,
     ignore: IgnoreOption = None,
     absolute: AbsoluteOption = False,
@@ -114,7 +115,7 @@ def compare(
         guard_of(fail_on or [])  # wrong usage comes before unreadable files
         exported = [_export_of(value) for value in export or []]
         ignored = [_pattern(word) for one in ignore or [] for word in one.split(",")]
-        before, after = results.read_both(baseline, candidate)
+        before, after = results.read_both(_side(baseline), _side(candidate))
         if isinstance(before, results.Saved) and isinstance(after, results.Saved):
             _refuse(OF_REPORTS, {"--ignore": ignored})
             findings = _of_results(before, after, guard_of(fail_on or []), absolute=absolute)
@@ -127,6 +128,10 @@ def compare(
             _refuse(OF_RESULTS, {"--absolute": absolute, "--export": exported})
             guard = guard_of(fail_on or [], OF_COUNTS)
             _compare_reports(before, after, guard, ignored, html, as_json=as_json)
+
+
+def _side(written: str) -> Path | StorageUrl:
+    return storage_url(written) if is_storage_url(written) else Path(written)
 
 
 def _compare_reports(

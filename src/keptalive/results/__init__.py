@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from keptalive.results.either import Reports, read_both
     from keptalive.results.reading import Saved, read
+    from keptalive.results.storage import Storage, opened, save_in, storage_url
     from keptalive.results.storing import BASELINE, RESULTS, check_writable, find, save, save_report
     from keptalive.results.writing import SCHEMA, document, ours
 
@@ -22,18 +23,23 @@ __all__ = [
     "SCHEMA",
     "Reports",
     "Saved",
+    "Storage",
     "check_writable",
     "document",
     "find",
+    "opened",
     "ours",
     "read",
     "read_both",
     "save",
+    "save_in",
     "save_report",
+    "storage_url",
 ]
 _MODULES = {
     "either": ("Reports", "read_both"),
     "reading": ("Saved", "read"),
+    "storage": ("Storage", "opened", "save_in", "storage_url"),
     "writing": ("SCHEMA", "document", "ours"),
     "storing": ("BASELINE", "RESULTS", "check_writable", "find", "save", "save_report"),
 }

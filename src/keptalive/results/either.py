@@ -17,6 +17,7 @@ from keptalive.records.report import Report
 from keptalive.results.reading import LARGEST, Saved, json_in, no_collecting, result_in
 from keptalive.results.reports import LARGEST as LARGEST_REPORT
 from keptalive.results.reports import is_report, report_in
+from keptalive.results.storage import StorageUrl, read_stored
 from keptalive.results.storing import RESULTS, files_in, is_named_as_report, locate, newest_in
 
 # As keptalive writes one; a file that begins otherwise may be as large as a result
@@ -31,16 +32,21 @@ class Reports:
     reports: tuple[Report, ...]
 
 
-def read_both(baseline: Path, candidate: Path) -> tuple[Saved, Saved] | tuple[Reports, Reports]:
+def read_both(
+    baseline: Path | StorageUrl, candidate: Path | StorageUrl
+) -> tuple[Saved, Saved] | tuple[Reports, Reports]:
     """What is compared. A folder on one side is searched for what the other side is.
 
     Args:
-        baseline: a file, a folder, or a name in ``results/``.
+        baseline: a file, a folder, a name in ``results/``, or a result in a storage. If that has
+            no name, it is the newest one that is not the candidate.
         candidate: likewise.
 
     Raises:
         UsageError: one of them is not there or cannot be read; or they are not of one kind.
     """
+    if isinstance(baseline, StorageUrl) or isinstance(candidate, StorageUrl):
+        return _both_of_results(baseline, candidate)
     before = _side(baseline, reports=_is_of_reports(candidate))
     after = _side(candidate, reports=isinstance(before, Reports))
     if before.path.resolve() == after.path.resolve() and locate(candidate).is_dir():
@@ -57,6 +63,31 @@ def read_both(baseline: Path, candidate: Path) -> tuple[Saved, Saved] | tuple[Re
         f"{result.path} is a result of keptalive bench, {report.path} a report of a program: they "
         "cannot be compared. Next: name two results, or two reports."
     )
+
+
+def _both_of_results(
+    baseline: Path | StorageUrl, candidate: Path | StorageUrl
+) -> tuple[Saved, Saved]:
+    after = _result(candidate)
+    before = _result(baseline, but=after)
+    if before.made == after.made and before.run == after.run:
+        raise UsageError(
+            f"{baseline} and {candidate} are the same result. "
+            "Next: measure again, or name another one after #."
+        )
+    return before, after
+
+
+def _result(named: Path | StorageUrl, *, but: Saved | None = None) -> Saved:
+    if isinstance(named, StorageUrl):
+        return read_stored(named, but=but)
+    side = _side(named, reports=False)
+    if isinstance(side, Reports):
+        raise UsageError(
+            f"{side.path} is a report of a program; a storage has results of keptalive bench. "
+            "Next: name two results, or two reports."
+        )
+    return side
 
 
 def _is_of_reports(named: Path) -> bool | None:

@@ -144,7 +144,7 @@ _TAIL = 6  # a constant that is cut off is noticed up to this many characters be
 
 def _json(path: Path, noun: str, text: str) -> Any:
     try:
-        return _cleaned(json_of(text))
+        return as_shown(json_of(text))
     except json.JSONDecodeError as error:
         at_the_end = error.pos >= len(text.rstrip()) - _TAIL or "Unterminated" in error.msg
         if text.lstrip().startswith("{") and at_the_end:
@@ -208,18 +208,19 @@ def _clean(text: str) -> str:
     return shown(text)
 
 
-def _cleaned(value: Any) -> Any:
-    """The value with every text in it, keys too, as it may be shown; long lists of numbers as is.
+def as_shown(value: Any) -> Any:
+    """A value of JSON with every text in it, keys too, as it may be shown.
 
-    A text in such a list is refused later, when types are checked, and never shown.
+    Long lists of numbers stay as they are. A text in such a list is refused later, when types are
+    checked, and never shown.
     """
     if isinstance(value, str):
         return _clean(value)
     if isinstance(value, list):
-        return [_cleaned(inner) for inner in value]
+        return [as_shown(inner) for inner in value]
     if isinstance(value, dict):
         return {
-            _clean(key): inner if type(inner) in _SIMPLE or key in _NUMBERS else _cleaned(inner)
+            _clean(key): inner if type(inner) in _SIMPLE or key in _NUMBERS else as_shown(inner)
             for key, inner in value.items()
         }
     return value
