@@ -36,13 +36,18 @@ class Watch:
     Args:
         clock: seconds, for every time in the record; the outermost watch's holds.
         timeline: record each request, up to 200,000 of them.
+        recorder: what gathers all this, in the place of a plain one.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, timeline: bool = False
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        timeline: bool = False,
+        recorder: Recorder | None = None,
     ) -> None:
         self._clock = clock
-        self._recorder = Recorder(timeline=timeline)
+        self._recorder = Recorder(timeline=timeline) if recorder is None else recorder
         self._observer: Observer | None = None
         self._began = 0.0
         self._started_ns = 0
@@ -95,6 +100,16 @@ class Watch:
         return self._observer is not None and self._ended is None
 
     @property
+    def started_ns(self) -> int:
+        """The wall clock when it was started, in nanoseconds since 1970; 0 before."""
+        return self._started_ns
+
+    @property
+    def seconds(self) -> float:
+        """How long it has watched, until now or until it was stopped."""
+        return (self._now() if self._ended is None else self._ended) - self._began
+
+    @property
     def opened(self) -> int:
         """Connections opened so far, to all hosts, on which a response came."""
         return sum(route.counts.opened or 0 for route in list(self._recorder.routes.values()))
@@ -145,7 +160,7 @@ class Watch:
         return ProcessRecord(
             process=os.getpid(),
             started_ns=self._started_ns,
-            seconds=(self._now() if self._ended is None else self._ended) - began,
+            seconds=self.seconds,
             hosts=hosts,
             connections=connections,
             connections_missing=recorder.attempts_missing,
