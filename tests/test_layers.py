@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "interactive": {"quantities", "watching", "render"},
     "cli": {"*"},
     "pytest_plugin": {"*"},
+    "locust": {"*"},
     "__main__": {"cli", "interruption"},
     "__init__": {"errors", "tuned", "interactive", "version"},
 }

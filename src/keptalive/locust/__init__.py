@@ -1,4 +1,4 @@
-"""Locust users whose connections are counted, with the cause of each: `pip install keptalive[scale]`.
+"""Locust users whose connections are counted, with their causes (extra: scale).
 
     from keptalive.locust import SessionUser
     from locust import task

@@ -35,8 +35,8 @@ def shows(environment: Any, classes: Callable[[], Mapping[str, ClassCounts]]) ->
 
 def lines(found: list[Row]) -> Iterator[str]:
     """The table, in the form of Locust's."""
-    head = f"{'Connections':{_WIDEST}} {'# users':>8} {'# reqs':>9} | {'opened':>8} {'enough':>8} {'reused':>7}"
-    yield head
+    who = f"{'Connections':{_WIDEST}} {'# users':>8} {'# reqs':>9}"
+    yield f"{who} | {'opened':>8} {'enough':>8} {'reused':>7}"
     yield f"{'-' * (_WIDEST + 19)}|{'-' * 26}"
     for one in found:
         reused = "-" if one.reused_percent is None else f"{one.reused_percent:.0f} %"

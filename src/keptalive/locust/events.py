@@ -137,7 +137,9 @@ class _Gathering:
     def _on_records(self, msg: Any, **_: object) -> None:
         """A worker's users have stopped."""
         self._tests.has_ended(msg.node_id, unpacked(msg.data, WorkerRecords))
-        missing = [one for one in self._waited_for() if self._runner.clients[one].state != "missing"]
+        missing = [
+            one for one in self._waited_for() if self._runner.clients[one].state != "missing"
+        ]
         if not missing:
             self.all_have_ended()
 

@@ -57,9 +57,7 @@ class Test:
         """What the users of each class have done so far, on all workers."""
         names = sorted({name for one in self.counts.values() for name in one.classes})
         return {
-            name: together(
-                one.classes[name] for one in self.counts.values() if name in one.classes
-            )
+            name: together(one.classes[name] for one in self.counts.values() if name in one.classes)
             for name in names
         }
 
