@@ -7,7 +7,8 @@ BIN := .venv/bin
 # uv, if it is there and new enough for dependency groups
 UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
-.PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side pictures foreign soak clean
+.PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side scale \
+  pictures foreign soak clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
@@ -21,6 +22,7 @@ help:
 	@echo 'make test-wheel    of these, what concerns installing: the built package, the action'
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
+	@echo 'make scale         Locust with a master and two workers on the look-alike, ten seconds'
 	@echo 'make pictures      the pictures in README and docs, from real runs (two minutes, needs Chromium)'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
 	@echo "make soak          the long agreement of four counts, with 64 threads, forks and signals too,"
@@ -66,6 +68,13 @@ costs: .venv/installed-peers .venv-niquests/installed
 
 side-by-side: .venv/installed-peers .venv-niquests/installed
 	@$(BIN)/python -m bench.side_by_side
+
+# make scale USERS=1000 SECONDS=60
+USERS ?= 200
+SECONDS ?= 10
+
+scale: .venv/installed-dev
+	@$(BIN)/python -m bench.scale $(USERS) $(SECONDS)
 
 # From real runs; needs Chromium
 pictures: .venv/installed-complete

@@ -97,7 +97,7 @@ class _Http(ConnectionsMixin, HttpUser):
     abstract = True
 
     def __init__(self, environment: Any) -> None:
-        super().__init__(environment)
+        super().__init__(environment)  # type: ignore[no-untyped-call]
         self.client = self._make_client(
             base_url=self.host, request_event=environment.events.request, user=self
         )
