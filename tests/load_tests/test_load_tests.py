@@ -5,23 +5,37 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
 from tests.servers.scripted import Server, answers
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILE = """
-from locust import HttpUser, constant
+import gevent
 from keptalive.locust import ConnectionsMixin, FreshUser, SessionUser, TunedUser
+from locust import HttpUser, constant
+from locust.exception import StopUser
+
+running = 10  # users; each sends five requests
 
 def call(user):
+    global running
     user.client.get("/")
+    user.calls += 1
+    if user.calls == 5:
+        running -= 1
+        if not running:
+            runner = user.environment.runner
+            gevent.spawn(runner.stop if user.environment.web_ui else runner.quit)
+        raise StopUser
 
 class Calls:
-    tasks, wait_time, fixed_count = [call], constant(0.05), 2
+    tasks, wait_time, fixed_count, calls = [call], constant(0.01), 2, 0
 
 class Fresh(Calls, FreshUser):
     pass
@@ -69,24 +83,40 @@ def saved(folder: Path) -> dict:
 
 def test_a_load_test_ends_with_the_connections_of_each_class_and_their_causes(folder):
     with Server(answers()) as server:
-        said = locust(
-            folder, "--headless", "-u", "10", "-r", "100", "-t", "1s", "--host", server.url
-        )
+        said = locust(folder, "--headless", "-u", "10", "-r", "100", "--host", server.url)
+    rows = {name: (int(opened), int(enough)) for name, _, _, opened, enough in ROW.findall(said)}
+    kept = dict.fromkeys(("OneSession", "Own", "Tuned"), (2, 2))
+    assert {name: one for name, one in rows.items() if name != "(others)"} == {
+        "Fresh": (10, 2),
+        **kept,
+    }
     report = saved(folder)
     [host] = report["hosts"]
-    assert host["opened"] + host["opened_unanswered"] == server.accepted
-    rows = {name: (int(opened), int(enough)) for name, _, _, opened, enough in ROW.findall(said)}
-    for name in ("OneSession", "Tuned", "Own"):
-        assert rows[name] == (2, 2)
-    opened, enough = rows["Fresh"]
-    assert opened > enough == 2
-    assert sum(opened for opened, _ in rows.values()) == host["opened"]
+    assert (host["requests"], host["opened_unanswered"]) == (50, 0)
+    assert host["opened"] == server.accepted == sum(opened for opened, _ in rows.values())
     causes = {cause["cause"]: cause["count"] for cause in host["causes"]}
-    assert causes["new-session"] == opened - enough
-    assert report["environment"]["users"] == dict.fromkeys(
-        ("Fresh", "OneSession", "Own", "Tuned"), 2
-    )
+    assert causes["new-session"] >= 8
+    assert report["environment"]["users"] == {"Fresh": 2, **dict.fromkeys(kept, 2)}
     assert (report["warnings"], report["lost"]) == ([], [])
+
+
+EXAMPLES = re.findall(
+    r"<!-- needs: locust -->\n```python\n(.*?)```",
+    (ROOT / "docs" / "locust.md").read_text(),
+    re.DOTALL,
+)
+
+
+@pytest.mark.complete
+def test_the_locustfiles_of_the_page_run(tmp_path):
+    (tmp_path / "locustfile.py").write_text("\n".join(EXAMPLES))
+    with Server(answers()) as server:
+        options = ["--headless", "-u", "8", "-r", "100", "-t", "4s", "--host", server.url]
+        said = locust(tmp_path, *options)
+    rows = {name: int(opened) for name, _, _, opened, _ in ROW.findall(said)}
+    assert rows.keys() == {"Fresh", "OneSession", "Tuned", "Shop"}
+    [host] = saved(tmp_path)["hosts"]
+    assert sum(rows.values()) == host["opened"]
 
 
 def test_without_locust_one_line_says_how_to_install_it():
@@ -94,6 +124,40 @@ def test_without_locust_one_line_says_how_to_install_it():
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     last = ended.stderr.splitlines()[-1]
     assert last.endswith("keptalive.locust needs Locust. Next: pip install 'keptalive[scale]'.")
+
+
+@pytest.mark.complete
+def test_the_web_page_has_a_tab_with_the_connections_of_each_class(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    options = ["--autostart", "--autoquit", "60", "--web-host", "127.0.0.1", "--web-port", port]
+    with Server(answers()) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "locust", *options, "-u", "10", "-r", "99", "-H", server.url],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                assert any("Saved results" in line for line in process.stderr)
+                _check_page(f"http://127.0.0.1:{port}")
+            finally:
+                process.kill()
+
+
+def _check_page(url: str) -> None:
+    page = requests.get(url, timeout=5).text
+    assert '"extended_tabs": [{"key": "connections", "title": "Connections"}]' in page
+    statistics = requests.get(f"{url}/stats/requests", timeout=5).json()
+    [table] = [one for one in statistics["extended_stats"] if one["key"] == "connections"]
+    opened = {row["name"]: row["opened"] for row in table["data"]}
+    assert (opened["Fresh"], opened["Own"], opened["(others)"]) == (10, 2, 2)
+    assert requests.get(f"{url}/connections", timeout=5).json() == {"classes": table["data"]}
+    report = requests.get(f"{url}/connections/report", timeout=5).json()
+    assert report["hosts"][0]["opened"] == sum(opened.values())
 
 
 def scale(folder: Path, *words: str) -> tuple[str, int]:
