@@ -96,7 +96,14 @@ def test_a_load_test_ends_with_the_connections_of_each_class_and_their_causes(fo
     assert host["opened"] == server.accepted == sum(opened for opened, _ in rows.values())
     causes = {cause["cause"]: cause["count"] for cause in host["causes"]}
     assert causes["new-session"] >= 8
-    assert report["environment"]["users"] == {"Fresh": 2, **dict.fromkeys(kept, 2)}
+    classes = report["environment"]["classes"]
+    assert {name: one["users"] for name, one in classes.items()} == {
+        "(others)": 0,
+        "Fresh": 2,
+        **dict.fromkeys(kept, 2),
+    }
+    assert classes["Fresh"]["causes"] == {"new-session": 8, "first-use": 2}
+    assert "Fresh opened 10: 8 × new-session, 2 × first-use; OneSession opened 2:" in said
     assert (report["warnings"], report["lost"]) == ([], [])
 
 
@@ -183,7 +190,7 @@ def test_two_workers_with_200_users_count_as_many_connections_as_the_server_acce
     report = saved(tmp_path)
     [host] = report["hosts"]
     assert host["opened"] + host["opened_unanswered"] == accepted
-    assert sum(report["environment"]["users"].values()) == 200
+    assert sum(one["users"] for one in report["environment"]["classes"].values()) == 200
     assert (report["environment"]["workers"], report["warnings"]) == (2, [])
     assert max(map(len, said[said.index("╭") :].splitlines())) <= 80
 

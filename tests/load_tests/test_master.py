@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keptalive.locust.master import Test as LoadTest
-from keptalive.locust.master import records_of, report_of
+from keptalive.locust.master import causes_of, records_of, report_of
 from keptalive.locust.messages import (
     ClassCounts,
     UserRecord,
@@ -14,7 +14,7 @@ from keptalive.locust.messages import (
 )
 from keptalive.locust.rows import rows
 from keptalive.locust.tally import percentile_ms, rounded
-from keptalive.records.connection import Connection
+from keptalive.records.connection import Connection, OpeningFacts
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import ProcessRecord
 
@@ -43,6 +43,7 @@ def ended(opened: int, process: int = 7) -> WorkerRecords:
             attempted_s=0.1,
             connected_s=0.2,
             served=1,
+            facts=OpeningFacts(most_at_once=number),
         )
         for number in range(1, opened + 1)
     )
@@ -60,10 +61,11 @@ def test_the_records_of_all_workers_are_one_report():
     test = LoadTest()
     test.has_ended("a", ended(2, process=7))
     test.has_ended("b", ended(3, process=8))
-    report = report_of(test)
+    report = report_of(test, causes_of(test))
     [host] = report.hosts
     assert (host.opened, host.perfect.least, report.warnings, report.lost) == (5, 5, (), ())
     assert report.environment["workers"] == 2
+    assert report.environment["classes"]["Shop"]["causes"] == {"first-use": 2, "concurrency": 3}
 
 
 def test_messages_survive_the_way_to_the_master():
@@ -76,7 +78,7 @@ def test_a_worker_that_left_has_its_last_counts_in_the_report_which_says_so():
     test.has_counts("a", counted(2, process=7))
     test.has_counts("b", counted(3, process=8))
     test.has_ended("b", ended(4, process=8))
-    report = report_of(test)
+    report = report_of(test, causes_of(test))
     [host] = report.hosts
     assert (host.opened, host.is_lower_bound) == (6, True)
     assert [one.process for one in report.lost] == [7]
@@ -87,7 +89,7 @@ def test_a_worker_that_left_has_its_last_counts_in_the_report_which_says_so():
 def test_a_worker_that_never_reported_is_named():
     test = LoadTest(expected={"a", "b"})
     test.has_ended("a", ended(1))
-    [warning] = report_of(test).warnings
+    [warning] = report_of(test, causes_of(test)).warnings
     assert warning == "1 worker left without a report (b): nothing that it did is counted."
 
 
@@ -97,7 +99,7 @@ def test_workers_in_containers_with_one_process_id_are_told_apart():
     test.has_ended("b", ended(1, process=1))
     processes = {record.process for _, record in records_of(test)}
     assert len(processes) == 2
-    assert {one.process for one in report_of(test).connections} == processes
+    assert {one.process for one in report_of(test, causes_of(test)).connections} == processes
 
 
 def test_a_row_has_the_connections_and_the_times_of_all_workers():

@@ -7,9 +7,9 @@ from functools import cache
 
 from keptalive.cli.output import Screen
 from keptalive.errors import UsageError
-from keptalive.locust.master import Test, report_of
+from keptalive.locust.master import Test, causes_of, report_of
 from keptalive.locust.rows import rows
-from keptalive.locust.table import table
+from keptalive.locust.table import reasons, table
 from keptalive.records.plain import with_texts
 from keptalive.records.report import Report
 from keptalive.redaction import shown
@@ -20,11 +20,14 @@ from keptalive.results.storing import RESULTS, save_report
 
 def ends(test: Test) -> Report:
     """Show the report of this test, and save it."""
-    report = report_of(test)
+    causes = causes_of(test)
+    report = report_of(test, causes)
     narrator = Screen(stderr=True)
     with suppress(OSError):
         narrator.print()
-        narrator.print(table(rows(test.classes()), width=narrator.width))
+        found = rows(test.classes())
+        narrator.print(table(found, width=narrator.width))
+        narrator.print(reasons(found, causes, width=narrator.width))
         narrator.print()
         narrator.print(screen(with_texts(report, cache(shown)), about=About(name="locust")))
         try:

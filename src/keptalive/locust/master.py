@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -10,9 +11,10 @@ from typing import Any
 
 from keptalive.causes import judge
 from keptalive.locust.messages import ClassCounts, WorkerCounts, WorkerRecords
+from keptalive.locust.rows import rows
 from keptalive.locust.tally import together
 from keptalive.quantities import listed, many
-from keptalive.records.plain import with_texts
+from keptalive.records.plain import as_plain, with_texts
 from keptalive.records.process import ProcessRecord
 from keptalive.records.report import LEFT, LostProcess, Report
 from keptalive.redaction import redact
@@ -67,17 +69,22 @@ class Test:
         return max((one.seconds for one in self.counts.values()), default=0.0)
 
 
-def report_of(test: Test) -> Report:
+def report_of(test: Test, causes: Mapping[str, Mapping[str, int]]) -> Report:
     """Judge the records of all users on all workers together.
 
-    A worker that left without its records has its counts in it, as it reported them last.
+    A worker that left without its records has its counts in it, as it reported them last. The
+    figures of each class are in the report's environment, as ``classes``.
+
+    Args:
+        test: it has ended, on all workers that still live.
+        causes: of `causes_of`.
     """
     lost = [test.counts[worker] for worker in test.lost]
     warnings = [*_of_the_lost(lost), *_of_the_silent(test.silent)]
     report: Report = judge.report(
         [one for _, one in records_of(test)],
         source="run",
-        environment=_environment(test),
+        environment=_environment(test, causes),
         warnings=warnings,
     )
     report = replace(
@@ -93,12 +100,19 @@ def report_of(test: Test) -> Report:
     return hidden
 
 
-def report_of_class(test: Test, name: str) -> Report:
-    """The same of the users of one class alone."""
-    records = [one for of, one in records_of(test) if of == name]
-    report: Report = judge.report(records, source="bench")
-    hidden: Report = with_texts(report, cache(redact))
-    return hidden
+def causes_of(test: Test) -> dict[str, dict[str, int]]:
+    """For each class: how many connections of its users were opened for each cause."""
+    by_class: dict[str, list[ProcessRecord]] = {}
+    for name, record in records_of(test):
+        by_class.setdefault(name, []).append(record)
+    return {name: _causes(records) for name, records in by_class.items()}
+
+
+def _causes(records: Sequence[ProcessRecord]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for host in judge.report(records, source="run").hosts:
+        counts.update({cause.cause: cause.count for cause in host.causes if cause.count})
+    return dict(counts.most_common())
 
 
 def records_of(test: Test) -> list[tuple[str, ProcessRecord]]:
@@ -159,7 +173,7 @@ def _of_the_silent(workers: Sequence[str]) -> Iterable[str]:
         yield f"{left}: nothing that {'it' if len(workers) == 1 else 'they'} did is counted."
 
 
-def _environment(test: Test) -> Mapping[str, Any]:
+def _environment(test: Test, causes: Mapping[str, Mapping[str, int]]) -> Mapping[str, Any]:
     versions: dict[str, dict[str, None]] = {}
     for one in test.records.values():
         for name, version in one.libraries.items():
@@ -171,5 +185,11 @@ def _environment(test: Test) -> Mapping[str, Any]:
         "system": f"{system.sysname} {system.machine}",
         "processors": os.cpu_count(),
         "workers": len(test.counts),
-        "users": {name: one.users for name, one in test.classes().items() if name},
+        "classes": {
+            row.name: {
+                **{key: value for key, value in as_plain(row).items() if key != "name"},
+                "causes": causes.get(row.of, {}),
+            }
+            for row in rows(test.classes())
+        },
     }

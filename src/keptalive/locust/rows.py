@@ -37,6 +37,11 @@ class Row:
     median_ms: int | None
     p95_ms: int | None
 
+    @property
+    def of(self) -> str:
+        """The class, as messages name it: empty for what no user of ours sends."""
+        return "" if self.name == OTHERS else self.name
+
 
 def rows(classes: Mapping[str, ClassCounts]) -> list[Row]:
     """A row for each class that has sent something."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -11,6 +12,7 @@ from keptalive.locust.rows import Row
 from keptalive.render.terminal.columns import Column, side_by_side
 
 _NOTHING = "–"
+_TIGHT = "\xa0"  # where a line is not broken
 
 
 def table(found: Sequence[Row], *, width: int) -> Table:
@@ -27,6 +29,18 @@ def table(found: Sequence[Row], *, width: int) -> Table:
         Column(header="p95", cells=[_ms(one.p95_ms) for one in found], importance=4),
     ]
     return side_by_side("Connections of each class of users", columns, width)
+
+
+def reasons(found: Sequence[Row], causes: Mapping[str, Mapping[str, int]], *, width: int) -> Text:
+    """Why the users of each class opened their connections, as `bench` says it below its tables."""
+    said = [f"{one.name} opened {one.opened:,}{_why(causes.get(one.of, {}))}" for one in found]
+    lines = textwrap.wrap(f"{'; '.join(said)}.", width, break_on_hyphens=False)
+    return Text("\n".join(lines).replace(_TIGHT, " ") if said else "")
+
+
+def _why(causes: Mapping[str, int]) -> str:
+    listed = ", ".join(f"{count:,}{_TIGHT}×{_TIGHT}{cause}" for cause, count in causes.items())
+    return listed and f": {listed}"
 
 
 def _opened(one: Row) -> Text:
