@@ -43,7 +43,7 @@ def ended(opened: int, process: int = 7) -> WorkerRecords:
             attempted_s=0.1,
             connected_s=0.2,
             served=1,
-            facts=OpeningFacts(most_at_once=number),
+            facts=OpeningFacts(pool_is_new=True, most_at_once=number),
         )
         for number in range(1, opened + 1)
     )
@@ -65,7 +65,7 @@ def test_the_records_of_all_workers_are_one_report():
     [host] = report.hosts
     assert (host.opened, host.perfect.least, report.warnings, report.lost) == (5, 5, (), ())
     assert report.environment["workers"] == 2
-    assert report.environment["classes"]["Shop"]["causes"] == {"first-use": 2, "concurrency": 3}
+    assert report.environment["classes"]["Shop"]["causes"] == {"concurrency": 3, "first-use": 2}
 
 
 def test_messages_survive_the_way_to_the_master():

@@ -72,12 +72,14 @@ class _Watching:
         """All users have stopped."""
         if self._test is None:
             return
-        records, self._test = self._test.end(), None
+        test, self._test = self._test, None
+        # on a thread: meanwhile Locust tells the master that this worker lives
+        records = gevent.get_hub().threadpool.apply(test.end)
         if self._gathering is not None:
             self._gathering.test.has_ended(_LOCAL, records)
             self._gathering.all_have_ended()
         else:
-            self._runner.send_message(KEY, packed(records))
+            self._runner.send_message(KEY, gevent.get_hub().threadpool.apply(packed, (records,)))
 
     def _on_request(self, response_time: float, exception: object, **_: object) -> None:
         if self._test is not None:

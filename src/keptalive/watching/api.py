@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keptalive.errors import UsageError
@@ -136,7 +137,8 @@ class Watch:
         sent = Secrets()
         for credential in {*self._recorder.credentials, *self._credentials}:
             sent.add(credential)
-        record: ProcessRecord = with_texts(self._record(), lambda text: redact(sent.hide(text)))
+        hidden = cache(lambda text: redact(sent.hide(text)))  # the same texts come again and again
+        record: ProcessRecord = with_texts(self._record(), hidden)
         return record
 
     def of(self, response: Any) -> ResponseReport:
