@@ -20,7 +20,7 @@ from keptalive.locust.master import Test
 from keptalive.locust.messages import KEY, WorkerCounts, WorkerRecords, packed, unpacked
 from keptalive.locust.worker import WatchedTest
 
-SILENT_S = 10.0  # after so long without a word, a worker is taken to be gone
+SILENT_S = 30.0  # after so long without a word, a worker is taken to be gone
 _LOCAL = "local"
 
 
