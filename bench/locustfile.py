@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from keptalive.locust import FreshUser, SessionUser, TunedUser
 from locust import constant
+
+from keptalive.locust import FreshUser, SessionUser, TunedUser
 
 
 class Calls:
