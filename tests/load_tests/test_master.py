@@ -93,6 +93,16 @@ def test_a_worker_that_never_reported_is_named():
     assert warning == "1 worker left without a report (b): nothing that it did is counted."
 
 
+def test_reports_of_another_version_are_named_and_harm_no_others():
+    test = LoadTest(expected={"a", "b"})
+    test.receives("a", packed(ended(2)), WorkerRecords)
+    test.receives("b", {"counts": "of the future"}, WorkerRecords)
+    report = report_of(test, causes_of(test))
+    [warning] = report.warnings
+    assert warning.startswith("reports of 1 worker cannot be read (b), and are not counted. Next:")
+    assert report.hosts[0].opened == 2
+
+
 def test_workers_in_containers_with_one_process_id_are_told_apart():
     test = LoadTest()
     test.has_ended("a", ended(1, process=1))

@@ -17,7 +17,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from keptalive.locust import console, ending, web
 from keptalive.locust.current_user import current_user
 from keptalive.locust.master import Test
-from keptalive.locust.messages import KEY, WorkerCounts, WorkerRecords, packed, unpacked
+from keptalive.locust.messages import KEY, WorkerCounts, WorkerRecords, packed
 from keptalive.locust.worker import WatchedTest
 
 SILENT_S = 30.0  # after so long without a word, a worker is taken to be gone
@@ -133,12 +133,12 @@ class _Gathering:
             self._tests.expected.add(client_id)
 
     def _on_report(self, client_id: str, data: Mapping[str, Any], **_: object) -> None:
-        if KEY in data and client_id not in self._tests.records:
-            self._tests.has_counts(client_id, unpacked(data[KEY], WorkerCounts))
+        if KEY in data:
+            self._tests.receives(client_id, data[KEY], WorkerCounts)
 
     def _on_records(self, msg: Any, **_: object) -> None:
         """A worker's users have stopped."""
-        self._tests.has_ended(msg.node_id, unpacked(msg.data, WorkerRecords))
+        self._tests.receives(msg.node_id, msg.data, WorkerRecords)
         missing = [
             one for one in self._waited_for() if self._runner.clients[one].state != "missing"
         ]
@@ -148,7 +148,10 @@ class _Gathering:
     def _waited_for(self) -> list[str]:
         """The workers whose records have not come, as far as Locust knows them."""
         known = self._runner.clients if isinstance(self._runner, MasterRunner) else ()
-        return [one for one in known if one not in self._tests.records]
+        return [one for one in known if self._is_waited_for(one)]
+
+    def _is_waited_for(self, worker: str) -> bool:
+        return worker not in self._tests.records and worker not in self._tests.unreadable
 
     def all_have_ended(self) -> None:
         """All records are here. Without a web page Locust ends now, and the report comes last."""
@@ -156,7 +159,7 @@ class _Gathering:
             self._shows_report()
 
     def _shows_report(self) -> None:
-        if not self._is_shown and self._tests.counts:
+        if not self._is_shown and (self._tests.counts or self._tests.unreadable):
             self._is_shown = True
             self.report = ending.ends(self._tests)
 
@@ -169,7 +172,7 @@ class _Gathering:
     def _receive_the_last(self) -> None:
         """Read what workers still send, until all have reported, or are silent for too long."""
         heard = dict.fromkeys(self._tests.counts.keys() | self._tests.expected, time.monotonic())
-        while waited_for := [one for one in heard if one not in self._tests.records]:
+        while waited_for := [one for one in heard if self._is_waited_for(one)]:
             now = time.monotonic()
             gone = [one for one in waited_for if heard[one] + SILENT_S < now or self._is_gone(one)]
             if len(gone) == len(waited_for):
@@ -178,7 +181,7 @@ class _Gathering:
                 client, message = self._runner.server.recv_from_client()
                 heard[client] = time.monotonic()
                 if message.type == KEY:
-                    self._tests.has_ended(client, unpacked(message.data, WorkerRecords))
+                    self._tests.receives(client, message.data, WorkerRecords)
 
     def _is_gone(self, worker: str) -> bool:
         """Whether Locust has missed it for some time already."""

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from keptalive.causes import judge
-from keptalive.locust.messages import ClassCounts, WorkerCounts, WorkerRecords
+from keptalive.locust.messages import ClassCounts, WorkerCounts, WorkerRecords, unpacked
 from keptalive.locust.rows import rows
 from keptalive.locust.tally import together
 from keptalive.quantities import listed, many
@@ -31,9 +31,11 @@ class Test:
         counts: while it runs.
         records: of those that have reported its end.
         expected: the workers that were there when it began, or came later.
+        unreadable: those whose reports are none of this version of keptalive.
     """
 
     expected: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     counts: dict[str, WorkerCounts] = field(default_factory=dict)
     records: dict[str, WorkerRecords] = field(default_factory=dict)
 
@@ -45,6 +47,18 @@ class Test:
         """A worker reports the end of the test."""
         self.counts[worker], self.records[worker] = records.counts, records
 
+    def receives(self, worker: str, plain: Any, kind: type[WorkerCounts | WorkerRecords]) -> None:
+        """A message of this kind has come, as plain data."""
+        try:
+            message = unpacked(plain, kind)
+        except ValueError:
+            self.unreadable.add(worker)
+            return
+        if isinstance(message, WorkerRecords):
+            self.has_ended(worker, message)
+        elif worker not in self.records:
+            self.has_counts(worker, message)
+
     @property
     def lost(self) -> list[str]:
         """The workers that have reported, and not its end."""
@@ -53,7 +67,7 @@ class Test:
     @property
     def silent(self) -> list[str]:
         """The workers that have never reported."""
-        return sorted(self.expected - self.counts.keys())
+        return sorted(self.expected - self.counts.keys() - self.unreadable)
 
     def classes(self) -> dict[str, ClassCounts]:
         """What the users of each class have done so far, on all workers."""
@@ -80,7 +94,11 @@ def report_of(test: Test, causes: Mapping[str, Mapping[str, int]]) -> Report:
         causes: of `causes_of`.
     """
     lost = [test.counts[worker] for worker in test.lost]
-    warnings = [*_of_the_lost(lost), *_of_the_silent(test.silent)]
+    warnings = [
+        *_of_the_lost(lost),
+        *_of_the_silent(test.silent),
+        *_of_the_unreadable(sorted(test.unreadable)),
+    ]
     report: Report = judge.report(
         [one for _, one in records_of(test)],
         source="run",
@@ -171,6 +189,14 @@ def _of_the_silent(workers: Sequence[str]) -> Iterable[str]:
     if workers:
         left = f"{many(len(workers), 'worker')} {LEFT} ({listed(workers)})"
         yield f"{left}: nothing that {'it' if len(workers) == 1 else 'they'} did is counted."
+
+
+def _of_the_unreadable(workers: Sequence[str]) -> Iterable[str]:
+    if workers:
+        yield (
+            f"reports of {many(len(workers), 'worker')} cannot be read ({listed(workers)}), and "
+            "are not counted. Next: install the same version of keptalive everywhere."
+        )
 
 
 def _environment(test: Test, causes: Mapping[str, Mapping[str, int]]) -> Mapping[str, Any]:
