@@ -21,7 +21,7 @@ from keptalive.lookalike.process import Lookalike
 WORKERS = 2
 SCENARIO = "keep-alive"
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
-_SPAWNED = re.compile(r"All users spawned")
+_SPAWNED = re.compile(r"All users spawned|Spawning is complete")
 
 
 def free_port() -> int:
