@@ -16,8 +16,6 @@ from keptalive.records.process import ProcessRecord
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.recorder import Recorder, Route
 
-TIMES_KEPT = 200  # of responses of one class, on one route: they show how responses are delayed
-
 
 class Part(NamedTuple):
     """Whose connections these are.
