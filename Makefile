@@ -8,7 +8,7 @@ BIN := .venv/bin
 UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
 .PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side \
-	watch-costs pictures long-watch foreign soak clean
+	watch-costs scale pictures long-watch foreign soak clean
 
 help:
 	@echo 'make bench   the same authenticated requests three ways, on the embedded look-alike'
@@ -23,6 +23,7 @@ help:
 	@echo 'make costs         what keptalive itself costs, its noise floor, the tuned Session; half an hour'
 	@echo 'make side-by-side  the table of HTTP clients in the README'
 	@echo 'make watch-costs   the table in docs/watching-costs.md: what watching costs, tool by tool'
+	@echo 'make scale         Locust with a master and two workers on the look-alike, ten seconds'
 	@echo 'make pictures      the pictures in README and docs, from real runs (two minutes, needs Chromium)'
 	@echo 'make long-watch    a million requests under watch: what one costs, memory (half an hour)'
 	@echo "make foreign       requests' and urllib3's own tests with keptalive in them, offline (20 minutes)"
@@ -72,6 +73,13 @@ side-by-side: .venv/installed-peers .venv-niquests/installed
 
 watch-costs: .venv/installed-peers
 	@$(BIN)/python -m bench.watching_cost
+
+# make scale USERS=1000 SECONDS=60
+USERS ?= 200
+SECONDS ?= 10
+
+scale: .venv/installed-dev
+	@$(BIN)/python -m bench.scale $(USERS) $(SECONDS)
 
 # From real runs; needs Chromium
 pictures: .venv/installed-complete

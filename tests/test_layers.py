@@ -46,6 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "otel": {"errors", "records", "version", "watching"},
     "cli": {"*"},
     "pytest_plugin": {"*"},
+    "locust": {"*"},
     "__main__": {"cli", "interruption"},
     "__init__": {"errors", "tuned", "interactive", "version"},
 }

@@ -196,7 +196,7 @@ def test_what_was_not_recorded_is_counted_as_unknown():
     assert (unknown.cause, unknown.count, unknown.unanswered) == ("unknown", 3, 2)
     assert unknown.seconds == pytest.approx(0.6)
     assert unknown.facts == {"not_recorded": 5}
-    assert unknown.evidence == "5 of them were not recorded: there were too many."
+    assert unknown.evidence == "5 of them were counted, but not recorded one by one."
     assert (first.cause, first.count) == ("first-use", 1)
 
 

@@ -63,6 +63,43 @@ def test_requests_on_greenlets_end_as_without_a_watch_and_every_one_is_counted(w
     assert json.loads(report.read_text())["warnings"] == []
 
 
+def ends(how: str) -> dict:
+    """What `gevent_ends.py` says of what it did."""
+    pytest.importorskip("gevent")
+    ended = subprocess.run(
+        [sys.executable, str(PROGRAM.with_name("gevent_ends.py")), how],
+        env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+@pytest.mark.complete
+def test_greenlets_that_are_killed_at_any_moment_have_no_error_and_are_counted():
+    ended = ends("killed")
+    host = ended["host"]
+    assert ended["errors"] == []
+    assert host["opened"] + host["opened_unanswered"] == ended["accepted"]
+    assert host["errors"].keys() == {"GreenletExit"}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "cause"),
+    [
+        ("idle-reset=5", "server-reset"),
+        complete("idle-timeout=5", "server-closed"),  # to the watch, it was idle for no time
+        complete("timeout-408=5", "timeout-408"),
+    ],
+)
+def test_gevents_sockets_tell_how_the_server_has_ended_an_idle_connection(scenario, cause):
+    ended = ends(scenario)
+    assert (ended["host"]["opened"], ended["accepted"]) == (2, 2)
+    assert cause in ended["host"]["causes"]
+
+
 def test_a_response_that_another_greenlet_holds_unread_keeps_its_connection_from_the_pool():
     greenlet = pytest.importorskip("greenlet")
     with Server(answers()) as server, requests.Session() as session, watch() as watched:

@@ -113,6 +113,22 @@ LIBRARIES = (
         },
     ),
     Library(
+        # keptalive/locust/users.py; locust/clients.py: HttpSession, LocustHttpAdapter
+        name="Locust",
+        files=("locust/",),
+        cures={
+            "new-session": (
+                "Each request of a FreshUser has a new Session: SessionUser and TunedUser of "
+                "keptalive.locust keep one. A task keeps it in its user."
+            ),
+            "ca-bundle": "TunedUser of keptalive.locust loads it once for all users.",
+            **_idle(
+                'TunedUser of keptalive.locust, with tuned = {{"max_idle": {max_idle}}}, replaces '
+                "it before the server closes it; this avoids errors, not the new handshake."
+            ),
+        },
+    ),
+    Library(
         # kubernetes/client/configuration.py: Configuration.connection_pool_maxsize;
         # kubernetes/client/rest.py: RESTClientObject makes one PoolManager for each ApiClient
         name="kubernetes",

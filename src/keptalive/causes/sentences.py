@@ -260,5 +260,5 @@ def shared(facts: Facts) -> str:
 def unknown(facts: Facts) -> str:
     """Where requests were made, and what was not recorded."""
     missing = facts.get("not_recorded")
-    told = f"{missing} of them were not recorded: there were too many." if missing else ""
+    told = f"{missing} of them were counted, but not recorded one by one." if missing else ""
     return " ".join(part for part in (requested(facts), told) if part)

@@ -11,9 +11,14 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
+# Most values of a record: they are as they are
+_BARE = frozenset({int, float, bool, type(None)})
+
 
 def as_plain(value: Any) -> Any:
     """The value as dicts, lists, texts and numbers: what JSON has. Names of fields are keys."""
+    if type(value) in _BARE or type(value) is str:
+        return value
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
@@ -27,15 +32,18 @@ def as_plain(value: Any) -> Any:
 
 def with_texts(value: Any, change: Callable[[str], str]) -> Any:
     """The same record, or container of records, with every text in it and every key changed."""
+    if type(value) in _BARE:
+        return value
     if isinstance(value, Enum):
         return value
     if isinstance(value, str):
         return change(value)
     if is_dataclass(value) and not isinstance(value, type):
+        named = {one.name: getattr(value, one.name) for one in fields(value) if one.init}
         changed = {
-            one.name: with_texts(getattr(value, one.name), change)
-            for one in fields(value)
-            if one.init
+            name: with_texts(inner, change)
+            for name, inner in named.items()
+            if type(inner) not in _BARE
         }
         return replace(value, **changed)
     if isinstance(value, Mapping):

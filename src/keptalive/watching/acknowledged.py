@@ -20,7 +20,7 @@ import struct
 from typing import Any
 
 from keptalive.run.inject._keptalive_faults import is_ours
-from keptalive.watching.foreign import own
+from keptalive.watching.foreign import GREENLETS, own
 
 _TCP_INFO = getattr(socket, "TCP_INFO", None)  # only Linux has it
 _ROOM = 256  # bytes; the kernel fills in as much as it has
@@ -47,7 +47,7 @@ def acknowledged(sock: Any, since_s: float) -> bool | None:
         # the base class's, past what somebody's own may do
         info = socket.socket.getsockopt(sock, socket.IPPROTO_TCP, _TCP_INFO, _ROOM)
     except (OSError, AttributeError) as error:  # a Unix socket; eventlet's have no such function
-        if not is_ours(error, ("gevent", "eventlet")):
+        if not is_ours(error, GREENLETS):
             raise
         return None
     return acknowledged_by(info, since_s) if type(info) is bytes else None

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keptalive.errors import UsageError
@@ -41,6 +42,7 @@ class Watch:
         timeline: record each request, up to 200,000 of them.
         window_s: what it says covers only the last so many seconds, for processes that run for
             weeks; `math.inf` for all since it began, in as little memory.
+        recorder: what gathers all this, in the place of a plain one.
     """
 
     def __init__(
@@ -49,10 +51,11 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         timeline: bool = False,
         window_s: float | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._clock = clock
         self._window_s = checked_window(window_s, timeline=timeline)
-        self._recorder = Recorder(timeline=timeline)
+        self._recorder = Recorder(timeline=timeline) if recorder is None else recorder
         self._observer: Observer | None = None
         self._began = 0.0
         self._started_ns = 0
@@ -122,6 +125,16 @@ class Watch:
         return self._observer is not None and self._ended is None
 
     @property
+    def started_ns(self) -> int:
+        """The wall clock when it was started, in nanoseconds since 1970; 0 before."""
+        return self._started_ns
+
+    @property
+    def seconds(self) -> float:
+        """How long it has watched, until now or until it was stopped."""
+        return (self._now() if self._ended is None else self._ended) - self._began
+
+    @property
     def opened(self) -> int:
         """Connections opened so far, to all hosts, on which a response came."""
         return sum(one.opened or 0 for one in self._counts())
@@ -160,7 +173,8 @@ class Watch:
         sent = Secrets()
         for credential in {*self._recorder.credentials, *self._credentials}:
             sent.add(credential)
-        record: ProcessRecord = with_texts(self._record(), lambda text: redact(sent.hide(text)))
+        hidden = cache(lambda text: redact(sent.hide(text)))  # the same texts come again and again
+        record: ProcessRecord = with_texts(self._record(), hidden)
         return record
 
     def of(self, response: Any) -> ResponseReport:

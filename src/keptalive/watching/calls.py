@@ -7,13 +7,16 @@ request too much); a token would be lost if the program's own exception struck i
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from keptalive.run.inject._keptalive_faults import is_ours
 from keptalive.watching.call_site import NOWHERE, Place
+from keptalive.watching.foreign import GREENLETS
 
 if TYPE_CHECKING:
     from keptalive.watching.attempts import ConnectionAttempt
@@ -121,10 +124,27 @@ class Connecting:
         self.sockets = 0
         self.failed: list[tuple[str, float, str]] = []
 
+    def breaks_off(self, sock: Any) -> None:
+        """Something else than the network ended the wait, as where a greenlet is killed.
+
+        Perhaps the other end has accepted it already: this side is told only when it waits again.
+        """
+        self.sockets += _has_connected(sock)
+
     def fails(self, address: Any, seconds: float, error: OSError) -> None:
         """One address has not answered; others may be tried."""
         name = str(address[0]) if type(address) is tuple else "a local socket"
         self.failed.append((name, seconds, type(error).__name__))
+
+
+def _has_connected(sock: socket.socket) -> bool:
+    try:
+        socket.socket.getpeername(sock)
+    except (OSError, AttributeError) as error:
+        if not is_ours(error, GREENLETS):
+            raise
+        return False
+    return True
 
 
 CALL: ContextVar[Call | None] = ContextVar("keptalive_call", default=None)

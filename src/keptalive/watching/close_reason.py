@@ -14,6 +14,7 @@ from typing import Any
 
 from keptalive.records.connection import CloseReason
 from keptalive.run.inject._keptalive_faults import is_ours
+from keptalive.watching.foreign import GREENLETS
 
 _PEEK = getattr(socket, "MSG_PEEK", 0) | getattr(socket, "MSG_DONTWAIT", 0)
 
@@ -30,7 +31,7 @@ def close_reason(sock: Any) -> CloseReason:
         # The base class's recv: below TLS, and without its refusal of flags
         waiting = socket.socket.recv(sock, 64, _PEEK)
     except OSError as error:
-        if not is_ours(error):
+        if not is_ours(error, GREENLETS):
             raise  # the program's own, as a TimeoutError that a signal handler raises
         if error.errno == errno.ETIMEDOUT:  # nobody acknowledged TCP's keepalive probes
             return CloseReason.SILENT
@@ -59,7 +60,7 @@ def _within_tls(sock: ssl.SSLSocket) -> CloseReason:
         sock.settimeout(0)
         waiting = sock.recv(64)
     except OSError as error:
-        if not is_ours(error, ("ssl",)):
+        if not is_ours(error, ("ssl", *GREENLETS)):
             raise
         if isinstance(error, ssl.SSLWantReadError):
             return CloseReason.TLS_MESSAGE  # a ticket or a key update: the connection was alive

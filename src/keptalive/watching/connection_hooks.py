@@ -223,6 +223,9 @@ def address(see: Observer, connects: Function) -> Function:
         except OSError as error:
             noted(see, connecting.fails, address, time.perf_counter() - began, error)
             raise
+        except BaseException:
+            noted(see, connecting.breaks_off, self)
+            raise
         finally:
             PHASE.set(outer)
             clock.stop("connect")

@@ -22,6 +22,7 @@ from urllib3.response import HTTPResponse
 _HEADERS = (dict, OrderedDict, CaseInsensitiveDict, HTTPHeaderDict, http.client.HTTPMessage)
 _TEXT = (str, bytes)
 get = object.__getattribute__  # past a ``__getattr__`` of theirs
+GREENLETS = ("gevent", "eventlet")  # their sockets are called as Python's are
 NAME = "_keptalive_seen"  # of the attribute that we hang on their objects
 LONGEST_NAME = 200
 _numbers = itertools.count(1)

@@ -18,7 +18,7 @@ from keptalive.watching.call_site import NOWHERE, place_in_program
 from keptalive.watching.calls import AGAIN, Connecting, current_call, flow_teller, retried_for
 from keptalive.watching.doing import SENDING
 from keptalive.watching.elsewhere import is_elsewhere
-from keptalive.watching.foreign import own, pairs_of, socket_of
+from keptalive.watching.foreign import GREENLETS, own, pairs_of, socket_of
 from keptalive.watching.open_connections import OpenConnections
 from keptalive.watching.opening_facts import closed_at_exit, facts_of, unreplaced, was_discarded
 from keptalive.watching.phases import Clock
@@ -287,8 +287,9 @@ def _local_port(sock: Any) -> int | None:
         return None
     try:
         name = socket.socket.getsockname(sock)
-    except (OSError, AttributeError) as error:  # eventlet's sockets have no such function
-        if not is_ours(error):
+    # closed by gevent, where its greenlet was killed; eventlet's sockets have no such function
+    except (OSError, AttributeError) as error:
+        if not is_ours(error, GREENLETS):
             raise
         return None
     return name[1] if type(name) is tuple else None

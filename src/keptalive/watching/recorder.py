@@ -50,7 +50,7 @@ class Recorder:
         self.unconnected: list[ConnectionAttempt] = []
         self.exchanges: list[ExchangeInProgress] | None = [] if timeline else None
         self.exchanges_missing = 0
-        self.routes: dict[tuple[str, str | None], Route] = {}
+        self.routes: dict[tuple[str, Any], Route] = {}  # a subclass may tell more apart
         self.leaked: Counter[tuple[str, str]] = Counter()  # (host, "origin header")
         self.warnings: Counter[str] = Counter()
         self.circumstances: Counter[Noted] = Counter()

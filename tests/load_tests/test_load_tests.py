@@ -1,0 +1,215 @@
+"""Locust itself, with users that are counted: alone, with workers, with one of them killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from tests.servers.scripted import Server, answers
+
+ROOT = Path(__file__).parents[2]
+LOCUSTFILE = """
+import gevent
+from keptalive.locust import ConnectionsMixin, FreshUser, SessionUser, TunedUser
+from locust import HttpUser, constant
+from locust.exception import StopUser
+
+running = 10  # users; each sends five requests
+
+def call(user):
+    global running
+    user.client.get("/")
+    user.calls += 1
+    if user.calls == 5:
+        running -= 1
+        if not running:
+            runner = user.environment.runner
+            gevent.spawn(runner.stop if user.environment.web_ui else runner.quit)
+        raise StopUser
+
+class Calls:
+    tasks, wait_time, fixed_count, calls = [call], constant(0.01), 2, 0
+
+class Fresh(Calls, FreshUser):
+    pass
+
+class OneSession(Calls, SessionUser):
+    pass
+
+class Tuned(Calls, TunedUser):
+    tuned = {"max_idle": 4}
+
+class Own(Calls, ConnectionsMixin, HttpUser):
+    pass
+
+class Plain(Calls, HttpUser):
+    pass
+"""
+ROW = re.compile(r"│ (\S+) +│ +(\d+) │ +\d+ │ +(\d+) │ +(\d+) │ +(\d+) │")  # users, opened, enough
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "locustfile.py").write_text(LOCUSTFILE)
+    return tmp_path
+
+
+def locust(folder: Path, *options: str) -> str:
+    """Run Locust to its end: what it wrote to standard error."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "locust", *options],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "120", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
+
+
+def saved(folder: Path) -> dict:
+    [file] = (folder / "results").glob("run-*.json")
+    return json.loads(file.read_text())
+
+
+def test_a_load_test_ends_with_the_connections_of_each_class_and_their_causes(folder):
+    with Server(answers()) as server:
+        said = locust(folder, "--headless", "-u", "10", "-r", "100", "--host", server.url)
+    rows = {name: (int(opened), int(enough)) for name, _, _, opened, enough in ROW.findall(said)}
+    kept = dict.fromkeys(("OneSession", "Own", "Tuned"), (2, 2))
+    assert {name: one for name, one in rows.items() if name != "(others)"} == {
+        "Fresh": (10, 2),
+        **kept,
+    }
+    report = saved(folder)
+    [host] = report["hosts"]
+    assert (host["requests"], host["opened_unanswered"]) == (50, 0)
+    assert host["opened"] == server.accepted == sum(opened for opened, _ in rows.values())
+    causes = {cause["cause"]: cause["count"] for cause in host["causes"]}
+    assert causes["new-session"] >= 8
+    classes = report["environment"]["classes"]
+    assert {name: one["users"] for name, one in classes.items()} == {
+        "(others)": 0,
+        "Fresh": 2,
+        **dict.fromkeys(kept, 2),
+    }
+    assert classes["Fresh"]["causes"] == {"new-session": 8, "first-use": 2}
+    assert "Fresh opened 10: 8 × new-session, 2 × first-use; OneSession opened 2:" in said
+    assert (report["warnings"], report["lost"]) == ([], [])
+
+
+EXAMPLES = re.findall(
+    r"<!-- needs: locust -->\n```python\n(.*?)```",
+    (ROOT / "docs" / "locust.md").read_text(),
+    re.DOTALL,
+)
+
+
+@pytest.mark.complete
+def test_the_locustfiles_of_the_page_run(tmp_path):
+    (tmp_path / "locustfile.py").write_text("\n".join(EXAMPLES))
+    with Server(answers()) as server:
+        options = ["--headless", "-u", "8", "-r", "100", "-t", "4s", "--host", server.url]
+        said = locust(tmp_path, *options)
+    rows = {name: int(opened) for name, _, _, opened, _ in ROW.findall(said)}
+    assert rows.keys() == {"Fresh", "OneSession", "Tuned", "Shop"}
+    [host] = saved(tmp_path)["hosts"]
+    assert sum(rows.values()) == host["opened"]
+
+
+def test_without_locust_one_line_says_how_to_install_it():
+    code = "import sys; sys.modules['locust'] = None; from keptalive.locust import FreshUser"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    last = ended.stderr.splitlines()[-1]
+    assert last.endswith("keptalive.locust needs Locust. Next: pip install 'keptalive[scale]'.")
+
+
+@pytest.mark.complete
+def test_the_web_page_has_a_tab_with_the_connections_of_each_class(folder):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    options = ["--autostart", "--autoquit", "60", "--web-host", "127.0.0.1", "--web-port", port]
+    with Server(answers()) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "locust", *options, "-u", "10", "-r", "99", "-H", server.url],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                assert any("Saved results" in line for line in process.stderr)
+                _check_page(f"http://127.0.0.1:{port}")
+            finally:
+                process.kill()
+
+
+def _check_page(url: str) -> None:
+    page = requests.get(url, timeout=5).text
+    assert '"extended_tabs": [{"key": "connections", "title": "Connections"}]' in page
+    statistics = requests.get(f"{url}/stats/requests", timeout=5).json()
+    [table] = [one for one in statistics["extended_stats"] if one["key"] == "connections"]
+    opened = {row["name"]: row["opened"] for row in table["data"]}
+    assert (opened["Fresh"], opened["Own"], opened["(others)"]) == (10, 2, 2)
+    assert requests.get(f"{url}/connections", timeout=5).json() == {"classes": table["data"]}
+    report = requests.get(f"{url}/connections/report", timeout=5).json()
+    assert report["hosts"][0]["opened"] == sum(opened.values())
+
+
+def scale(folder: Path, *words: str) -> tuple[str, int]:
+    """What `make scale` says, and how many connections the look-alike has accepted."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "bench.scale", *words],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    accepted = re.search(r"accepted (\d+) connections", ended.stdout)
+    assert ended.returncode == 0, ended.stderr
+    assert accepted is not None, ended.stderr
+    return ended.stderr, int(accepted[1])
+
+
+@pytest.mark.complete
+def test_two_workers_with_200_users_count_as_many_connections_as_the_server_accepts(tmp_path):
+    said, accepted = scale(tmp_path, "200", "8")
+    report = saved(tmp_path)
+    [host] = report["hosts"]
+    assert host["opened"] + host["opened_unanswered"] == accepted
+    assert sum(one["users"] for one in report["environment"]["classes"].values()) == 200
+    assert (report["environment"]["workers"], report["warnings"]) == (2, [])
+    assert max(map(len, said[said.index("╭") :].splitlines())) <= 80
+
+
+@pytest.mark.complete
+def test_a_worker_that_is_killed_loses_its_own_numbers_and_the_report_says_so(tmp_path):
+    said, accepted = scale(tmp_path, "200", "8", "kill")
+    report = saved(tmp_path)
+    [warning] = report["warnings"]
+    assert warning.startswith("1 worker left without a report (")
+    assert "1 worker left without a report" in said
+    [host] = report["hosts"]
+    lost = {one["process"] for one in report["lost"]}  # empty if it was killed before it reported
+    assert host["is_lower_bound"] == bool(lost)
+    # all of the other worker's, and the killed one's until its last report
+    processes = {one["process"] for one in report["connections"]}
+    assert len(processes) == 1
+    assert processes.isdisjoint(lost)
+    whole = sum(cause["count"] for cause in host["causes"] if cause["cause"] != "unknown")
+    assert whole == sum(one["served"] > 0 for one in report["connections"])
+    assert whole <= host["opened"] + host["opened_unanswered"]
+    assert host["opened"] + host["opened_unanswered"] <= accepted

@@ -1,0 +1,131 @@
+"""Reports of workers become one report, and what is missing in it is said."""
+
+from __future__ import annotations
+
+from keptalive.locust.master import Test as LoadTest
+from keptalive.locust.master import causes_of, records_of, report_of
+from keptalive.locust.messages import (
+    ClassCounts,
+    UserRecord,
+    WorkerCounts,
+    WorkerRecords,
+    packed,
+    unpacked,
+)
+from keptalive.locust.rows import rows
+from keptalive.locust.tally import percentile_ms, rounded
+from keptalive.records.connection import Connection, OpeningFacts
+from keptalive.records.counts import HostCounts
+from keptalive.records.process import ProcessRecord
+
+HOST = "https://api.example.com:443"
+
+
+def counted(opened: int, process: int = 7, **more: int) -> WorkerCounts:
+    hosts = (HostCounts(host=HOST, requests=opened, opened=opened, most_at_once=opened, **more),)
+    return WorkerCounts(
+        process=process,
+        machine="box",
+        started_ns=1_700_000_000_000_000_000,
+        seconds=2.0,
+        classes={"Shop": ClassCounts(users=opened, times_ms={10: opened}, hosts=hosts)},
+    )
+
+
+def ended(opened: int, process: int = 7) -> WorkerRecords:
+    counts = counted(opened, process)
+    connections = tuple(
+        Connection(
+            id=number,
+            process=process,
+            thread=1,
+            host=HOST,
+            attempted_s=0.1,
+            connected_s=0.2,
+            served=1,
+            facts=OpeningFacts(pool_is_new=True, most_at_once=number),
+        )
+        for number in range(1, opened + 1)
+    )
+    record = ProcessRecord(
+        process=process,
+        started_ns=counts.started_ns,
+        seconds=2.0,
+        hosts=counts.classes["Shop"].hosts,
+        connections=connections,
+    )
+    return WorkerRecords(counts=counts, users=(UserRecord(name="Shop", record=record),))
+
+
+def test_the_records_of_all_workers_are_one_report():
+    test = LoadTest()
+    test.has_ended("a", ended(2, process=7))
+    test.has_ended("b", ended(3, process=8))
+    report = report_of(test, causes_of(test))
+    [host] = report.hosts
+    assert (host.opened, host.perfect.least, report.warnings, report.lost) == (5, 5, (), ())
+    assert report.environment["workers"] == 2
+    assert report.environment["classes"]["Shop"]["causes"] == {"concurrency": 3, "first-use": 2}
+
+
+def test_messages_survive_the_way_to_the_master():
+    for message in (counted(2), ended(2)):
+        assert unpacked(packed(message), type(message)) == message
+
+
+def test_a_worker_that_left_has_its_last_counts_in_the_report_which_says_so():
+    test = LoadTest()
+    test.has_counts("a", counted(2, process=7))
+    test.has_counts("b", counted(3, process=8))
+    test.has_ended("b", ended(4, process=8))
+    report = report_of(test, causes_of(test))
+    [host] = report.hosts
+    assert (host.opened, host.is_lower_bound) == (6, True)
+    assert [one.process for one in report.lost] == [7]
+    [warning] = report.warnings
+    assert "1 worker left without a report (process 7 on box)" in warning
+
+
+def test_a_worker_that_never_reported_is_named():
+    test = LoadTest(expected={"a", "b"})
+    test.has_ended("a", ended(1))
+    [warning] = report_of(test, causes_of(test)).warnings
+    assert warning == "1 worker left without a report (b): nothing that it did is counted."
+
+
+def test_reports_of_another_version_are_named_and_harm_no_others():
+    test = LoadTest(expected={"a", "b"})
+    test.receives("a", packed(ended(2)), WorkerRecords)
+    test.receives("b", {"counts": "of the future"}, WorkerRecords)
+    report = report_of(test, causes_of(test))
+    [warning] = report.warnings
+    assert warning.startswith("reports of 1 worker cannot be read (b), and are not counted. Next:")
+    assert report.hosts[0].opened == 2
+
+
+def test_workers_in_containers_with_one_process_id_are_told_apart():
+    test = LoadTest()
+    test.has_ended("a", ended(1, process=1))
+    test.has_ended("b", ended(1, process=1))
+    processes = {record.process for _, record in records_of(test)}
+    assert len(processes) == 2
+    assert {one.process for one in report_of(test, causes_of(test)).connections} == processes
+
+
+def test_a_row_has_the_connections_and_the_times_of_all_workers():
+    test = LoadTest()
+    test.has_counts("a", counted(2, process=7, reused=2))
+    test.has_counts("b", counted(2, process=8, opened_unanswered=1))
+    [row] = rows(test.classes())
+    assert (row.users, row.opened, row.unanswered, row.enough) == (4, 4, 1, 4)
+    assert (row.median_ms, row.p95_ms, round(row.reused_percent)) == (10, 10, 33)
+
+
+def test_times_are_kept_with_two_digits_as_locust_keeps_them():
+    assert [rounded(ms) for ms in (0.4, 9.6, 147, 3432, 58760)] == [0, 10, 150, 3400, 59000]
+
+
+def test_a_percentile_is_the_time_within_which_that_share_ended():
+    times = {10: 90, 20: 5, 300: 5}
+    assert [percentile_ms(times, share) for share in (0.5, 0.95, 0.99, 1)] == [10, 20, 300, 300]
+    assert percentile_ms({}, 0.5) is None
