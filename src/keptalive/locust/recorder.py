@@ -14,7 +14,8 @@ from keptalive.records.connection import Connection
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import ProcessRecord
 from keptalive.watching.attempts import ConnectionAttempt
-from keptalive.watching.recorder import Recorder, Route
+from keptalive.watching.recorder import Recorder
+from keptalive.watching.routes import Route
 
 
 class Part(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from keptalive.locust.messages import ClassCounts
 from keptalive.locust.recorder import Part
 from keptalive.records.counts import HostCounts
-from keptalive.watching.recorder import Route
+from keptalive.watching.routes import Route
 
 
 @dataclass(slots=True)
