@@ -131,3 +131,29 @@ def test_what_a_session_replaces_because_it_does_not_know_yet_is_max_idle(clock,
         "Nothing: your session learns how long the server keeps idle connections. This avoids "
         "errors; it saves no handshake."
     )
+
+
+def test_a_connection_that_is_replaced_for_its_age_is_not_put_down_to_idle_time(clock, serve):
+    server = serve(answers())
+    with watch(clock=clock) as watched, tuned_session(max_age=10) as session:
+        for _ in range(5):
+            session.get(server.url, timeout=PATIENCE_S)
+            clock.now += 4.0
+    found = cause(watched, "max-idle")
+    assert (found.count, found.facts["too_old"]) == (1, 1)
+    assert found.evidence.startswith("Your session replaced it for its age (max_age), at ")
+    assert found.cure.startswith("Nothing, if max_age is as you want it.")
+
+
+def test_connections_that_are_replaced_for_either_reason_are_told_apart(clock, serve):
+    server = serve(answers())
+    with watch(clock=clock) as watched, tuned_session(max_age=10, max_idle=5) as session:
+        for pause_s in (4.0, 4.0, 4.0, 6.0, 0.0):
+            session.get(server.url, timeout=PATIENCE_S)
+            clock.now += pause_s
+    found = cause(watched, "max-idle")
+    assert found.count == 2
+    assert found.evidence.startswith(
+        "Your session replaced it after 6.0 s idle (its max_idle is 5)"
+    )
+    assert "It replaced 1 for their age (max_age)." in found.evidence

@@ -88,10 +88,11 @@ def replaced(openings: Openings, pattern: Pattern) -> Facts:
     They were open then: the server keeps connections at least as long.
     """
     ends = [end for opening in openings if (end := opening.end) is not None]
-    idle_s = [end.idle_s for end in ends if end.idle_s is not None]
+    idle_s = [end.idle_s for end in ends if end.idle_s is not None and not end.too_old]
     announced_s, closed_s = announced_timeout_s(ends), pattern.closed_after_s
     facts = {
         **_range("idle", "s", idle_s),
+        "too_old": sum(end.too_old for end in ends) or None,
         **tuned(openings),
         "keep_alive": next((end.keep_alive for end in ends if end.keep_alive), None),
         **requested(openings, pattern),

@@ -178,12 +178,15 @@ def _learning(facts: Facts) -> str:
 
 def replaced(facts: Facts) -> str:
     """When the Session itself replaced connections, and whether the server closes any."""
+    at, old = locations(facts, "requests"), facts.get("too_old")
     if "idle_least_s" not in facts:
-        return ""
-    at = locations(facts, "requests")
+        where = f", at {at}" if at else ""
+        return f"Your session replaced it for its age (max_age){where}." if old else ""
     own = f" (its max_idle is {facts['own_max_idle_s']:g})" if "own_max_idle_s" in facts else ""
     said = f"Your session replaced it after {_span(facts, 'idle', seconds)} idle{own}"
     said += f", at {at}." if at else "."
+    if old:
+        said += f" It replaced {old} for their age (max_age)."
     if announced := facts.get("keep_alive"):
         return f"{said} The server announces Keep-Alive: {announced}."
     if "died_s" in facts:
@@ -193,6 +196,8 @@ def replaced(facts: Facts) -> str:
 
 def replaced_cure(facts: Facts) -> str:
     """Leave ``max_idle`` out, or raise it, where the server keeps connections longer."""
+    if "idle_least_s" not in facts and facts.get("too_old"):
+        return "Nothing, if max_age is as you want it. A longer one replaces fewer connections."
     if facts.get("learns"):
         return f"{_LEARNS} This avoids errors; it saves no handshake."
     if "idle_least_s" not in facts:

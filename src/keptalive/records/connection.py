@@ -58,6 +58,7 @@ class ConnectionEnd:
             False if it was sent repeatedly for want of that; None where that was not seen.
         keep_alive: the header of that name in its last response, as in ``timeout=5, max=100``.
         status: of the response with which the server announced that it closes.
+        too_old: its Session replaced it for its age (``max_age``).
         request_location: where in the program its last response was asked for, if as a stream.
         request_library, request_entered: as in `OpeningFacts`.
     """
@@ -74,6 +75,7 @@ class ConnectionEnd:
     acknowledged: bool | None = None
     keep_alive: str | None = None
     status: int | None = None
+    too_old: bool = False
     request_location: str | None = None
     request_library: str | None = None
     request_entered: str | None = None

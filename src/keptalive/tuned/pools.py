@@ -12,7 +12,6 @@ import os
 import ssl
 import threading
 import weakref
-from collections.abc import Sequence
 from http.client import HTTPResponse
 from typing import Any, Literal, Protocol, cast
 
@@ -25,7 +24,7 @@ from keptalive.tuned import flow
 from keptalive.tuned.head import QuickResponse
 from keptalive.tuned.idle import History, IdleConnections, history_of
 from keptalive.tuned.learning import Memory, Route, route_name
-from keptalive.tuned.retries import is_repeatable
+from keptalive.tuned.retries import is_one_shot, is_repeatable
 from keptalive.tuned.slots import Slot, Slots
 from keptalive.tuned.timeouts import Timeout, as_pair, longest_wait
 
@@ -82,7 +81,8 @@ class TunedPool(HTTPConnectionPool):
         reason = self._why_replace(connection)
         if reason is not None:
             log.debug("Replacing a connection to %s, %s", self.host, reason)
-            connection.closed_for = "max-idle"  # `keptalive.watching` reads this
+            # `keptalive.watching` reads this
+            connection.closed_for = "max-age" if self._age_if_too_old(connection) else "max-idle"
             connection.close()
             # A new object: so urllib3 logs its "Starting new" line, which counts of connections
             # need
@@ -100,10 +100,9 @@ class TunedPool(HTTPConnectionPool):
                 self._route().on_dropped(history)
             connection.history = History()
             return None
-        if limits.max_age is not None:
-            age = history.taken_at - history.opened_at
-            if age > limits.max_age:
-                return f"{age:.1f} s old (max_age {limits.max_age:g})"
+        age = self._age_if_too_old(connection)
+        if age is not None:
+            return f"{age:.1f} s old (max_age {limits.max_age:g})"
         if max_idle == LEARN:
             if history.idle is None and not history.is_refused:
                 return None
@@ -113,6 +112,13 @@ class TunedPool(HTTPConnectionPool):
             return None
         idle = history.taken_at - history.idle_since
         return f"idle for {idle:.1f} s (max_idle {max_idle:g})" if idle > max_idle else None
+
+    def _age_if_too_old(self, connection: Any) -> float | None:
+        history, max_age = history_of(connection), self.limits.max_age
+        if max_age is None or history is None:
+            return None
+        age = history.taken_at - history.opened_at
+        return age if age > max_age else None
 
     def _route(self) -> Route:
         if self._known_route is None:
@@ -240,18 +246,6 @@ class TunedPool(HTTPConnectionPool):
         if slot is not None:
             slot.response = weakref.ref(response)
         return response
-
-
-def is_one_shot(body: object) -> bool:
-    """Whether this body can be read only once: a generator, or a stream that cannot be rewound.
-
-    urllib3 rewinds a body that has ``seek`` (``urllib3.util.request.rewind_body``). It reads any
-    other body again from where it is, which is the end: a retry would send an empty body.
-    """
-    if body is None or isinstance(body, (str, bytes, bytearray, memoryview, Sequence)):
-        return False
-    seekable = getattr(body, "seekable", None)  # a pipe has seek, but is not seekable
-    return not (seekable() if callable(seekable) else hasattr(body, "seek"))
 
 
 def tune(manager: Any, limits: Limits) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from itertools import takewhile
 from types import TracebackType
 from typing import Any
@@ -132,3 +133,15 @@ def is_repeatable(method: str | None, policy: Any) -> bool:
     if any(count is not None and count <= 0 for count in (policy.total, policy.read)):
         return False
     return not policy.allowed_methods or method.upper() in policy.allowed_methods
+
+
+def is_one_shot(body: object) -> bool:
+    """Whether this body can be read only once: a generator, or a stream that cannot be rewound.
+
+    urllib3 rewinds a body that has ``seek`` (``urllib3.util.request.rewind_body``). It reads any
+    other body again from where it is, which is the end: a retry would send an empty body.
+    """
+    if body is None or isinstance(body, (str, bytes, bytearray, memoryview, Sequence)):
+        return False
+    seekable = getattr(body, "seekable", None)  # a pipe has seek, but is not seekable
+    return not (seekable() if callable(seekable) else hasattr(body, "seek"))

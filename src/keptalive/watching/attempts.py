@@ -65,8 +65,8 @@ class ConnectionAttempt(Unpickled):
         return next((cause for one, cause in self.settled if one is ledger), None)
 
     def adds(self, **seen: Any) -> None:
-        """More has been seen of the failure with which it ended."""
-        if self.end is not None and self.end.how is CloseReason.FAILED:
+        """More has been seen of how it failed, or of why its Session replaced it."""
+        if self.end is not None and self.end.how in (CloseReason.FAILED, CloseReason.REPLACED):
             self.end = replace(self.end, **seen)
 
     def forgets_guess(self) -> None:

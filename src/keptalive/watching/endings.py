@@ -23,7 +23,7 @@ from keptalive.watching.waits import Waits
 
 # An attribute by which a pool says why it closes a connection that it has just taken
 MARK = "closed_for"
-MAX_IDLE = "max-idle"
+MAX_IDLE, MAX_AGE = "max-idle", "max-age"
 
 
 class Endings(Waits):
@@ -47,12 +47,15 @@ class Endings(Waits):
         """A pool says that it closes this one, which it has just taken, for its own `MARK`."""
         state, call = self.connection(conn), current_call()
         sock = socket_of(conn)
-        if sock is None or own(conn, MARK) != MAX_IDLE:
+        mark = own(conn, MARK)
+        if sock is None or mark not in (MAX_IDLE, MAX_AGE):
             return
         self.was_open(state)
         how = close_reason(sock)
         state.found = True
         state.ends(CloseReason.REPLACED if how is CloseReason.UNKNOWN else how, self.clock())
+        if mark == MAX_AGE and state.attempt is not None:
+            state.attempt.adds(too_old=True)
         if call is not None:
             call.replaced = state
 
