@@ -110,7 +110,7 @@ def here() -> tuple[str, list[str], str]:
 def test_after_it_we_are_where_we_were_and_no_process_is_left(kind):
     before = here()
     with entered_link(kind, rtt_ms=0) as link:
-        child = link._child.pid
+        child = link._helper.child.pid
         assert here()[0] != before[0]
         assert "keptalive0" in here()[1]
         assert "keptalive0" not in before[1]
@@ -151,8 +151,8 @@ def test_two_links_know_nothing_of_one_another(tun):
 
 def test_a_link_whose_process_ends_says_so_in_one_line(tun):
     with entered_link("tun", rtt_ms=0) as link:
-        link._child.kill()
-        link._child.wait()
+        link._helper.child.kill()
+        link._helper.child.wait()
         with pytest.raises(LinkError, match=r"the link's process has ended \(exit code -9\)"):
             link.settle()
 

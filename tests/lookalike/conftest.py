@@ -147,7 +147,7 @@ def started(scenarios: Sequence[str], **options: float) -> Iterator[Lookalike]:
         errors = (lookalike.ca_bundle.parent / "errors.txt").open()
         yield lookalike
     with errors:
-        assert (lookalike._child.returncode, errors.read()) == (0, "")
+        assert (lookalike._helper.child.returncode, errors.read()) == (0, "")
 
 
 @pytest.fixture

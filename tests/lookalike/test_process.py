@@ -89,12 +89,12 @@ def test_time_does_not_go_back(serve):
 def test_the_server_ends_when_the_body_raises(exception):
     with pytest.raises(exception), Lookalike.start(["keep-alive"]) as lookalike:
         raise exception
-    assert lookalike._child.returncode == 0
+    assert lookalike._helper.child.returncode == 0
 
 
 def test_a_server_that_died_is_reported_in_one_line():
     with Lookalike.start(["keep-alive"]) as lookalike:
-        os.kill(lookalike._child.pid, signal.SIGKILL)
+        os.kill(lookalike._helper.child.pid, signal.SIGKILL)
         for _ in range(2):
             with pytest.raises(KeptaliveError) as death:
                 lookalike.accepted("keep-alive")
@@ -126,19 +126,19 @@ def test_a_server_that_does_not_start_is_reported_with_its_last_words(monkeypatc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_does_not_end_the_server(number):
     with Lookalike.start(["keep-alive"]) as lookalike:
-        os.kill(lookalike._child.pid, number)
+        os.kill(lookalike._helper.child.pid, number)
         assert lookalike.accepted("keep-alive") == 0
 
 
 def test_a_signal_to_our_process_group_does_not_reach_the_server():
     with Lookalike.start(["keep-alive"]) as lookalike:
-        assert os.getpgid(lookalike._child.pid) != os.getpgid(0)
+        assert os.getpgid(lookalike._helper.child.pid) != os.getpgid(0)
 
 
 def test_the_reply_to_an_interrupted_command_is_not_taken_for_the_next_reply():
     with Lookalike.start(["keep-alive"]) as lookalike:
-        lookalike._commands = 7
-        lookalike._child.stdin.write(b'{"id": 7, "command": "cpu_seconds"}\n')
+        lookalike._helper._commands = 7
+        lookalike._helper.child.stdin.write(b'{"id": 7, "command": "cpu_seconds"}\n')
         assert lookalike.accepted("keep-alive") == 0
 
 

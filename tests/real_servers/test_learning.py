@@ -38,22 +38,27 @@ def only(session) -> Learned:
 
 
 @pytest.mark.parametrize("setup", IDLE, ids=lambda setup: setup.name)
-def test_a_session_learns_the_timeout_and_no_post_fails(setup: Setup) -> None:
+def test_a_session_learns_the_timeout_and_no_post_fails(
+    setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
     policy = setup.policy
     with running(setup) as server, tuned_session() as posts, tuned_session() as both:
         for session in (posts, both):
             session.verify = True if server.bundle is None else str(server.bundle)
-            session.post(server.url, data="1").raise_for_status()
+            session.post(f"{server.url}?post", data="1").raise_for_status()
         for share, more_s in WAITS:
             varies_s = policy.varies_s if share > 1 else 0.0  # so that it has surely closed once
             time.sleep(share * policy.closes_s + more_s + varies_s)
-            posts.post(server.url, data="1").raise_for_status()
+            posts.post(f"{server.url}?post", data="1").raise_for_status()
             both.get(server.url).raise_for_status()
-            both.post(server.url, data="1").raise_for_status()
+            both.post(f"{server.url}?post", data="1").raise_for_status()
         for session in (posts, both):
             check(policy, only(session), only_posts=session is posts)
     sent = 1 + len(WAITS) + 1 + 2 * len(WAITS)
-    assert sum(server.responses()) == sent, "a request was sent twice, or was not counted"
+    again = [line for line in caplog.messages if line.startswith("Retrying")]
+    # A GET may meet the close: some servers count it although its response is lost
+    assert sent <= sum(server.responses()) <= sent + len(again)
+    assert not [line for line in again if "?post" in line]
 
 
 def check(policy: Policy, learned: Learned, *, only_posts: bool) -> None:

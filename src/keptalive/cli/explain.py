@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 from rich.text import Text
 
 from keptalive.anonymizing.report import anonymized
 from keptalive.bounded import refuse_device
+from keptalive.cli.live_line import live_line
 from keptalive.cli.output import Screen, print_json
 from keptalive.logs import explain as explaining
 from keptalive.logs.explain import SoFar
@@ -57,7 +56,7 @@ def explain(
         with suppress(OSError, ValueError):  # reported where it is opened
             if log != "-":
                 refuse_device(Path(log).stat().st_mode, f"The log {log}", "name a debug log")
-    with _counter() as show:
+    with live_line(_counted) as show:
         report = explaining.explained(*logs, show=show, follows=follow)
     if anonymize:
         report = anonymized(report)
@@ -73,25 +72,6 @@ def _named(logs: list[str]) -> str:
     """What to call these, in the title."""
     first = "standard input" if logs[0] == "-" else Path(logs[0]).name
     return first if len(logs) == 1 else f"{first} and {many(len(logs) - 1, 'more log')}"
-
-
-@contextmanager
-def _counter() -> Iterator[Callable[[SoFar], None]]:
-    """Shows on a terminal how much has come through a pipe so far, in one line."""
-    console = Screen(stderr=True)
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield lambda _: None
-        return
-    line = Live(console=console, auto_refresh=False, transient=True)
-
-    def show(so_far: SoFar) -> None:
-        line.start()
-        line.update(_counted(so_far), refresh=True)
-
-    try:
-        yield show
-    finally:
-        line.stop()
 
 
 def _counted(so_far: SoFar) -> Text:

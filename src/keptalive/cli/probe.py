@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
 from rich.text import Text
 
 from keptalive import interruption
 from keptalive.cli.exit_codes import INTERRUPTED
+from keptalive.cli.live_line import live_line
 from keptalive.cli.output import Screen, print_json
 from keptalive.errors import UsageError
 from keptalive.probe.gain import hosts_of, with_gain
@@ -88,7 +86,7 @@ def probe(
     settings = _settings(budget, max_requests, silent_drops=silent_drops)
     route = route_to(url)
     wanted = None if report is None else _program(report, route)
-    with _progress() as show:
+    with live_line(_so_far) as show:
         prober = Prober(route, settings, Watcher(show))
         events = prober.run()
     found = judged(events, url=prober.route.url, via=prober.route.via)
@@ -133,31 +131,6 @@ def _program(path: Path, route: Route) -> tuple[Report, list[HostReport]]:
             "Next: probe a URL of one of these, or name another report."
         )
     return report, hosts
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """Shows on a terminal how far the probe is, in one line."""
-    console = Screen(stderr=True)
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield lambda _: None
-        return
-    line = Live(
-        console=console,
-        auto_refresh=False,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-
-    def show(progress: Progress) -> None:
-        line.start()
-        line.update(_so_far(progress), refresh=True)
-
-    try:
-        yield show
-    finally:
-        line.stop()
 
 
 def _so_far(progress: Progress) -> Text:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
 
 from keptalive import interruption
 from keptalive.errors import KeptaliveError
+from keptalive.helper_process import HelperEndedError, HelperProcess, started
 from keptalive.link.namespaces import NamespaceError, entered
-
-_ENDS_WITHIN_S = 5.0
 
 
 class LinkError(KeptaliveError):
@@ -29,12 +24,10 @@ class TrueLink:
         user: it took a user namespace, which this process cannot leave again.
     """
 
-    def __init__(self, child: subprocess.Popen[bytes], kind: str) -> None:
+    def __init__(self, helper: HelperProcess, kind: str) -> None:
         self.kind = kind
         self.user = False
-        self._child = child
-        self._lock = threading.Lock()
-        self._commands = 0
+        self._helper = helper
 
     def settle(self) -> None:
         """Wait until all packets that are on their way now have arrived."""
@@ -58,42 +51,25 @@ class TrueLink:
         Raises:
             LinkError: it cannot be made here.
         """
-        reply = self._exchange({"kind": self.kind, "rtt_ms": rtt_ms})
+        with _as_link_error():
+            reply = self._helper.exchange({"kind": self.kind, "rtt_ms": rtt_ms})
         if "error" in reply:
             raise LinkError(reply["error"])
         self.user = reply["user"]
 
     def _command(self, what: str, **details: object) -> int:
-        with self._lock:
-            self._commands += 1
-            number = self._commands
-            reply = self._exchange({"id": number, "command": what, **details})
-            # The reply to a command that was interrupted may still be in the pipe
-            while reply["id"] != number:
-                reply = self._receive()
-        return int(reply["result"])
+        with _as_link_error():
+            return int(self._helper.command(what, **details))
 
-    def _exchange(self, message: object) -> dict[str, Any]:
-        if self._child.stdin is None or self._child.stdin.closed:
-            raise KeptaliveError("the link has ended: use it inside its with block")
-        try:
-            self._child.stdin.write(json.dumps(message).encode() + b"\n")
-            self._child.stdin.flush()
-        except OSError:
-            raise self._ended_error() from None
-        return self._receive()
 
-    def _receive(self) -> dict[str, Any]:
-        line = self._child.stdout.readline() if self._child.stdout is not None else b""
-        if not line.endswith(b"\n"):
-            raise self._ended_error()
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    def _ended_error(self) -> LinkError:
-        with suppress(subprocess.TimeoutExpired):
-            self._child.wait(_ENDS_WITHIN_S)
-        return LinkError(f"the link's process has ended (exit code {self._child.returncode})")
+@contextmanager
+def _as_link_error() -> Iterator[None]:
+    try:
+        yield
+    except HelperEndedError as error:
+        if error.exit_code is None:
+            raise KeptaliveError("the link has ended: use it inside its with block") from None
+        raise LinkError(f"the link's process has ended (exit code {error.exit_code})") from None
 
 
 @contextmanager
@@ -105,13 +81,13 @@ def entered_link(kind: str, *, rtt_ms: float) -> Iterator[TrueLink]:
     Raises:
         LinkError: this machine does not allow it.
     """
-    with _child_process() as child:
-        link = TrueLink(child, kind)
+    with started("keptalive.link", errors=subprocess.DEVNULL) as helper:
+        link = TrueLink(helper, kind)
         with interruption.allowed():
             link.begin(rtt_ms)
         if link.user and not interruption.is_installed():
             raise LinkError("without root, only a command of its own can enter a namespace")
-        place = entered(child.pid, user=link.user)
+        place = entered(helper.child.pid, user=link.user)
         try:
             place.__enter__()
         except NamespaceError as error:
@@ -120,35 +96,3 @@ def entered_link(kind: str, *, rtt_ms: float) -> Iterator[TrueLink]:
             yield link
         finally:
             place.__exit__(None, None, None)
-
-
-@contextmanager
-def _child_process() -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "keptalive.link"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        # a terminal sends signals to the whole process group: the parent handles them
-        start_new_session=True,
-    )
-    try:
-        yield child
-    finally:
-        _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    try:
-        if child.stdin is not None:
-            with suppress(OSError):  # it has ended already
-                child.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_ENDS_WITHIN_S)
-    finally:
-        # It hangs, or a second Ctrl-C came: in both cases no process stays behind
-        if child.returncode is None:
-            child.kill()
-            child.wait()
-        if child.stdout is not None:
-            child.stdout.close()

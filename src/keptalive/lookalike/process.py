@@ -5,37 +5,27 @@ In the client's process, the server would add to the client's CPU time and slow 
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from keptalive import interruption
 from keptalive.errors import KeptaliveError, UsageError
+from keptalive.helper_process import HelperEndedError, HelperProcess, started
 from keptalive.lookalike.address import LOOPBACK, Address
 from keptalive.lookalike.api import AMPLE_LIMIT, TOKEN
 from keptalive.lookalike.behaviour import Scenario, parse_scenario
-
-_ENDS_WITHIN_S = 5.0
 
 
 class Lookalike:
     """A running look-alike; made by `start`."""
 
-    def __init__(
-        self, child: subprocess.Popen[bytes], directory: Path, settle: Callable[[], None]
-    ) -> None:
-        self._child = child
+    def __init__(self, helper: HelperProcess, directory: Path, settle: Callable[[], None]) -> None:
+        self._helper = helper
         self._directory = directory
         self._settle = settle
-        self._lock = threading.Lock()
-        self._commands = 0
         self._urls: dict[str, str] = {}
         self.ca_bundle = directory / "ca-bundle.pem"
         self.certificates = 0
@@ -70,8 +60,11 @@ class Lookalike:
             raise UsageError(f"the round-trip time must be zero or more milliseconds, not {rtt_ms}")
         with tempfile.TemporaryDirectory(prefix="keptalive-") as directory_name:
             directory = Path(directory_name)
-            with _child_process(directory) as child:
-                lookalike = cls(child, directory, settle)
+            with (
+                _errors_file(directory).open("wb") as errors,
+                started("keptalive.lookalike", errors=errors) as helper,
+            ):
+                lookalike = cls(helper, directory, settle)
                 with interruption.allowed():
                     lookalike._begin(names, rtt_ms, rate_limit, address)
                 yield lookalike
@@ -112,80 +105,30 @@ class Lookalike:
             "address": address,
             "ca_bundle": str(self.ca_bundle),
         }
-        facts = self._exchange(wanted)
+        with self._ends_with_a_reason():
+            facts = self._helper.exchange(wanted)
         self._urls = facts["urls"]
         self.certificates = facts["certificates"]
 
     def _command(self, what: str, **details: object) -> float:
-        with self._lock:
-            self._commands += 1
-            number = self._commands
-            reply = self._exchange({"id": number, "command": what, **details})
-            # The reply to a command that was interrupted may still be in the pipe
-            while reply["id"] != number:
-                reply = self._receive()
-        result: float = reply["result"]
+        with self._ends_with_a_reason():
+            result: float = self._helper.command(what, **details)
         return result
 
-    def _exchange(self, message: object) -> dict[str, Any]:
-        if self._child.stdin is None or self._child.stdin.closed:
-            raise KeptaliveError("the look-alike server has stopped: use it inside its with block")
+    @contextmanager
+    def _ends_with_a_reason(self) -> Iterator[None]:
         try:
-            self._child.stdin.write(json.dumps(message).encode() + b"\n")
-            self._child.stdin.flush()
-        except OSError:
-            raise self._ended_error() from None
-        return self._receive()
-
-    def _receive(self) -> dict[str, Any]:
-        line = self._child.stdout.readline() if self._child.stdout is not None else b""
-        if not line.endswith(b"\n"):
-            raise self._ended_error()
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    def _ended_error(self) -> KeptaliveError:
-        with suppress(subprocess.TimeoutExpired):
-            self._child.wait(_ENDS_WITHIN_S)
-        lines = _errors_file(self._directory).read_text(errors="replace").split("\n")
-        last_line = next((line.strip() for line in reversed(lines) if line.strip()), None)
-        reason = last_line or f"exit code {self._child.returncode}"
-        when = "ended" if self._urls else "did not start"
-        return KeptaliveError(f"the look-alike server {when}: {reason}")
-
-
-@contextmanager
-def _child_process(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    # A file for its errors, not a pipe: nobody reads it before the end, and a full pipe blocks
-    with _errors_file(directory).open("wb") as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "keptalive.lookalike"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            # a terminal sends signals to the whole process group: the parent handles them
-            start_new_session=True,
-        )
-    try:
-        yield child
-    finally:
-        _end(child)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    try:
-        if child.stdin is not None:
-            with suppress(OSError):  # it has ended already
-                child.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_ENDS_WITHIN_S)
-    finally:
-        # It hangs, or a second Ctrl-C came: in both cases no process stays behind
-        if child.returncode is None:
-            child.kill()
-            child.wait()
-        if child.stdout is not None:
-            child.stdout.close()
+            yield
+        except HelperEndedError as error:
+            if error.exit_code is None:
+                raise KeptaliveError(
+                    "the look-alike server has stopped: use it inside its with block"
+                ) from None
+            lines = _errors_file(self._directory).read_text(errors="replace").split("\n")
+            last_line = next((line.strip() for line in reversed(lines) if line.strip()), None)
+            reason = last_line or f"exit code {error.exit_code}"
+            when = "ended" if self._urls else "did not start"
+            raise KeptaliveError(f"the look-alike server {when}: {reason}") from None
 
 
 def _errors_file(directory: Path) -> Path:
