@@ -124,8 +124,7 @@ def bench(
     is saved.
     """
     named = {"target": target, "rounds": rounds, "budget_s": budget, "link": link}
-    programs = of_options(program) if program else None
-    chosen = _chosen(plan, {**named, "threads": threads, "program": programs})
+    chosen = _chosen(plan, program, {**named, "threads": threads})
     if html is not None:
         check_writable(html, "--html")
     shared = _storage(storage)
@@ -150,9 +149,11 @@ def bench(
     _leave(run, gate)
 
 
-def _chosen(plan: Path | None, options: Mapping[str, object]) -> Plan:
+def _chosen(plan: Path | None, program: list[str] | None, options: Mapping[str, object]) -> Plan:
     """The plan of this file, or the default one, with the options that were given."""
     given = {key: value for key, value in options.items() if value is not None}
+    if program:
+        given["program"] = of_options(program)
     return with_values(read_plan(plan) if plan else Plan(), given, source=None)
 
 
