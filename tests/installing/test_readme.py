@@ -45,6 +45,7 @@ ELSEWHERE = {
     "keptalive bench --target github": "it needs the real GitHub",
     "keptalive bench --target https://ghe.example.com/api/v3": "it needs such a server",
     "keptalive probe https://api.example.com": "it needs such a server; tests/probe has some",
+    "keptalive bench --threads 8": "tests/bench/test_threads.py and tests/cli/test_bench.py run it",
     "keptalive bench my-api.toml": "it needs such a server; tests/test_docs.py reads the plan",
 }
 LOG = "".join(
