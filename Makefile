@@ -104,6 +104,7 @@ soak: .venv/installed-dev .venv-urllib3-1/installed
 	KEPTALIVE_SOAK=$(SOAK) $(BIN)/pytest -qs $(SOAKED)
 	KEPTALIVE_SOAK=$(SOAK_THREADS) $(BIN)/pytest -qs tests/bench/test_threads.py -k 64_threads
 	KEPTALIVE_SOAK=$(SOAK) .venv-urllib3-1/bin/pytest -qs $(SOAKED)
+	KEPTALIVE_SOAK=$(SOAK_THREADS) .venv-urllib3-1/bin/pytest -qs tests/bench/test_threads.py -k 64_threads
 	KEPTALIVE_SOAK=$(SOAK_MEMORY) $(BIN)/pytest -qs bench/test_watch_overhead.py -k asks_for_long
 
 clean:
