@@ -7,6 +7,9 @@ BIN := .venv/bin
 # uv, if it is there and new enough for dependency groups
 UV := $(shell uv pip install --help 2>/dev/null | grep -q -e --group && echo uv)
 
+# Compiled once: else each worker and each process of the tests compiles all modules again
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help bench test test-complete test-servers test-wheel test-all check costs side-by-side \
 	watch-costs scale pictures long-watch foreign soak clean
 
@@ -109,6 +112,7 @@ soak: .venv/installed-dev .venv-urllib3-1/installed
 
 clean:
 	rm -rf .venv .venv-niquests .venv-urllib3-1 .mypy_cache .ruff_cache .pytest_cache .benchmarks
+	find bench src tests -name __pycache__ -prune -exec rm -r {} +
 
 .venv/pyvenv.cfg:
 	@test -n '$(PYTHON)' || { echo 'keptalive needs Python 3.10 or newer on the PATH'; exit 2; }
