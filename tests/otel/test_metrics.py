@@ -43,7 +43,8 @@ class Metrics:
 
     def collect(self) -> Metrics:
         data = self.reader.get_metrics_data()
-        scopes = [scope for one in data.resource_metrics for scope in one.scope_metrics]
+        resources = data.resource_metrics if data is not None else []  # None: nothing seen yet
+        scopes = [scope for one in resources for scope in one.scope_metrics]
         self.latest = {one.name: one for scope in scopes for one in scope.metrics}
         return self
 
@@ -69,6 +70,7 @@ def metrics():
 
 def script(peer: Peer) -> None:
     """Does with each connection what the path of the request says."""
+    peer.sock.settimeout(None)  # the last one that a pool takes may be idle for as long as it likes
     while request := peer.request():
         what = request.target
         if what == "/drop":

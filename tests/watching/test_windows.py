@@ -96,6 +96,13 @@ def test_what_is_printed_says_that_it_is_the_last_hour(server, clock):
     assert "1 request, 1 connection, 0 would be enough" in lines[3]
 
 
+def test_until_a_window_is_full_it_is_said_how_long_the_watch_has_been(server, clock):
+    with interactive.watch(window_s=HOUR, clock=clock) as seen:
+        requests.get(server.url)
+        clock.now += HOUR / 60
+        assert str(seen).splitlines()[0] == "keptalive: watching for 1 min"
+
+
 def test_hours_without_a_request_leave_an_empty_window(server, clock):
     with requests.Session() as session, watch(window_s=HOUR, clock=clock) as seen:
         for _ in range(5):
@@ -220,10 +227,16 @@ def test_threads_that_open_while_others_are_counted_lose_none(server):
     assert sum(causes(host).values()) == 120
 
 
-@pytest.mark.parametrize("length", [0, -1, math.nan, "3600", 0.5])
+@pytest.mark.parametrize("length", [0, -1, math.nan, "3600", 0.5, True])
 def test_a_window_that_makes_no_sense_is_refused_in_one_line(length):
     with pytest.raises(UsageError, match=r"Next: window_s=3600 is the last hour\.$"):
         watch(window_s=length)
+
+
+def test_a_window_longer_than_any_float_covers_everything(server):
+    with watch(window_s=10**400) as seen:
+        requests.get(server.url)
+    assert (seen.opened, seen.result().window_s) == (1, None)
 
 
 def test_a_timeline_has_no_window():

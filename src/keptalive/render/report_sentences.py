@@ -69,7 +69,7 @@ def title(report: Report, about: About = NOTHING_ELSE) -> str:
     name = name if len(name) <= COMMAND else f"{name[: COMMAND - 1]}…"
     seconds = report.seconds or 0.0
     lasted = duration(seconds) if seconds >= SHORTEST_S else ""
-    if report.window_s is not None:
+    if report.window_s is not None and seconds >= report.window_s:
         return f"keptalive: the last {duration(seconds)} of a longer watch"
     if report.source == "watch" and lasted:
         return f"keptalive: {'watching for' if about.goes_on else 'watched for'} {lasted}"

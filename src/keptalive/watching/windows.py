@@ -174,12 +174,16 @@ def checked_window(seconds: float | None, *, timeline: bool) -> float | None:
         return None
     if timeline:
         raise UsageError("A timeline has no window. Next: leave out timeline or window_s.")
-    if not isinstance(seconds, int | float) or not seconds >= SHORTEST_S:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not seconds >= SHORTEST_S:
         raise UsageError(
             f"window_s is {seconds!r}, and should be {SHORTEST_S:g} or more. Next: "
             "window_s=3600 is the last hour."
         )
-    return float(seconds)
+    try:
+        return float(seconds)
+    except OverflowError:  # longer than any float
+        return math.inf
 
 
 def move(tallies: Tallies, route: Route) -> None:
