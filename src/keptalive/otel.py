@@ -11,7 +11,7 @@ its end is seen, so that a request on a kept connection costs no more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from importlib import util
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keptalive.errors import UsageError
@@ -19,7 +19,7 @@ from keptalive.watching.api import Watch
 from keptalive.watching.windows import OTHER, Route
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+    from opentelemetry.metrics import CallbackOptions, Histogram, MeterProvider, Observation
 
     from keptalive.records.totals import RouteTotals
 
@@ -43,20 +43,23 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
             together, with ``server.address`` ``other``.
 
     Raises:
-        UsageError: the watch has not begun, ``hosts`` is no number of hosts, or OpenTelemetry is
-            not installed.
+        UsageError: the watch has not begun, has a timeline, or is exported already; ``hosts`` is
+            no number of hosts; or OpenTelemetry is not installed.
     """
-    if util.find_spec("opentelemetry") is None:
+    try:
+        from opentelemetry.metrics import get_meter_provider
+    except ImportError:  # other packages may have modules in `opentelemetry` too
         raise UsageError(
             "Metrics need the package opentelemetry-api. Next: pip install 'keptalive[otel]'."
-        )
+        ) from None
     if not isinstance(hosts, int) or hosts < 1:
         raise UsageError(f"hosts is {hosts!r}, and should be 1 or more. Next: leave it out.")
-    from opentelemetry.metrics import get_meter_provider
-
     from keptalive.version import VERSION
 
-    meter = (meter_provider or get_meter_provider()).get_meter("keptalive", VERSION)
+    provider, on_end = meter_provider or get_meter_provider(), seen.forget_old().on_end
+    if any(isinstance(one, _Durations) and one.provider is provider for one in on_end):
+        raise UsageError("This watch is exported already. Next: call export() once.")
+    meter = provider.get_meter("keptalive", VERSION)
     exported = _Exported(seen, hosts)
     durations = meter.create_histogram(
         "http.client.connection.duration",
@@ -64,9 +67,7 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
         description="The duration of the successfully established outbound HTTP connections.",
         explicit_bucket_boundaries_advisory=BUCKETS,
     )
-    seen.forget_old().on_end.append(
-        lambda route, seconds: durations.record(seconds, exported.attributes(route))
-    )
+    on_end.append(_Durations(provider, durations, exported))
     meter.create_observable_up_down_counter(
         "http.client.open_connections",
         [exported.reads(_open)],
@@ -77,6 +78,18 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
         meter.create_observable_counter(
             name, [exported.reads(what)], unit=unit, description=description
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Durations:
+    """Hands over how long a connection was open, when its end is seen."""
+
+    provider: MeterProvider
+    histogram: Histogram
+    exported: _Exported
+
+    def __call__(self, route: Route, seconds: float) -> None:
+        self.histogram.record(seconds, self.exported.attributes(route))
 
 
 class _Exported:

@@ -206,8 +206,24 @@ def test_a_watch_that_has_not_begun_is_refused(metrics):
         export(watch(), meter_provider=metrics.provider)
 
 
+def test_a_watch_that_is_exported_twice_is_refused_and_counted_once(metrics):
+    with Server(answers()) as server, watch() as seen:
+        export(seen, meter_provider=metrics.provider)
+        with pytest.raises(UsageError, match=r"exported already\. Next"):
+            export(seen, meter_provider=metrics.provider)
+        requests.get(server.url)
+        metrics.collect()
+    [ended] = metrics.points("http.client.connection.duration")
+    assert ended.count == 1
+
+
+def test_a_watch_with_a_timeline_is_not_exported(metrics):
+    with watch(timeline=True) as seen, pytest.raises(UsageError, match=r"has a timeline.*Next"):
+        export(seen, meter_provider=metrics.provider)
+
+
 def test_without_opentelemetry_one_line_says_how_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.metrics", None)  # others use the namespace too
     with watch() as seen, pytest.raises(UsageError) as raised:
         export(seen)
     assert str(raised.value).endswith("Next: pip install 'keptalive[otel]'.")

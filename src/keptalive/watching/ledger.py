@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from keptalive.causes.failures import with_failures
 from keptalive.causes.patterns import Pattern, pattern_of
 from keptalive.causes.settling import RouteJudge
+from keptalive.errors import UsageError
 from keptalive.records.connection import Connection
 from keptalive.watching.attempts import ConnectionAttempt
 from keptalive.watching.entries import Entry, Recorded
@@ -48,11 +49,18 @@ class Ledger:
         on_end: is called with each connection whose end is seen: its route, and how long it was
             open.
         pinned: routes that are never counted together with others.
+
+    Raises:
+        UsageError: the recorder has a timeline.
     """
 
     def __init__(
         self, recorder: Recorder, *, window_s: float, began: float, look: Callable[[], object]
     ) -> None:
+        if recorder.exchanges is not None:
+            raise UsageError(
+                "This watch has a timeline, which needs every connection. Next: start another one."
+            )
         self._recorder = recorder
         self._look = look
         self.window = Window(window_s, began)
@@ -63,7 +71,6 @@ class Ledger:
         self._entries: dict[int, Entry] = {}
         self._failed: dict[int, ConnectionAttempt] = {}
         self._locks = {os.getpid(): threading.Lock()}
-        self.dropped = 0
         self.settles_at = KEPT + BATCH
 
     @contextmanager
@@ -244,7 +251,6 @@ class Ledger:
 
     def _forget(self, number: int) -> None:
         entry = self._entries.pop(number, None)
-        self.dropped += 1
         judge = self._judges.get((entry.attempt.host, entry.attempt.via)) if entry else None
         if judge is not None:
             judge.forget(number)
