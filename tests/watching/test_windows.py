@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 import requests
 from tests.marks import complete
-from tests.servers.scripted import Server, answers
+from tests.servers.scripted import PATIENCE_S, Server, answers
 
 from keptalive import interactive
 from keptalive.errors import UsageError
@@ -225,6 +227,26 @@ def test_threads_that_open_while_others_are_counted_lose_none(server):
         [host] = seen.result().hosts
     assert host.opened == server.accepted == 120
     assert sum(causes(host).values()) == 120
+
+
+def test_a_report_within_a_signal_handler_does_not_wait_for_what_it_interrupts(server, monkeypatch):
+    monkeypatch.setattr(ledger, "PATIENCE_S", 20.0)
+    shown = []
+
+    def interrupted(*_: object) -> None:
+        shown.append(seen.result().hosts[0].requests)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        with watch(window_s=HOUR) as seen:
+            requests.get(server.url)
+            seen.forget_old().on_end.append(lambda *_: signal.raise_signal(signal.SIGINT))
+            began = time.monotonic()
+            assert seen.result().hosts[0].opened == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert shown == [1]
+    assert time.monotonic() - began < PATIENCE_S
 
 
 @pytest.mark.parametrize("length", [0, -1, math.nan, "3600", 0.5, True])

@@ -71,16 +71,22 @@ class Ledger:
         self._entries: dict[int, Entry] = {}
         self._failed: dict[int, ConnectionAttempt] = {}
         self._locks = {os.getpid(): threading.Lock()}
+        self._holder: tuple[int, int] | None = None  # the process and the thread
         self.settles_at = KEPT + BATCH
 
     @contextmanager
     def _locked(self, patience_s: float) -> Iterator[bool]:
-        lock = self._locks.setdefault(os.getpid(), threading.Lock())
-        is_ours = lock.acquire(timeout=patience_s) if patience_s else lock.acquire(blocking=False)
+        here = os.getpid(), threading.get_ident()
+        lock = self._locks.setdefault(here[0], threading.Lock())
+        waits = patience_s and self._holder != here  # a signal handler would wait for itself
+        is_ours = lock.acquire(timeout=patience_s) if waits else lock.acquire(blocking=False)
         try:
+            if is_ours:
+                self._holder = here
             yield is_ours
         finally:
             if is_ours:
+                self._holder = None
                 lock.release()
 
     # -- while the watch goes on
@@ -122,7 +128,7 @@ class Ledger:
                 self._cut(now)
                 self._settle()
             pending: dict[Route, int] = {}
-            for one in self._entries.values():
+            for one in list(self._entries.values()):
                 if not one.is_counted:
                     route = self.routes.name(one.attempt)
                     pending[route] = pending.get(route, 0) + 1
