@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 
 from keptalive.watching.hooks import observed
 from keptalive.watching.noted import noted
@@ -18,18 +18,19 @@ class Watching:
     """The one observer of this process, for as long as anybody watches."""
 
     def __init__(self) -> None:
-        self._locks = {os.getpid(): threading.Lock()}
+        self._locks = {os.getpid(): threading.RLock()}
         self._stack = ExitStack()
         self._observer: Observer | None = None
         self._watches: dict[Recorder, weakref.ref[object]] = {}
 
     @property
-    def _lock(self) -> threading.Lock:
+    def _lock(self) -> AbstractContextManager[bool]:
         """One for each process: a thread that is not in a fork's child may have held the parent's.
 
-        Not renewed by a handler after the fork, for another handler may need it before.
+        Not renewed by a handler after the fork, for another handler may need it before. The same
+        thread may take it twice: a signal handler can begin or end a watch while one begins.
         """
-        return self._locks.setdefault(os.getpid(), threading.Lock())
+        return self._locks.setdefault(os.getpid(), threading.RLock())
 
     def enter(self, watch: object, recorder: Recorder, clock: Callable[[], float]) -> Observer:
         """Let this watch's recorder listen; those of watches that nobody has any more end.

@@ -8,6 +8,7 @@ import os
 import pickle
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,11 @@ from tests.servers.scripted import PATIENCE_S
 from tests.versions import URLLIB3_1
 from urllib3.connection import HTTPConnection
 
+from keptalive.watching import running
 from keptalive.watching.api import watch
 from keptalive.watching.hooks import PLACES
+from keptalive.watching.observer import Observer
+from keptalive.watching.recorder import Recorder
 from keptalive.watching.running import WATCHING
 
 from .state import MISSING
@@ -216,3 +220,28 @@ def test_a_child_can_watch_though_another_thread_was_entering_a_watch_at_the_for
                 os._exit(status)
         _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_a_signal_handler_can_watch_while_a_watch_begins(monkeypatch):
+    watching, handlers = running.Watching(), Recorder()
+    observers = []
+
+    def interrupted(clock):
+        if not observers:
+            observers.append(None)
+            watching.enter(handlers, handlers, clock)
+            watching.leave(handlers)
+        observers.append(Observer(clock))
+        return observers[-1]
+
+    def begin():
+        own = Recorder()
+        assert watching.enter(own, own, time.monotonic) is observers[-1]
+        watching.leave(own)
+
+    monkeypatch.setattr(running, "Observer", interrupted)
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+    assert len(observers) == 3
