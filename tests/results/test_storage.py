@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_benchmark.storage.file import FileStorage
 from tests.runs import run
 from tests.servers.elasticsearch import FakeElasticsearch, fake_elasticsearch
 
@@ -132,6 +133,32 @@ def test_pytest_benchmarks_own_command_reads_the_storage(url: str) -> None:
     assert ("session[keep-alive]" in shown.stdout, shown.returncode) == (True, 0), shown.stderr
 
 
+# -- Folders -------------------------------------------------------------------------------------
+
+
+def test_somebody_else_may_store_a_result_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, saves = opened(f"file://{tmp_path}", to_write=True), FileStorage.save
+
+    def save(self: FileStorage, *what: Any) -> None:
+        saves(self, made(2), "theirs")
+        saves(self, *what)
+
+    monkeypatch.setattr(FileStorage, "save", save)
+    assert storage.save(made(1), "ours").endswith("_ours.json")
+
+
+def test_a_result_with_the_name_of_another_one_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = opened(f"file://{tmp_path}", to_write=True)
+    storage.save(made(1), "first")
+    monkeypatch.setattr(FileStorage, "_next_num", "0001")  # as another process has found it too
+    with pytest.raises(UsageError, match=r"just stored one with its name\. Next: "):
+        storage.save(made(2), "first")
+
+
 # -- Elasticsearch -------------------------------------------------------------------------------
 
 
@@ -146,6 +173,16 @@ def test_the_index_gets_no_field_for_each_of_our_keys(fake: FakeElasticsearch) -
     opened(f"{fake.url}/team").save(made(1), "first")
     kinds = {type(one.get("keptalive")) for one in fake.documents["team"].values()}
     assert (len(fake.documents["team"]), kinds) == (len(RUN.summary), {str, type(None)})
+
+
+def test_of_all_results_that_are_looked_through_only_one_is_fetched(
+    fake: FakeElasticsearch,
+) -> None:
+    storage = opened(f"{fake.url}/team")
+    for day in (1, 2, 3):
+        storage.save(made(day), f"of-{day}")
+    assert read_stored(storage_url(f"{fake.url}/team")).made[9] == "3"
+    assert fake.given == 1
 
 
 def test_an_index_without_any_document_is_empty(fake: FakeElasticsearch) -> None:

@@ -28,6 +28,8 @@ class FakeElasticsearch:
     """Of each index: by id."""
     logins: set[str] = field(default_factory=set)
     """The Authorization values that it was sent."""
+    given: int = 0
+    """Documents that it has sent with all their fields."""
 
     @property
     def url(self) -> str:
@@ -65,12 +67,17 @@ class FakeElasticsearch:
             reason = {"type": "index_not_found_exception", "reason": f"no such index [{index}]"}
             return 404, {"error": reason, "status": 404}
         known = self.documents[index].items()
-        if not known and not all("unmapped_type" in by["datetime"] for by in body["sort"]):
+        if not known and not all("unmapped_type" in by["datetime"] for by in body.get("sort", ())):
             reason = {"type": "query_shard_exception", "reason": "No mapping found for [datetime]"}
             return 400, {"error": reason, "status": 400}
-        hits = [{"_id": name, "_source": one} for name, one in known if _is_met(body["query"], one)]
-        hits.sort(key=lambda hit: hit["_source"]["datetime"], reverse=True)
-        return 200, {"hits": {"hits": hits[: body["size"]]}}
+        met = [(name, one) for name, one in known if _is_met(body["query"], {**one, "_id": name})]
+        met.sort(key=lambda found: found[1]["datetime"], reverse=True)
+        wanted, hits = body.get("_source"), []
+        for name, one in met[: body.get("size", 10)]:
+            self.given += wanted is None
+            some = {key: one[key] for key in (one if wanted is None else wanted) if key in one}
+            hits.append({"_id": name, "_source": some})
+        return 200, {"hits": {"hits": hits}}
 
 
 def _is_met(query: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
@@ -82,6 +89,8 @@ def _is_met(query: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
         return all(_is_met(one, document) for one in every) and (
             not some or any(_is_met(one, document) for one in some)
         )
+    if kind == "ids":
+        return document["_id"] in of["values"]
     if kind == "exists":
         return _value(document, of["field"]) is not None
     if kind == "term":

@@ -34,20 +34,15 @@ _INSTALL = "Next: pip install 'keptalive[elasticsearch]'."
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    index: str
-    source: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.source.get("benchmark_id"))
-
-    @property
-    def made(self) -> str:
-        return str(self.source.get("datetime"))
+    storage: Elasticsearch
+    id: str
+    name: str
+    made: str
 
     def read(self) -> Saved:
-        path = Path(self.index) / self.name
-        text = str(self.source[_KEY])
+        source = self.storage.source_of(self.id)
+        path = Path(self.storage.index) / self.name
+        text = str(source[_KEY])
         if len(text) > LARGEST:
             raise UsageError(f"The result {path} is too large: more than {LARGEST} characters.")
         try:
@@ -57,7 +52,7 @@ class _Document:
                 f"The result {path} is damaged: its keptalive is not JSON. Next: name another one."
             ) from None
         beside = ("datetime", "machine_info", "commit_info")
-        whole = {key: self.source[key] for key in beside if key in self.source}
+        whole = {key: source[key] for key in beside if key in source}
         return result_in(path, as_shown({**whole, "benchmarks": [], _KEY: ours}))
 
 
@@ -71,13 +66,13 @@ class Elasticsearch:
 
     def __init__(self, url: str) -> None:
         storage = _their_class()
-        hosts, self._index, doctype, self._project = parse_elasticsearch_storage(
+        hosts, self.index, doctype, self._project = parse_elasticsearch_storage(
             url.removeprefix(_PREFIX), netrc_file="~/.netrc"
         )
         self._shown = shown(url)
         with self._refused("reached"):
             self._theirs = storage(
-                *(hosts, self._index, doctype, self._project),
+                *(hosts, self.index, doctype, self._project),
                 logger=Logger(Logger.QUIET),
                 default_machine_id=get_machine_id(),
             )
@@ -89,7 +84,7 @@ class Elasticsearch:
         whole["commit_info"]["project"] = self._project  # by which it is found again
         with self._refused("written to"):
             self._theirs.save(whole, name)
-            self._client.indices.refresh(index=self._index, ignore=[403, 404])
+            self._client.indices.refresh(index=self.index, ignore=[403, 404])
         return f"{self._shown} as {self._theirs.default_machine_id}_{name}"
 
     def newest_first(self) -> Iterator[_Document]:
@@ -98,6 +93,7 @@ class Elasticsearch:
         words = ("commit_info.project", "commit_info.project.keyword")
         query = {
             "size": _MOST,
+            "_source": ["benchmark_id", "datetime"],  # the result itself is that of one only
             "sort": [{"datetime": {"order": "desc", "unmapped_type": "date"}}],
             "query": {
                 "bool": {
@@ -108,10 +104,25 @@ class Elasticsearch:
                 }
             },
         }
+        yield from [
+            _Document(self, id_, str(source.get("benchmark_id")), str(source.get("datetime")))
+            for id_, source in self._found(query)
+        ]
+
+    def source_of(self, id_: str) -> Mapping[str, Any]:
+        """The whole document with this id.
+
+        Raises:
+            UsageError: it is no longer there.
+        """
+        for _, source in self._found({"query": {"ids": {"values": [id_]}}}):
+            return source
+        raise UsageError(f"The storage {self._shown} has no {id_} any more. Next: try again.")
+
+    def _found(self, query: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         with self._refused("read"):
-            answer = self._client.search(index=self._index, body=query, ignore_unavailable=True)
-            found = [hit["_source"] for hit in answer["hits"]["hits"]]
-        yield from (_Document(self._index, source) for source in found if _KEY in source)
+            answer = self._client.search(index=self.index, body=query, ignore_unavailable=True)
+            return [(str(hit["_id"]), hit["_source"]) for hit in answer["hits"]["hits"]]
 
     @property
     def _client(self) -> Any:

@@ -149,12 +149,15 @@ def read_stored(wanted: StorageUrl, *, but: Saved | None = None) -> Saved:
 @dataclass(frozen=True, slots=True)
 class _File:
     path: Path
-    name: str
     made: str
-    plain: Any
+
+    @property
+    def name(self) -> str:
+        return self.path.name
 
     def read(self) -> Saved:
-        return result_in(self.path, self.plain)
+        with no_collecting():
+            return result_in(self.path, json_in(self.path))
 
 
 class _Files:
@@ -173,13 +176,15 @@ class _Files:
         before = set(self._theirs().query())
         try:
             self._theirs().save(document, name)
-        except (OSError, ValueError) as error:  # a name there that begins like a number and is none
+        # a name there that begins like a number and is none; or the same name, in the same second
+        except (OSError, ValueError, AssertionError) as error:
             raise UsageError(
-                f"The result cannot be stored in {self._folder}: {shown(str(error))}. "
+                f"The result cannot be stored in {self._folder}: {_why(error)}. "
                 "Next: --storage URL with another folder."
             ) from None
-        (new,) = set(self._theirs().query()) - before
-        return str(new)
+        new = set(self._theirs().query()) - before  # others may store at the same time
+        mine = sorted(path for path in new if path.name.endswith(f"_{name}.json"))
+        return str(mine[-1] if mine else self._folder)
 
     def newest_first(self) -> Iterator[Stored]:
         if not self._folder.is_dir():
@@ -191,5 +196,11 @@ class _Files:
             with suppress(UsageError), no_collecting():  # no JSON: it is not ours
                 plain = json_in(path)
                 if isinstance(plain, dict) and "keptalive" in plain:
-                    found.append(_File(path, path.name, str(plain.get("datetime")), plain))
+                    found.append(_File(path, str(plain.get("datetime"))))  # not all of them at once
         yield from sorted(found, key=lambda one: one.made, reverse=True)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, AssertionError):  # theirs, that there is no such file
+        return "somebody else has just stored one with its name"
+    return shown(str(error))
