@@ -317,7 +317,11 @@ def test_a_gate_in_a_result_file_that_is_none_is_refused():
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.github.com", "https://API.GitHub.com:443/", "https://api.acme.ghe.com"]
+    "url",
+    [
+        *("https://api.github.com", "https://API.GitHub.com:443/", "https://api.acme.ghe.com"),
+        "https://api.github.com.",  # the same name, for DNS
+    ],
 )
 def test_githubs_own_servers_are_sent_one_request_after_another_whatever_names_them(url):
     with pytest.raises(UsageError, match="GitHub asks for one request after another"):

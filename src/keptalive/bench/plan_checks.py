@@ -12,7 +12,7 @@ from keptalive.bench.own_strategies import NAMED
 from keptalive.bench.plan_headers import checked_headers, checked_token
 from keptalive.bench.plan_requests import checked_requests
 from keptalive.bench.plan_tuning import checked_pool, checked_retry
-from keptalive.bench.pool_sizes import FORMS, is_pool_size
+from keptalive.bench.pool_sizes import FORMS, LARGEST_POOL, is_pool_size
 from keptalive.bench.programs.plan import of_plan
 from keptalive.bench.strategies import STRATEGIES
 from keptalive.errors import UsageError
@@ -31,7 +31,8 @@ def _strategy(value: Any) -> str:
     is_known = isinstance(value, str) and (value in STRATEGIES or is_pool_size(value))
     if not is_known and not (isinstance(value, str) and NAMED.fullmatch(value)):
         known = ", ".join(f'"{name}"' for name in (*STRATEGIES, *FORMS))
-        raise ValueError(f'one of {known}, or "package.module:Class" for one of your own')
+        sizes = f"N from 1 to {LARGEST_POOL}"
+        raise ValueError(f'one of {known} ({sizes}), or "package.module:Class" for one of your own')
     return str(value)
 
 

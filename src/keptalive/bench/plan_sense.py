@@ -82,7 +82,7 @@ def too_many(plan: Planned) -> str | None:
 
 def not_at_once(plan: Planned) -> str | None:
     """That the target wants one request after another; None if threads may send to it at once."""
-    host = urlsplit(plan.target).hostname or ""
+    host = (urlsplit(plan.target).hostname or "").rstrip(".")
     if plan.threads == 1 or not (plan.target == GITHUB or is_githubs(host)):
         return None
     return (

@@ -16,6 +16,7 @@ from keptalive.bench.strategies import OneSession
 from keptalive.bench.strategy import Strategy
 
 _NAMED = re.compile(r"session-pool(?P<block>-block)?=(?P<size>[1-9][0-9]{0,3})")
+LARGEST_POOL = 9999
 FORMS = ("session-pool=N", "session-pool-block=N")
 
 

@@ -41,10 +41,9 @@ def threads_in_words(run: Run) -> str:
     return f"{threads} threads, in bursts" if run.plan.get("bursts") else f"{threads} threads"
 
 
-def a_second(row: StrategySummary) -> str:
-    """The requests of all threads together in a second, with three digits at least."""
-    value = row.requests_per_second.median
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+def a_second(requests: float) -> str:
+    """How many requests there were in a second, with three digits at least."""
+    return f"{requests:,.0f}" if requests >= 100 else f"{requests:.1f}"
 
 
 _LARGE = 1 / 5  # of a request's time

@@ -8,7 +8,7 @@ from keptalive.compare.findings import Findings
 from keptalive.compare.sides import NEW
 from keptalive.compare.verdicts import BETTER, CPU, THROUGHPUT, TIME, TIMED, WORSE, Row
 from keptalive.records.run import Interval
-from keptalive.render.bench_figures import NOTHING, milliseconds
+from keptalive.render.bench_figures import NOTHING, a_second, milliseconds
 
 
 def rows_to_show(findings: Findings, scenario: str) -> list[Row]:
@@ -53,14 +53,10 @@ def _reference(findings: Findings) -> str:
 _SHORT_NAMES = {"fresh": "get"}
 
 
-def _a_second(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
 _RELATIVE = {TIME: "time", THROUGHPUT: "requests/s", CPU: "CPU"}
 _ABSOLUTE: dict[str, tuple[str, Callable[[float], str]]] = {
     TIME: ("a request", milliseconds),
-    THROUGHPUT: ("requests/s", _a_second),
+    THROUGHPUT: ("requests/s", a_second),
     CPU: ("CPU", milliseconds),
 }
 

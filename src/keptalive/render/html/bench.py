@@ -160,7 +160,7 @@ def _row(run: Run, row: StrategySummary) -> Row:
         is_perfect=row.counts.opened is not None and row.counts.opened <= row.perfect,
         enough=enough,
         reused=figures.percent_reused(row.counts),
-        a_second=figures.a_second(row),
+        a_second=figures.a_second(row.requests_per_second.median),
         cpu=cpu,
         time=time,
         speed=figures.speed(run, row),

@@ -73,13 +73,14 @@ def _of_a_thread(rows: Sequence[StrategySummary]) -> list[Column]:
 
 def _of_threads(rows: Sequence[StrategySummary]) -> list[Column]:
     """How many connections are enough is as measured for each, and throughput beside latency."""
+    rates = [figures.a_second(row.requests_per_second.median) for row in rows]
     enough = [_opened(row).append(f" ({row.perfect:,})", style="") for row in rows]
     return [
         Column(header="opened\n(enough)", cells=enough),
         _reused_column(rows, 2),
         _times_column("a\nrequest", [row.seconds_per_request.median for row in rows], 5),
         _times_column("p95", [row.p95_s for row in rows], 1),
-        Column(header="in a\nsecond", cells=[figures.a_second(row) for row in rows], importance=4),
+        Column(header="in a\nsecond", cells=rates, importance=4),
         _times_column("CPU", [row.cpu_seconds_per_request for row in rows], 3),
     ]
 
