@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import signal
@@ -20,7 +21,8 @@ from tests.servers.scripted import PATIENCE_S, Server, answers
 from keptalive import interactive
 from keptalive.errors import UsageError
 from keptalive.watching import ledger, windows
-from keptalive.watching.api import watch
+from keptalive.watching.api import Watch, watch
+from keptalive.watching.recorder import Recorder
 
 HOUR = 3600.0
 PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "long_watch_memory.py"
@@ -196,6 +198,28 @@ def test_of_many_hosts_the_oldest_are_counted_together_and_none_is_lost(server, 
     assert (hosts["other"].opened, hosts["other"].perfect.most) == (
         causes(hosts["other"])["first-use"],
     ) * 2
+
+
+def test_a_route_whose_last_request_ends_while_others_are_counted_together_loses_none(server):
+    class Counting(Recorder):
+        session = requests.Session()
+
+        def counts(self):
+            counted = super().counts()
+            if self.session is not None:  # what another thread does meanwhile
+                with self.session:
+                    session, self.session = self.session, None
+                    session.get(server.url)
+                session.adapters.clear()
+                gc.collect()
+            return counted
+
+    recorder = Counting()
+    with Watch(recorder=recorder, window_s=math.inf) as seen:
+        recorder.session.get(server.url)
+        seen.forget_old().routes.fold(set(), at_most=0)
+        [host] = seen.result().hosts
+    assert host.requests == 2
 
 
 @pytest.mark.parametrize(("routes", "kept"), [(10, 10), complete(200, 200)])

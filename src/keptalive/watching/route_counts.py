@@ -78,12 +78,13 @@ class RouteCounts:
             those that are: their pools are no more, so that nothing can change in them.
         """
         routes, folded = self._recorder.routes, set[Route]()
-        counts = self.counts()
+        over = [(route, one) for route, one in list(routes.items()) if one.is_over()]
+        counts = self.counts()  # only now: nothing changes in those that are over
         several = [] if self._folded is None else [self._folded]
-        for route, one in list(routes.items()):
+        for route, one in over:
             if len(routes) <= at_most:
                 break
-            if route in used or not one.is_over():
+            if route in used:
                 continue
             del routes[route]
             # a pool of this moment stays with it, unless it has found it gone
