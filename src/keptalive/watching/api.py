@@ -17,7 +17,7 @@ from keptalive.watching.noted import noted
 from keptalive.watching.observer import Observer
 from keptalive.watching.one_response import report_of
 from keptalive.watching.recorder import Recorder
-from keptalive.watching.running import WATCHING
+from keptalive.watching.running import OF_PARENT, WATCHING
 from keptalive.watching.windows import checked_window
 
 if TYPE_CHECKING:
@@ -249,6 +249,8 @@ class Watch:
             "too low."
             for name in self._bypassed()
         ]
+        if self._recorder.process != os.getpid():
+            warnings.append(OF_PARENT)
         return tuple(warnings)
 
     def left_open(self) -> int:

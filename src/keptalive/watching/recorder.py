@@ -7,6 +7,7 @@ record says how many are missing.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,14 @@ class Recorder:
 
     Attributes:
         on_opening: is called after each connection that was opened, once it has answered.
+        process: in which its watch began.
         ledger: counts connections by cause, and lets old ones be forgotten; None where all that
             there is room for stay until the end.
     """
 
     def __init__(self, *, timeline: bool = False) -> None:
         self.on_opening: Callable[[], None] | None = None
+        self.process = os.getpid()
         self.ledger: Ledger | None = None
         self.attempts: list[ConnectionAttempt] = []
         self.attempts_missing = 0

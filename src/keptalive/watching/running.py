@@ -13,6 +13,11 @@ from keptalive.watching.noted import noted
 from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import Recorder
 
+OF_PARENT = (
+    "This watch began before a fork: what it counted until then happened in the parent process. "
+    "Next: begin a watch after the fork."
+)
+
 
 class Watching:
     """The one observer of this process, for as long as anybody watches."""
@@ -40,7 +45,7 @@ class Watching:
         for lost in [one for one, watch in list(self._watches.items()) if watch() is None]:
             self.leave(lost)
         with self._lock:
-            self._watches[recorder] = weakref.ref(watch)
+            self._watches[recorder], recorder.process = weakref.ref(watch), os.getpid()
             observer = self._observer
             if observer is None:
                 observer = Observer(clock)

@@ -222,6 +222,25 @@ def test_a_child_can_watch_though_another_thread_was_entering_a_watch_at_the_for
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_the_report_of_a_watch_that_began_before_the_fork_says_so_in_the_child():
+    with watch() as parents:
+        child = os.fork()
+        if child == 0:  # pragma: no cover - not seen from here
+            status = 1
+            try:
+                with watch() as own:
+                    assert own.record().warnings == ()
+                [said] = parents.record().warnings
+                status = int(said != running.OF_PARENT)
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(child, 0)
+        assert parents.record().warnings == ()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def test_a_signal_handler_can_watch_while_a_watch_begins(monkeypatch):
     watching, handlers = running.Watching(), Recorder()
     observers = []
