@@ -113,9 +113,13 @@ def test_after_random_requests_metrics_and_report_and_server_agree(number, metri
         ]
         for thread in threads:
             thread.start()
-        while any(thread.is_alive() for thread in threads):
-            metrics.collect()
-            threads[0].join(0.05)
+        try:
+            while any(thread.is_alive() for thread in threads):
+                metrics.collect()
+                threads[0].join(0.05)
+        finally:  # else their requests would be counted in the tests that follow
+            for thread in threads:
+                thread.join()
         [host] = seen.result().hosts
         metrics.collect()
         [after] = seen.result().hosts
