@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 WIDTH, HEIGHT = 720, 320
-LEFT, RIGHT, TOP, BOTTOM = 60, 20, 50, 40
+LEFT, RIGHT, TOP, BOTTOM = 60, 40, 50, 40  # at the right, half of the last number
 COLOURS = ("#0969da", "#bf5600", "#1a7f37", "#8250df")
 
 Line = Sequence[tuple[float, float]]

@@ -284,9 +284,22 @@ def joined(found: Iterable[Row]) -> list[Row]:
     return list(rows.values())
 
 
-def main(most: int) -> None:
+def picture(found: Iterable[Row]) -> str:
+    """The plot for docs/services.md."""
     from bench.line_plot import plot
 
+    times = [(one.requests, one.old_us, one.young_us) for one in found]
+    return plot(
+        "CPU time of one warm request, after so many requests under watch",
+        {
+            "a watch that has counted so many": [(number, old) for number, old, _ in times],
+            "a young watch, by turns": [(number, young) for number, _, young in times],
+        },
+        unit="µs",
+    )
+
+
+def main(most: int) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True
     ) as server:
@@ -300,16 +313,7 @@ def main(most: int) -> None:
         finally:
             server.kill()
     found = joined(found)
-    PICTURE.write_text(
-        plot(
-            "CPU time of one warm request under watch",
-            {
-                "a watch that has counted so many": [(one.requests, one.old_us) for one in found],
-                "a young watch, by turns": [(one.requests, one.young_us) for one in found],
-            },
-            unit="µs",
-        )
-    )
+    PICTURE.write_text(picture(found))
     before, _, rest = PAGE.read_text().partition("<!-- long-watch: made by make long-watch -->\n")
     after = rest.partition("<!-- end -->\n")[2]
     mark = "<!-- long-watch: made by make long-watch -->\n"
