@@ -213,6 +213,22 @@ def test_a_login_is_used_and_never_shown(fake: FakeElasticsearch) -> None:
     assert "hunter2secret" not in str(refused.value)
 
 
+def test_a_damaged_netrc_gets_one_line_without_what_is_in_it(
+    fake: FakeElasticsearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1\nlogin reader hunter2secret\n")
+    with pytest.raises(UsageError, match=r"~/\.netrc is damaged near line \d\. Next: ") as refused:
+        opened(f"{fake.url}/team")
+    assert "hunter2secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["[::1", "127.0.0.1:abc"])
+def test_a_url_with_a_host_that_is_none_gets_one_line(host: str) -> None:
+    with pytest.raises(UsageError, match=r"cannot be reached: .*Next: check the URL"):
+        opened(f"elasticsearch+http://{host}/team")
+
+
 def test_a_damaged_result_gets_one_line(fake: FakeElasticsearch) -> None:
     opened(f"{fake.url}/team").save(made(1), "first")
     for document in fake.documents["team"].values():

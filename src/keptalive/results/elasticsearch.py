@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from netrc import NetrcParseError
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,11 @@ class Elasticsearch:
 
     def __init__(self, url: str) -> None:
         storage = _their_class()
-        hosts, self.index, doctype, self._project = parse_elasticsearch_storage(
-            url.removeprefix(_PREFIX), netrc_file="~/.netrc"
-        )
         self._shown = shown(url)
         with self._refused("reached"):
+            hosts, self.index, doctype, self._project = parse_elasticsearch_storage(
+                url.removeprefix(_PREFIX), netrc_file="~/.netrc"
+            )
             self._theirs = storage(
                 *(hosts, self.index, doctype, self._project),
                 logger=Logger(Logger.QUIET),
@@ -139,7 +140,12 @@ class Elasticsearch:
                 warnings.simplefilter("ignore", ElasticsearchWarning)
                 warnings.simplefilter("ignore", DeprecationWarning)
                 yield
-        except (ElasticsearchException, KeyError, TypeError, ValueError) as error:
+        except NetrcParseError as error:  # its text may have a password in it
+            raise UsageError(
+                f"The storage {self._shown} cannot be {done}: ~/.netrc is damaged near line "
+                f"{error.lineno}. Next: mend it."
+            ) from None
+        except (ElasticsearchException, OSError, KeyError, TypeError, ValueError) as error:
             raise UsageError(
                 f"The storage {self._shown} cannot be {done}: {_why(error)}. "
                 "Next: check the URL, and the login in it or in ~/.netrc."
