@@ -20,7 +20,7 @@ from tests.servers.scripted import PATIENCE_S, Server, answers
 
 from keptalive import interactive
 from keptalive.errors import UsageError
-from keptalive.watching import ledger, windows
+from keptalive.watching import ledger, route_counts, windows
 from keptalive.watching.api import Watch, watch
 from keptalive.watching.recorder import Recorder
 
@@ -198,6 +198,49 @@ def test_of_many_hosts_the_oldest_are_counted_together_and_none_is_lost(server, 
     assert (hosts["other"].opened, hosts["other"].perfect.most) == (
         causes(hosts["other"])["first-use"],
     ) * 2
+
+
+def test_openings_that_another_thread_counts_while_an_exporter_reads_are_no_error(server):
+    with watch(window_s=math.inf) as seen:
+        requests.get(server.url)
+        totals = seen.forget_old().routes.totals
+        before = seen.totals()
+
+        class CountedMeanwhile(windows.Tally):
+            @property
+            def opened(self):
+                totals.setdefault((server.url, None, "redirect"), windows.Tally())
+                return 1
+
+            @opened.setter
+            def opened(self, _number):
+                pass
+
+        [key] = totals
+        totals[key] = CountedMeanwhile()
+        assert seen.totals() == before
+
+
+def test_while_an_exporter_reads_no_thread_counts_routes_together(server, monkeypatch):
+    """Else a route could be among neither, and a counter would fall for a moment."""
+    read, could = route_counts.RouteCounts.counts, []
+    with watch(window_s=math.inf) as seen:
+        requests.get(server.url)
+        kept = seen.forget_old()
+
+        def counting() -> None:
+            with kept._locked(0) as is_ours:
+                could.append(is_ours)
+
+        def counts(self):
+            other = threading.Thread(target=counting)
+            other.start()
+            other.join()
+            return read(self)
+
+        monkeypatch.setattr(route_counts.RouteCounts, "counts", counts)
+        seen.totals()
+    assert could == [False]
 
 
 def test_a_route_whose_last_request_ends_while_others_are_counted_together_loses_none(server):

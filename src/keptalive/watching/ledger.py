@@ -115,11 +115,13 @@ class Ledger:
 
     # -- when somebody asks
 
-    def settle(self) -> None:
-        """Judge and count all connections that are not counted yet."""
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """All connections are judged and counted, and no thread counts others within the block."""
         with self._locked(PATIENCE_S) as is_ours:
             if is_ours:
                 self._settle()
+            yield
 
     def record(self, now: float) -> Recorded:
         """What happened in the window until now."""

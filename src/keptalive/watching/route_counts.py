@@ -58,7 +58,7 @@ class RouteCounts:
         if self._folded is not None:
             counts[OTHER] = copy(self._folded)
         opened: dict[Route, Tally] = {}
-        for (host, via, _), tally in self.totals.items():
+        for (host, via, _), tally in list(self.totals.items()):  # another thread may add to them
             opened.setdefault((host, via), Tally()).add(tally)
         for route, one in counts.items():
             tally = opened.get(route, Tally())

@@ -14,8 +14,8 @@ from keptalive.watching.windows import Route, Tally
 
 def totals_of(ledger: Ledger, observed: OpenConnections) -> tuple[RouteTotals, ...]:
     """What each route has counted since the watch began."""
-    ledger.settle()
-    return tuple(_totals(ledger.routes, *_open_now(ledger.routes, observed)))
+    with ledger.settled():
+        return tuple(_totals(ledger.routes, *_open_now(ledger.routes, observed)))
 
 
 def _open_now(routes: RouteCounts, observed: OpenConnections) -> tuple[Counter[Route], ...]:
