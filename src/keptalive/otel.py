@@ -4,14 +4,16 @@ Needs the extra ``otel`` (the package `opentelemetry-api`). Names and attributes
 are those of OpenTelemetry's semantic conventions for HTTP clients
 (opentelemetry.io/docs/specs/semconv/http/http-metrics).
 
-Numbers are read when the SDK collects them. Only the duration of a connection is handed over when
-its end is seen, so that a request on a kept connection costs no more.
+Numbers are read when the SDK collects them, and durations that were noted since are recorded then:
+a request costs no more, and a fault of an SDK or an exporter cannot reach the program.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from keptalive.errors import UsageError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from keptalive.records.totals import RouteTotals
 
 HOSTS = 100
+WAITING = 20_000  # durations between two collections
 # Seconds; those that OpenTelemetry's SDK for .NET has for this metric
 BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 CAUSE = "keptalive.cause"
@@ -60,14 +63,15 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
     if any(isinstance(one, _Durations) and one.provider is provider for one in on_end):
         raise UsageError("This watch is exported already. Next: call export() once.")
     meter = provider.get_meter("keptalive", VERSION)
-    exported = _Exported(seen, hosts)
-    durations = meter.create_histogram(
+    histogram = meter.create_histogram(
         "http.client.connection.duration",
         unit="s",
         description="The duration of the successfully established outbound HTTP connections.",
         explicit_bucket_boundaries_advisory=BUCKETS,
     )
-    on_end.append(_Durations(provider, durations, exported))
+    durations = _Durations(provider, histogram)
+    on_end.append(durations)
+    exported = _Exported(seen, hosts, durations)
     meter.create_observable_up_down_counter(
         "http.client.open_connections",
         [exported.reads(_open)],
@@ -82,14 +86,25 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
 
 @dataclass(frozen=True, slots=True)
 class _Durations:
-    """Hands over how long a connection was open, when its end is seen."""
+    """How long connections were open, noted when their ends are seen; the newest, if none are read.
+
+    Attributes:
+        provider: to which they go.
+    """
 
     provider: MeterProvider
     histogram: Histogram
-    exported: _Exported
+    waiting: deque[tuple[Route, float]] = field(default_factory=lambda: deque(maxlen=WAITING))
 
     def __call__(self, route: Route, seconds: float) -> None:
-        self.histogram.record(seconds, self.exported.attributes(route))
+        self.waiting.append((route, seconds))
+
+    def record(self, attributes: Callable[[Route], Attributes]) -> None:
+        """Give them to the SDK, on a thread of its own."""
+        with suppress(IndexError):  # another reader has taken the last one
+            while self.waiting:
+                route, seconds = self.waiting.popleft()
+                self.histogram.record(seconds, attributes(route))
 
 
 class _Exported:
@@ -98,10 +113,12 @@ class _Exported:
     Args:
         seen: the watch.
         hosts: how many have attributes of their own.
+        durations: of its connections; they are recorded whenever the numbers are read.
     """
 
-    def __init__(self, seen: Watch, hosts: int) -> None:
+    def __init__(self, seen: Watch, hosts: int, durations: _Durations) -> None:
         self._seen = seen
+        self._durations = durations
         self._hosts = hosts
         self._named: dict[tuple[str, int | None], Attributes] = {}
         self._totals: tuple[RouteTotals, ...] = ()
@@ -137,6 +154,7 @@ class _Exported:
         """The totals; new ones if this instrument has read these before."""
         if reader in self._read_by or not self._read_by:
             self._totals = self._seen.totals()
+            self._durations.record(self.attributes)
             self._read_by.clear()
         self._read_by.add(reader)
         return self._totals

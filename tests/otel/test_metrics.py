@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from tests.marks import complete
 from tests.servers.scripted import Peer, Server, answers
 
+from keptalive import otel
 from keptalive.errors import UsageError
 from keptalive.otel import BUCKETS, export
 from keptalive.watching import ledger
@@ -219,6 +220,35 @@ def test_a_watch_that_is_exported_twice_is_refused_and_counted_once(metrics):
         metrics.collect()
     [ended] = metrics.points("http.client.connection.duration")
     assert ended.count == 1
+
+
+class _Faulty:
+    """A meter, and all its instruments, of an SDK that fails."""
+
+    def __getattr__(self, name: str):
+        return lambda *_what, **_more: self if name.startswith(("get_", "create_")) else 1 // 0
+
+
+def test_a_fault_of_an_sdk_reaches_neither_the_program_nor_the_report(monkeypatch):
+    monkeypatch.setattr(ledger, "KEPT", 4)
+    monkeypatch.setattr(ledger, "BATCH", 2)
+    with Server(answers()) as server, watch() as seen:
+        export(seen, meter_provider=_Faulty())
+        for _ in range(20):
+            requests.get(server.url)
+        assert seen.report()["hosts"][0]["opened"] == 20
+
+
+def test_durations_that_nobody_collects_do_not_grow_forever(metrics, monkeypatch):
+    monkeypatch.setattr(otel, "WAITING", 5)
+    with Server(answers()) as server, watch() as seen:
+        export(seen, meter_provider=metrics.provider)
+        for _ in range(9):
+            requests.get(server.url)
+        seen.report()
+        metrics.collect()
+    [ended] = metrics.points("http.client.connection.duration")
+    assert ended.count == 5
 
 
 def test_a_watch_with_a_timeline_is_not_exported(metrics):
