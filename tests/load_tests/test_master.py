@@ -21,19 +21,20 @@ from keptalive.records.process import ProcessRecord
 HOST = "https://api.example.com:443"
 
 
-def counted(opened: int, process: int = 7, **more: int) -> WorkerCounts:
+def counted(opened: int, process: int = 7, test: int = 0, **more: int) -> WorkerCounts:
     hosts = (HostCounts(host=HOST, requests=opened, opened=opened, most_at_once=opened, **more),)
     return WorkerCounts(
         process=process,
         machine="box",
         started_ns=1_700_000_000_000_000_000,
         seconds=2.0,
+        test=test,
         classes={"Shop": ClassCounts(users=opened, times_ms={10: opened}, hosts=hosts)},
     )
 
 
-def ended(opened: int, process: int = 7) -> WorkerRecords:
-    counts = counted(opened, process)
+def ended(opened: int, process: int = 7, test: int = 0) -> WorkerRecords:
+    counts = counted(opened, process, test)
     connections = tuple(
         Connection(
             id=number,
@@ -101,6 +102,15 @@ def test_reports_of_another_version_are_named_and_harm_no_others():
     [warning] = report.warnings
     assert warning.startswith("reports of 1 worker cannot be read (b), and are not counted. Next:")
     assert report.hosts[0].opened == 2
+
+
+def test_what_a_worker_says_late_of_a_test_counts_in_no_later_one():
+    test = LoadTest(number=2, expected={"a"})
+    test.receives("a", packed(counted(3, test=1)), WorkerCounts)
+    test.receives("a", packed(ended(4, test=1)), WorkerRecords)
+    assert (test.counts, test.awaits("a")) == ({}, True)
+    test.receives("a", packed(ended(2, test=2)), WorkerRecords)
+    assert (test.classes()["Shop"].users, test.awaits("a")) == (2, False)
 
 
 def test_workers_in_containers_with_one_process_id_are_told_apart():

@@ -28,12 +28,14 @@ class Test:
     """One test: what each worker has reported last, by Locust's names of the workers.
 
     Attributes:
+        number: of the tests that this master has started; 0 before.
         counts: while it runs.
         records: of those that have reported its end.
         expected: the workers that were there when it began, or came later.
         unreadable: those whose reports are none of this version of keptalive.
     """
 
+    number: int = 0
     expected: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     counts: dict[str, WorkerCounts] = field(default_factory=dict)
@@ -54,10 +56,18 @@ class Test:
         except ValueError:
             self.unreadable.add(worker)
             return
+        counts = message.counts if isinstance(message, WorkerRecords) else message
+        if counts.test != self.number:
+            return  # late, of a test before this one
         if isinstance(message, WorkerRecords):
             self.has_ended(worker, message)
         elif worker not in self.records:
             self.has_counts(worker, message)
+
+    def awaits(self, worker: str) -> bool:
+        """Whether this one has taken part, or may have, and has not reported the end."""
+        is_in_it = worker in self.counts or worker in self.expected
+        return is_in_it and worker not in self.records and worker not in self.unreadable
 
     @property
     def lost(self) -> list[str]:
