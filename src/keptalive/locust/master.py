@@ -11,7 +11,7 @@ from typing import Any
 
 from keptalive.causes import judge
 from keptalive.locust.messages import ClassCounts, WorkerCounts, WorkerRecords, unpacked
-from keptalive.locust.rows import rows
+from keptalive.locust.rows import rows, unwatched
 from keptalive.locust.tally import together
 from keptalive.quantities import listed, many
 from keptalive.records.plain import as_plain, with_texts
@@ -20,6 +20,7 @@ from keptalive.records.report import LEFT, LostProcess, Report
 from keptalive.redaction import redact
 from keptalive.version import VERSION
 
+_CLIENTS = "locust/runners.py:"  # makes users with their clients, which nobody closes
 _ANOTHER = 10_000_000  # is added to a process id that two machines have
 
 
@@ -109,16 +110,20 @@ def report_of(test: Test, causes: Mapping[str, Mapping[str, int]]) -> Report:
         *_of_the_silent(test.silent),
         *_of_the_unreadable(sorted(test.unreadable)),
     ]
+    other_clients = _of_the_unwatched(unwatched(test.classes()))
     report: Report = judge.report(
         [one for _, one in records_of(test)],
         source="run",
         environment=_environment(test, causes),
-        warnings=warnings,
+        warnings=[*warnings, *other_clients],
     )
     report = replace(
         report,
         seconds=test.seconds,
         doubts=tuple(warnings),
+        unclosed_at={
+            at: count for at, count in report.unclosed_at.items() if not at.startswith(_CLIENTS)
+        },
         lost=tuple(
             LostProcess(process=one.process, program=f"worker on {one.machine}", seen=True)
             for one in lost
@@ -206,6 +211,14 @@ def _of_the_unreadable(workers: Sequence[str]) -> Iterable[str]:
         yield (
             f"reports of {many(len(workers), 'worker')} cannot be read ({listed(workers)}), and "
             "are not counted. Next: install the same version of keptalive everywhere."
+        )
+
+
+def _of_the_unwatched(classes: Sequence[str]) -> Iterable[str]:
+    if classes:
+        yield (
+            f"no request of {listed(classes)} went through requests or urllib3, so none of them is "
+            "counted here. Next: HttpUser, or a user of keptalive.locust, in place of FastHttpUser."
         )
 
 

@@ -22,7 +22,7 @@ _COLUMNS = {
     "failed": "# Fails",
     "median_ms": "Median (ms)",
     "p95_ms": "95%ile (ms)",
-    "opened": "Connections",
+    "opened": "Opened",
     "enough": "Enough",
     "unanswered": "Unanswered",
     "reused_percent": "Reused (%)",
