@@ -242,9 +242,10 @@ def test_the_web_page_has_a_report_though_a_worker_dies_where_the_test_is_stoppe
     (tmp_path / "locustfile.py").write_text(FOR_EVER + DIES)
     port, page = str(free_port()), free_port()
     ports = ("--master-bind-port", port, "--master-port", port, *PAGE, str(page))
-    options = ("--processes", "2", "--autostart", "-u", "4", "-r", "100")
+    below = ("--web-base-path", "/load")
+    options = ("--processes", "2", "--autostart", "-u", "4", "-r", "100", *below)
     with Server(answers()) as server, started(tmp_path, *options, *ports, "-H", server.url) as run:
-        url = f"http://127.0.0.1:{page}"
+        url = f"http://127.0.0.1:{page}/load"
         assert any("All users spawned" in line for line in run.stderr)
         assert requests.post(f"{url}/stop", timeout=60).ok
         assert any("Saved results" in line for line in run.stderr)
