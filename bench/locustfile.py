@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
-from locust import constant
+from locust import constant, events
 
 from keptalive.locust import FreshUser, SessionUser, TunedUser
+
+REPORTED = os.environ.get("SCALE_REPORTED")  # what the master writes about each worker's reports
+
+
+def says(data, **_):
+    """Write which worker has reported, if it has counted connections."""
+    counts = data.get("keptalive")
+    hosts = [host for one in counts["classes"].values() for host in one["hosts"]] if counts else []
+    if any(host["opened"] for host in hosts):
+        logging.getLogger(__name__).info(REPORTED.format(counts["process"]))
+
+
+if REPORTED:
+    events.worker_report.add_listener(says)
 
 
 class Calls:

@@ -1,19 +1,19 @@
 """`make scale`: Locust with a master and two workers on this machine, and the look-alike.
 
-python -m bench.scale [USERS] [SECONDS] [kill]: with `kill`, one worker is killed in the middle.
+python -m bench.scale [USERS] [SECONDS]
+python -m bench.scale [USERS] kill: one worker is killed once it has reported connections; the test
+ends when Locust misses it, and the other one has reported again.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from keptalive.lookalike.process import Lookalike
@@ -21,7 +21,8 @@ from keptalive.lookalike.process import Lookalike
 WORKERS = 2
 SCENARIO = "keep-alive"
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
-_SPAWNED = re.compile(r"All users spawned|Spawning is complete")
+REPORTED = "Worker process {} has reported connections."
+PATIENCE_S = 40  # for what takes a few seconds
 
 
 def free_port() -> int:
@@ -30,7 +31,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def locust(*options: str, stderr: int, **variables: str) -> subprocess.Popen[str]:
+def locust(*options: str, stderr: int | None, **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), *options],
         env={**os.environ, **variables},
@@ -39,50 +40,71 @@ def locust(*options: str, stderr: int, **variables: str) -> subprocess.Popen[str
     )
 
 
-def echoed(process: subprocess.Popen[str], ready: threading.Event) -> threading.Thread:
-    """Show what the master writes; note when all users run."""
+class Echo:
+    """Shows what the master writes, and waits for a line of it."""
 
-    def shows() -> None:
-        for line in process.stderr or ():
+    def __init__(self, master: subprocess.Popen[str]) -> None:
+        self._master = master
+        self._lines: list[str] = []
+        self._more = threading.Condition()
+        self.thread = threading.Thread(target=self._shows)
+        self.thread.start()
+
+    def _shows(self) -> None:
+        for line in self._master.stderr or ():
             sys.stderr.write(line)
-            if _SPAWNED.search(line):
-                ready.set()
+            with self._more:
+                self._lines.append(line)
+                self._more.notify_all()
 
-    thread = threading.Thread(target=shows)
-    thread.start()
-    return thread
+    def waits_for(self, text: str) -> None:
+        """Wait until a line has this in it that has come since the last wait."""
+        with self._more:
+            if not self._more.wait_for(lambda: any(text in one for one in self._lines), PATIENCE_S):
+                raise TimeoutError(f"The master has not written in {PATIENCE_S} s: {text}")
+            self._lines.clear()
+
+
+def kill_one(master: subprocess.Popen[str], workers: Sequence[subprocess.Popen[str]]) -> None:
+    """Kill a worker in the middle; the test ends when the other one has gone on without it."""
+    killed, other = workers
+    echo = Echo(master)
+    echo.waits_for(REPORTED.format(killed.pid))
+    killed.kill()
+    echo.waits_for("setting state to missing")
+    echo.waits_for(REPORTED.format(other.pid))
+    master.send_signal(signal.SIGTERM)
+    echo.thread.join()
 
 
 def main(words: Sequence[str]) -> int:
     users, seconds = (*[word for word in words if word.isdigit()], "200", "10")[:2]
+    is_killed = "kill" in words
     with Lookalike.start([SCENARIO]) as lookalike:
         port = str(free_port())
         variables = {"SCALE_BUNDLE": str(lookalike.ca_bundle), "SCALE_TOKEN": lookalike.token}
+        run_time: tuple[str, ...] = ("--run-time", f"{seconds}s")
+        if is_killed:
+            run_time, variables["SCALE_REPORTED"] = (), REPORTED
         master = locust(
             *("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port),
             *("--headless", "--only-summary", "--expect-workers", str(WORKERS)),
-            *("--users", users, "--spawn-rate", "100", "--run-time", f"{seconds}s"),
+            *("--users", users, "--spawn-rate", "100", *run_time),
             *("--stop-timeout", "10", "--host", lookalike.url(SCENARIO)),
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE if is_killed else None,
             **variables,
         )
         options = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
         workers = [locust(*options, stderr=subprocess.DEVNULL, **variables) for _ in range(WORKERS)]
         try:
-            ready = threading.Event()
-            reader = echoed(master, ready)
-            if "kill" in words:
-                ready.wait(timeout=60)
-                threading.Event().wait(int(seconds) / 2)  # so that it has reported, too
-                workers[0].kill()
+            if is_killed:
+                kill_one(master, workers)
             code = master.wait()
-            reader.join()
             for one in workers:
                 one.wait(timeout=30)
         finally:
             for process in (master, *workers):
-                with suppress(ProcessLookupError):
-                    process.send_signal(signal.SIGKILL)
+                process.kill()
         sys.stdout.write(f"The test server accepted {lookalike.accepted(SCENARIO)} connections.\n")
         return code
 

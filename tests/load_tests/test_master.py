@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+from keptalive.locust.ending import ends
 from keptalive.locust.master import Test as LoadTest
 from keptalive.locust.master import causes_of, records_of, report_of
 from keptalive.locust.messages import (
@@ -13,27 +19,33 @@ from keptalive.locust.messages import (
     unpacked,
 )
 from keptalive.locust.rows import rows
+from keptalive.locust.table import table
 from keptalive.locust.tally import percentile_ms, rounded
-from keptalive.records.connection import Connection, OpeningFacts
+from keptalive.records.connection import CloseReason, Connection, ConnectionEnd, OpeningFacts
 from keptalive.records.counts import HostCounts
 from keptalive.records.process import ProcessRecord
 
 HOST = "https://api.example.com:443"
 
 
-def counted(opened: int, process: int = 7, **more: int) -> WorkerCounts:
-    hosts = (HostCounts(host=HOST, requests=opened, opened=opened, most_at_once=opened, **more),)
+def counted_hosts(opened: int, **more: int) -> tuple[HostCounts, ...]:
+    return (HostCounts(host=HOST, requests=opened, opened=opened, most_at_once=opened, **more),)
+
+
+def counted(opened: int, process: int = 7, test: int = 0, **more: int) -> WorkerCounts:
+    hosts = counted_hosts(opened, **more)
     return WorkerCounts(
         process=process,
         machine="box",
         started_ns=1_700_000_000_000_000_000,
         seconds=2.0,
+        test=test,
         classes={"Shop": ClassCounts(users=opened, times_ms={10: opened}, hosts=hosts)},
     )
 
 
-def ended(opened: int, process: int = 7) -> WorkerRecords:
-    counts = counted(opened, process)
+def ended(opened: int, process: int = 7, test: int = 0) -> WorkerRecords:
+    counts = counted(opened, process, test)
     connections = tuple(
         Connection(
             id=number,
@@ -103,6 +115,15 @@ def test_reports_of_another_version_are_named_and_harm_no_others():
     assert report.hosts[0].opened == 2
 
 
+def test_what_a_worker_says_late_of_a_test_counts_in_no_later_one():
+    test = LoadTest(number=2, expected={"a"})
+    test.receives("a", packed(counted(3, test=1)), WorkerCounts)
+    test.receives("a", packed(ended(4, test=1)), WorkerRecords)
+    assert (test.counts, test.awaits("a")) == ({}, True)
+    test.receives("a", packed(ended(2, test=2)), WorkerRecords)
+    assert (test.classes()["Shop"].users, test.awaits("a")) == (2, False)
+
+
 def test_workers_in_containers_with_one_process_id_are_told_apart():
     test = LoadTest()
     test.has_ended("a", ended(1, process=1))
@@ -119,6 +140,50 @@ def test_a_row_has_the_connections_and_the_times_of_all_workers():
     [row] = rows(test.classes())
     assert (row.users, row.opened, row.unanswered, row.enough) == (4, 4, 1, 4)
     assert (row.median_ms, row.p95_ms, round(row.reused_percent)) == (10, 10, 33)
+
+
+def test_requests_that_another_client_has_sent_are_no_row_and_the_report_says_so():
+    test = LoadTest()
+    test.has_counts("a", replace(counted(1), classes={"Fast": ClassCounts(times_ms={10: 5})}))
+    assert rows(test.classes()) == []
+    assert "no request of Fast went through requests or urllib3" in report_of(test, {}).warnings[-1]
+
+
+def test_a_narrow_table_says_how_many_requests_failed_where_some_did():
+    def headers(failed: int) -> list[object]:
+        one = ClassCounts(users=2, failed=failed, times_ms={10: 5}, hosts=counted_hosts(2))
+        return [column.header for column in table(rows({"Shop": one}), width=60).columns]
+
+    assert "failed" not in headers(0)
+    assert "failed" in headers(1)
+
+
+def test_clients_that_locust_makes_for_its_users_are_no_sessions_that_somebody_forgot_to_close():
+    def unclosed(made_at: str) -> Mapping[str, int]:
+        test, records = LoadTest(), ended(1)
+        [user] = records.users
+        [one] = user.record.connections
+        closed = ConnectionEnd(how=CloseReason.POOL_CLOSED, collected=True)
+        one = replace(one, end=closed, facts=replace(one.facts, session_location=made_at))
+        record = replace(user.record, connections=(one,))
+        test.has_ended("a", replace(records, users=(replace(user, record=record),)))
+        return report_of(test, {}).unclosed_at
+
+    assert unclosed("locust/runners.py:562") == {}
+    assert unclosed("locustfile.py:7") == {"locustfile.py:7": 1}
+
+
+def test_a_report_is_saved_though_nobody_reads_standard_error(tmp_path, monkeypatch):
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stderr", Closed())
+    test = LoadTest()
+    test.has_ended("a", ended(1))
+    ends(test)
+    assert len(list(tmp_path.glob("results/run-*.json"))) == 1
 
 
 def test_times_are_kept_with_two_digits_as_locust_keeps_them():

@@ -11,6 +11,8 @@ from keptalive.locust.recorder import Part, UsersRecorder
 from keptalive.locust.tally import classes_of
 from keptalive.records.counts import total
 from keptalive.watching.api import Watch
+from keptalive.watching.attempts import ConnectionAttempt
+from keptalive.watching.recorder import UNCONNECTED_KEPT
 
 
 class Users:
@@ -69,6 +71,14 @@ def test_what_no_user_sends_is_a_part_of_its_own_with_what_is_said_of_the_proces
     assert [record.hosts[0].opened for record in parts.values()] == [1, 1]
     assert next(iter(parts)) == Part()
     assert all(record.left_open == 0 for record in parts.values())
+
+
+def test_memory_stays_the_same_where_a_server_refuses_ever_more_connections(users):
+    recorder, users.now = UsersRecorder(users), ("Shop", 1)
+    for number in range(UNCONNECTED_KEPT + 50):
+        refused = {"id": number, "process": 1, "thread": 1, "host": "http://shop.example:80"}
+        recorder.add(ConnectionAttempt(**refused, via=None, attempted=0.1))
+    assert len(recorder.unconnected) == len(recorder._owners) == UNCONNECTED_KEPT
 
 
 def test_the_counts_of_a_class_while_it_runs_are_those_of_its_records_at_the_end(users):

@@ -1,4 +1,4 @@
-"""Connections in Locust's console, below its table of response times and as often as that."""
+"""Connections in Locust's console, between its tables of response times and as often as those."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ def lines(found: list[Row]) -> Iterator[str]:
     yield f"{'-' * (_WIDEST + 19)}|{'-' * 26}"
     for one in found:
         reused = "-" if one.reused_percent is None else f"{one.reused_percent:.0f} %"
+        users = "-" if one.users is None else one.users
         name = one.name if len(one.name) <= _WIDEST else f"{one.name[: _WIDEST - 1]}…"
         yield (
-            f"{name:{_WIDEST}} {one.users:>8} {one.requests:>9} |"
+            f"{name:{_WIDEST}} {users:>8} {one.requests:>9} |"
             f" {one.opened:>8} {one.enough:>8} {reused:>7}"
         )
     yield ""

@@ -22,17 +22,17 @@ def ends(test: Test) -> Report:
     """Show the report of this test, and save it."""
     causes = causes_of(test)
     report = report_of(test, causes)
+    try:
+        said = f"Saved {save_report(report, RESULTS)}"
+    except UsageError as error:
+        said = f"keptalive: {error}"
     narrator = Screen(stderr=True)
-    with suppress(OSError):
+    with suppress(OSError, SystemExit):  # nobody reads it any more; rich would exit
         narrator.print()
-        found = rows(test.classes())
-        narrator.print(table(found, width=narrator.width))
-        narrator.print(reasons(found, causes, width=narrator.width))
-        narrator.print()
+        if found := rows(test.classes()):
+            narrator.print(table(found, width=narrator.width))
+            narrator.print(reasons(found, causes, width=narrator.width))
+            narrator.print()
         narrator.print(screen(with_texts(report, cache(shown)), about=About(name="locust")))
-        try:
-            said = f"Saved {save_report(report, RESULTS)}"
-        except UsageError as error:
-            said = f"keptalive: {error}"
         narrator.print(said, style="dim", soft_wrap=True)
     return report

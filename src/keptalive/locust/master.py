@@ -11,7 +11,7 @@ from typing import Any
 
 from keptalive.causes import judge
 from keptalive.locust.messages import ClassCounts, WorkerCounts, WorkerRecords, unpacked
-from keptalive.locust.rows import rows
+from keptalive.locust.rows import rows, unwatched
 from keptalive.locust.tally import together
 from keptalive.quantities import listed, many
 from keptalive.records.plain import as_plain, with_texts
@@ -20,6 +20,7 @@ from keptalive.records.report import LEFT, LostProcess, Report
 from keptalive.redaction import redact
 from keptalive.version import VERSION
 
+_CLIENTS = "locust/runners.py:"  # makes users with their clients, which nobody closes
 _ANOTHER = 10_000_000  # is added to a process id that two machines have
 
 
@@ -28,12 +29,14 @@ class Test:
     """One test: what each worker has reported last, by Locust's names of the workers.
 
     Attributes:
+        number: of the tests that this master has started; 0 before.
         counts: while it runs.
         records: of those that have reported its end.
         expected: the workers that were there when it began, or came later.
         unreadable: those whose reports are none of this version of keptalive.
     """
 
+    number: int = 0
     expected: set[str] = field(default_factory=set)
     unreadable: set[str] = field(default_factory=set)
     counts: dict[str, WorkerCounts] = field(default_factory=dict)
@@ -54,10 +57,18 @@ class Test:
         except ValueError:
             self.unreadable.add(worker)
             return
+        counts = message.counts if isinstance(message, WorkerRecords) else message
+        if counts.test != self.number:
+            return  # late, of a test before this one
         if isinstance(message, WorkerRecords):
             self.has_ended(worker, message)
         elif worker not in self.records:
             self.has_counts(worker, message)
+
+    def awaits(self, worker: str) -> bool:
+        """Whether this one has taken part, or may have, and has not reported the end."""
+        is_in_it = worker in self.counts or worker in self.expected
+        return is_in_it and worker not in self.records and worker not in self.unreadable
 
     @property
     def lost(self) -> list[str]:
@@ -99,16 +110,20 @@ def report_of(test: Test, causes: Mapping[str, Mapping[str, int]]) -> Report:
         *_of_the_silent(test.silent),
         *_of_the_unreadable(sorted(test.unreadable)),
     ]
+    other_clients = _of_the_unwatched(unwatched(test.classes()))
     report: Report = judge.report(
         [one for _, one in records_of(test)],
         source="run",
         environment=_environment(test, causes),
-        warnings=warnings,
+        warnings=[*warnings, *other_clients],
     )
     report = replace(
         report,
         seconds=test.seconds,
         doubts=tuple(warnings),
+        unclosed_at={
+            at: count for at, count in report.unclosed_at.items() if not at.startswith(_CLIENTS)
+        },
         lost=tuple(
             LostProcess(process=one.process, program=f"worker on {one.machine}", seen=True)
             for one in lost
@@ -196,6 +211,14 @@ def _of_the_unreadable(workers: Sequence[str]) -> Iterable[str]:
         yield (
             f"reports of {many(len(workers), 'worker')} cannot be read ({listed(workers)}), and "
             "are not counted. Next: install the same version of keptalive everywhere."
+        )
+
+
+def _of_the_unwatched(classes: Sequence[str]) -> Iterable[str]:
+    if classes:
+        yield (
+            f"no request of {listed(classes)} went through requests or urllib3, so none of them is "
+            "counted here. Next: HttpUser, or a user of keptalive.locust, in place of FastHttpUser."
         )
 
 

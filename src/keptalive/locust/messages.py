@@ -45,6 +45,7 @@ class WorkerCounts:
         machine: the name of its machine.
         started_ns: when it began to watch this test, in nanoseconds since 1970, by its clock.
         seconds: for how long it has watched.
+        test: the number that the master has given to it; 0 if there is no master.
         classes: by the names of the classes; an empty name is for what no user of ours sends.
     """
 
@@ -52,6 +53,7 @@ class WorkerCounts:
     machine: str
     started_ns: int
     seconds: float
+    test: int = 0
     classes: Mapping[str, ClassCounts] = field(default_factory=dict)
 
 

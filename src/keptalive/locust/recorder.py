@@ -58,9 +58,9 @@ class UsersRecorder(Recorder):
         return route
 
     def add(self, attempt: ConnectionAttempt) -> None:
-        missing = self.attempts_missing
+        kept = len(self.attempts) + len(self.unconnected)
         super().add(attempt)
-        if missing == self.attempts_missing:
+        if len(self.attempts) + len(self.unconnected) > kept:
             self._owners[attempt.id] = self._part()
 
     def _part(self) -> Part:
@@ -74,7 +74,7 @@ class UsersRecorder(Recorder):
                 yield key.part, route
 
     def snapshot(self, began: float) -> tuple[tuple[Connection, ...], tuple[HostCounts, ...]]:
-        # nothing goes on meanwhile: other greenlets run where this one waits, and it does not
+        # asked for when the watch has ended: nothing is added meanwhile
         attempts = sorted([*self.attempts, *self.unconnected], key=lambda attempt: attempt.id)
         return tuple([one.record(self, began) for one in attempts]), self.counts()
 

@@ -19,6 +19,7 @@ class Row:
 
     Attributes:
         name: of the class.
+        users: how many there have been; None where they are not told apart.
         opened: its connections on which a response came.
         unanswered: those that were connected and never answered.
         enough: how many connections perfect reuse would have opened, each user by itself.
@@ -27,7 +28,7 @@ class Row:
     """
 
     name: str
-    users: int
+    users: int | None
     requests: int
     failed: int
     opened: int
@@ -44,8 +45,13 @@ class Row:
 
 
 def rows(classes: Mapping[str, ClassCounts]) -> list[Row]:
-    """A row for each class that has sent something."""
-    return [_row(name, one) for name, one in classes.items() if one.hosts or one.times_ms]
+    """A row for each class that has sent something through requests or urllib3."""
+    return [_row(name, one) for name, one in classes.items() if one.hosts]
+
+
+def unwatched(classes: Mapping[str, ClassCounts]) -> list[str]:
+    """The classes whose requests Locust has counted, and of which nothing was seen."""
+    return [name or OTHERS for name, one in classes.items() if one.times_ms and not one.hosts]
 
 
 def _row(name: str, one: ClassCounts) -> Row:
@@ -53,7 +59,7 @@ def _row(name: str, one: ClassCounts) -> Row:
     tries = counts.attempts or 0
     return Row(
         name=name or OTHERS,
-        users=one.users,
+        users=one.users if name else None,
         requests=counts.requests or 0,
         failed=one.failed,
         opened=counts.opened or 0,

@@ -17,11 +17,16 @@ _TIGHT = "\xa0"  # where a line is not broken
 
 def table(found: Sequence[Row], *, width: int) -> Table:
     """A row for each class; a column for each figure that fits."""
+    failed_importance = 6 if any(one.failed for one in found) else 1
     columns = [
         Column(header="", cells=[one.name for one in found]),
-        Column(header="users", cells=[f"{one.users:,}" for one in found], importance=2),
+        Column(header="users", cells=[_users(one.users) for one in found], importance=2),
         Column(header="requests", cells=[f"{one.requests:,}" for one in found], importance=3),
-        Column(header="failed", cells=[f"{one.failed:,}" for one in found], importance=1),
+        Column(
+            header="failed",
+            cells=[f"{one.failed:,}" for one in found],
+            importance=failed_importance,
+        ),
         Column(header="opened", cells=[_opened(one) for one in found]),
         Column(header="enough", cells=[f"{one.enough:,}" for one in found]),
         Column(header="reused", cells=[_percent(one.reused_percent) for one in found]),
@@ -45,6 +50,10 @@ def _why(causes: Mapping[str, int]) -> str:
 
 def _opened(one: Row) -> Text:
     return Text(f"{one.opened:,}", style="green" if one.opened <= one.enough else "yellow")
+
+
+def _users(number: int | None) -> str:
+    return _NOTHING if number is None else f"{number:,}"
 
 
 def _percent(share: float | None) -> str:

@@ -22,7 +22,7 @@ _COLUMNS = {
     "failed": "# Fails",
     "median_ms": "Median (ms)",
     "p95_ms": "95%ile (ms)",
-    "opened": "Connections",
+    "opened": "Opened",
     "enough": "Enough",
     "unanswered": "Unanswered",
     "reused_percent": "Reused (%)",
@@ -35,13 +35,14 @@ def shows(
     classes: Callable[[], Mapping[str, ClassCounts]],
     report: Callable[[], Report | None],
 ) -> None:
-    """Add the tab, ``/connections`` and ``/connections/report`` to this web page.
+    """Add the tab, ``/connections`` and ``/connections/report`` to this web page, below its path.
 
     Args:
         web_ui: Locust's; a login that it asks for holds here too.
         classes: what the users of each class have done so far.
         report: of the last test that has ended.
     """
+    base = getattr(web_ui.environment.parsed_options, "web_base_path", None) or ""
     web_ui.template_args |= {
         "extended_tabs": [
             *web_ui.template_args.get("extended_tabs", []),
@@ -64,12 +65,12 @@ def shows(
             response.set_data(json.dumps({**figures, "extended_stats": tables}))
         return response
 
-    @web_ui.app.route("/connections")  # type: ignore[untyped-decorator]
+    @web_ui.app.route(f"{base}/connections")  # type: ignore[untyped-decorator]
     @web_ui.auth_required_if_enabled  # type: ignore[untyped-decorator]
     def connections() -> Response:
         return jsonify({"classes": _figures(classes())})
 
-    @web_ui.app.route("/connections/report")  # type: ignore[untyped-decorator]
+    @web_ui.app.route(f"{base}/connections/report")  # type: ignore[untyped-decorator]
     @web_ui.auth_required_if_enabled  # type: ignore[untyped-decorator]
     def connections_report() -> Response:
         found = report()

@@ -23,10 +23,13 @@ class WatchedTest:
 
     Args:
         current_user: whose code runs now, by its class and its number; None if it is nobody's.
+        number: that the master has given to it.
     """
 
-    def __init__(self, current_user: Callable[[], tuple[str, int] | None]) -> None:
-        self._current_user = current_user
+    def __init__(
+        self, current_user: Callable[[], tuple[str, int] | None], *, number: int = 0
+    ) -> None:
+        self._current_user, self._number = current_user, number
         self._times: dict[str, Times] = defaultdict(Times)
         self._recorder = UsersRecorder(current_user)
         self._watch = Watch(recorder=self._recorder).start()
@@ -43,6 +46,7 @@ class WatchedTest:
             machine=socket.gethostname(),
             started_ns=self._watch.started_ns,
             seconds=self._watch.seconds,
+            test=self._number,
             classes=classes_of(self._recorder.used(), self._times),
         )
 
