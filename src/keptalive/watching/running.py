@@ -46,16 +46,25 @@ class Watching:
             self.leave(lost)
         with self._lock:
             self._watches[recorder], recorder.process = weakref.ref(watch), os.getpid()
+            if self._observer is None:
+                self._begin(Observer(clock))
             observer = self._observer
-            if observer is None:
-                observer = Observer(clock)
-                self._stack.enter_context(observed(observer))
-                self._observer = observer
-            elif observer.process != os.getpid():
+            assert observer is not None  # noqa: S101 - a signal handler's watch ends its own only
+            if observer.process != os.getpid():
                 noted(observer, observer.begins_in_child)
             observer.recorders = (*observer.recorders, recorder)
             observer.timeline = observer.timeline or recorder.exchanges is not None
             return observer
+
+    def _begin(self, observer: Observer) -> None:
+        """Let it observe, unless a watch of a signal handler has begun with another by now."""
+        if self._observer is None:
+            self._observer = observer
+            try:
+                self._stack.enter_context(observed(observer))
+            except BaseException:
+                self._observer = None
+                raise
 
     def leave(self, recorder: Recorder) -> None:
         with self._lock:
@@ -65,7 +74,7 @@ class Watching:
                 return
             observer.recorders = tuple(r for r in observer.recorders if r is not recorder)
             observer.timeline = any(r.exchanges is not None for r in observer.recorders)
-            if not observer.recorders:
+            if not self._watches:  # one whose watch is about to begin is there already
                 self._stack.close()
                 self._observer = None
 

@@ -24,7 +24,6 @@ from urllib3.connection import HTTPConnection
 from keptalive.watching import running
 from keptalive.watching.api import watch
 from keptalive.watching.hooks import PLACES
-from keptalive.watching.observer import Observer
 from keptalive.watching.recorder import Recorder
 from keptalive.watching.running import WATCHING
 
@@ -241,26 +240,34 @@ def test_the_report_of_a_watch_that_began_before_the_fork_says_so_in_the_child()
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-def test_a_signal_handler_can_watch_while_a_watch_begins(monkeypatch):
-    watching, handlers = running.Watching(), Recorder()
-    observers = []
+@pytest.mark.parametrize("step", ["Observer", "observed"])
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_signal_handler_can_watch_while_a_watch_begins(monkeypatch, step, is_over):
+    watching, own, handlers = running.Watching(), Recorder(), Recorder()
+    begins, interruptions = getattr(running, step), []
 
-    def interrupted(clock):
-        if not observers:
-            observers.append(None)
-            watching.enter(handlers, handlers, clock)
-            watching.leave(handlers)
-        observers.append(Observer(clock))
-        return observers[-1]
+    def interrupted(argument):
+        if not interruptions:
+            interruptions.append(step)
+            watching.enter(handlers, handlers, time.monotonic)
+            if is_over:
+                watching.leave(handlers)
+        return begins(argument)
 
     def begin():
-        own = Recorder()
-        assert watching.enter(own, own, time.monotonic) is observers[-1]
+        observer = watching.enter(own, own, time.monotonic)
+        assert observer.recorders == ((own,) if is_over else (handlers, own))
+        assert state() != before
         watching.leave(own)
+        watching.leave(handlers)
+        ended.append(state())
 
-    monkeypatch.setattr(running, "Observer", interrupted)
+    def state():
+        return [vars(owner).get(name) for owner, name, _ in PLACES]
+
+    before, ended = state(), []
+    monkeypatch.setattr(running, step, interrupted)
     thread = threading.Thread(target=begin, daemon=True)
     thread.start()
     thread.join(PATIENCE_S)
-    assert not thread.is_alive()
-    assert len(observers) == 3
+    assert ended == [before]
