@@ -37,7 +37,14 @@ PAIRS = 40
 BLOCK = 150
 WARM_UP = 50
 MOST_EXPORTED = 1.01  # times a request under a plain watch
-MOST = {False: 1.03, True: 1.06}  # times a request without watch; True: with a timeline
+# Times a request without watch: without a timeline, with one. What is added is the same for each,
+# some 15 and 25 us; the tuned Session's own requests take about half as long.
+MOST = {
+    (requests.Session, "https"): (1.03, 1.06),
+    (requests.Session, "http"): (1.05, 1.08),
+    (tuned_session, "https"): (1.05, 1.09),
+    (tuned_session, "http"): (1.07, 1.12),
+}
 
 LONG = int(os.environ.get("KEPTALIVE_SOAK", "200000"))
 MOST_GROWTH_MIB = 32.0  # in a million requests
@@ -130,7 +137,7 @@ def test_a_warm_request_under_watch_costs_a_few_percent_more_at_most(
         "cpu_us_more": median(watched[1] - unwatched[1] for watched, unwatched in pairs) * 1e6,
         "cpu_us_unwatched": median(unwatched[1] for _, unwatched in pairs) * 1e6,
     }
-    assert cpu <= MOST[timeline]
+    assert cpu <= MOST[make, scheme][timeline]
 
 
 def test_a_window_and_metrics_cost_a_warm_request_nothing_more(benchmark, plain):
