@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import pty
 import signal
 import subprocess
@@ -70,6 +71,12 @@ class Place:
                 if mark in (process / "environ").read_bytes().split(b"\0"):
                     left.append(f"process {process.name}")
         return left
+
+
+def step(name: str) -> str:
+    """A step to stop at; that it exists is seen wherever the tests are collected."""
+    pkgutil.resolve_name(name)
+    return name
 
 
 @pytest.fixture
@@ -159,14 +166,16 @@ def until(terminal: int, wanted: bytes | None) -> bytes:
 @pytest.mark.parametrize(
     ("step", "plan", "complete"),
     [
-        complete("subprocess:Popen.__init__", "plan.toml", [], id="child is started"),
-        complete("keptalive.bench.runner:environment", "short.toml", [True], id="rounds are over"),
-        complete("keptalive.lookalike.process:_end", "short.toml", [True], id="child ends"),
+        complete(step("subprocess:Popen.__init__"), "plan.toml", [], id="child is started"),
+        complete(
+            step("keptalive.bench.runner:environment"), "short.toml", [True], id="rounds are over"
+        ),
+        complete(step("keptalive.helper_process:_end"), "short.toml", [True], id="child ends"),
         pytest.param(
-            *("keptalive.results.storing:_link_under_free_name", "short.toml", [True]),
+            *(step("keptalive.results.storing:_link_under_free_name"), "short.toml", [True]),
             id="result is saved",
         ),
-        complete("shutil:rmtree", "short.toml", [True], id="folder goes"),
+        complete(step("shutil:rmtree"), "short.toml", [True], id="folder goes"),
     ],
 )
 def test_a_signal_at_a_bad_moment_loses_no_result_and_leaves_nothing(
@@ -213,8 +222,8 @@ def test_a_signal_while_the_look_alike_does_not_come_up_is_not_waited_with(place
 @pytest.mark.complete
 def test_a_signal_that_is_ignored_as_under_nohup_ends_nothing(place: Place) -> None:
     command = ["nohup", sys.executable, PROGRAMS / "stops_at.py"]
-    step = "keptalive.bench.runner:environment"
-    with place.started(*command, step, "bench", "short.toml") as process:
+    command.append(step("keptalive.bench.runner:environment"))
+    with place.started(*command, "bench", "short.toml") as process:
         assert process.stderr is not None
         while process.stderr.readline() != b"there\n":
             pass  # what nohup says
@@ -275,9 +284,9 @@ def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
 @pytest.mark.parametrize(
     ("step", "arguments"),
     [
-        complete("keptalive.results:read_both", ["compare", "a.json", "b.json"]),
-        ("keptalive.logs.explain:explained", ["explain", "x.log"]),
-        complete("keptalive.lookalike.tls:Authority.bundle", ["serve"]),
+        complete(step("keptalive.results:read_both"), ["compare", "a.json", "b.json"]),
+        (step("keptalive.logs.explain:explained"), ["explain", "x.log"]),
+        complete(step("keptalive.lookalike.tls:Authority.bundle"), ["serve"]),
     ],
 )
 def test_a_signal_ends_other_commands_with_one_line(
@@ -334,7 +343,9 @@ def test_run_ends_with_its_report_however_often_it_is_told_to_end(place: Place) 
     assert place.left_behind() == []
 
 
-@pytest.mark.parametrize("step", ["tempfile:mkdtemp", complete("keptalive.run.launch:environment")])
+@pytest.mark.parametrize(
+    "step", [step("tempfile:mkdtemp"), complete(step("keptalive.run.launch:environment"))]
+)
 def test_a_signal_before_run_has_started_the_program_starts_nothing(
     place: Place, step: str
 ) -> None:

@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -38,12 +39,31 @@ class Scaled:
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
+        self.late_s = 0.0
+        """By how much, in these seconds, anything was late: the machine does something else."""
 
     def monotonic(self) -> float:
         return time.monotonic() * self.factor
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / self.factor)
+
+    def note_late(self, since: float, expected_s: float) -> None:
+        self.late_s = max(self.late_s, self.monotonic() - since - expected_s)
+
+    def closes_idle(self, seconds: float) -> Script:
+        """A server's script: close what was idle for so long, and note how late that was."""
+
+        def script(peer: Peer) -> None:
+            peer.sock.settimeout(seconds / self.factor)
+            answered = self.monotonic()
+            with suppress(TimeoutError):
+                while peer.request():
+                    answered = self.monotonic()
+                    peer.respond()
+            self.note_late(answered, seconds)
+
+        return script
 
     def look(self, sock: Any, look: Callable[[Any], Sight | None] = sockets.look) -> Sight | None:
         sight = look(sock)
@@ -462,6 +482,18 @@ def test_an_adapter_says_what_it_has_learned(clock: Clock) -> None:
 NUMBERS = itertools.count()
 
 
+def undisturbed(passing: Scaled, attempt: Callable[[], None]) -> None:
+    """Attempt it, up to three times while it fails and the machine was too late to tell."""
+    for _ in range(2):
+        passing.late_s = 0.0
+        try:
+            return attempt()
+        except (AssertionError, requests.ConnectionError):
+            if passing.late_s < 1:
+                raise
+    return attempt()
+
+
 def opened_in(
     rounds: int,
     pause_s: float,
@@ -471,8 +503,10 @@ def opened_in(
     method: str = "GET",
 ) -> None:
     for _ in range(rounds):
+        began = passing.monotonic()
         assert session.request(method, url, data=str(next(NUMBERS))).ok
         passing.sleep(pause_s)
+        passing.note_late(began, pause_s)
 
 
 @linux
@@ -481,13 +515,17 @@ def opened_in(
 def test_a_minute_poller_opens_no_more_than_a_plain_session_and_never_fails(
     scaled: Callable[[float], Scaled], timeout_s: float | None
 ) -> None:
-    passing = scaled(200)  # a minute takes 0.3 s
-    script = answers() if timeout_s is None else closes_idle(timeout_s / passing.factor)
-    with Server(script) as server, tuned_session() as session:
-        opened_in(6, 60, session, server.url, passing)
-        assert len(server.requests) in (6, 7)  # one may have met the close at 60 s
-        expected = {5: 6, 60: 6, 75: 1, None: 1}[timeout_s]
-        assert server.accepted <= expected
+    passing = scaled(60)  # a minute takes a second
+    script = answers() if timeout_s is None else passing.closes_idle(timeout_s)
+
+    def attempt() -> None:
+        with Server(script) as server, tuned_session() as session:
+            opened_in(6, 60, session, server.url, passing)
+            assert len(server.requests) in (6, 7)  # one may have met the close at 60 s
+            expected = {5: 6, 60: 6, 75: 1, None: 1}[timeout_s]
+            assert server.accepted <= expected
+
+    undisturbed(passing, attempt)
 
 
 @linux
@@ -495,11 +533,11 @@ def test_a_minute_poller_opens_no_more_than_a_plain_session_and_never_fails(
 def test_after_the_second_round_a_minute_poller_opens_no_more_than_one_that_knows_the_time(
     scaled: Callable[[float], Scaled],
 ) -> None:
-    passing = scaled(60)  # a minute takes a second
+    passing = scaled(20)  # a minute takes three seconds
 
     def opened(timeout_s: float | None, method: str, make: Callable[..., Any]) -> int:
         """How many connections were opened in rounds 3 to 10."""
-        script = answers() if timeout_s is None else closes_idle(timeout_s / passing.factor)
+        script = answers() if timeout_s is None else passing.closes_idle(timeout_s)
         with Server(script) as server, make() as session:
             opened_in(2, 60, session, server.url, passing, method)
             before = server.accepted
@@ -509,16 +547,20 @@ def test_after_the_second_round_a_minute_poller_opens_no_more_than_one_that_know
             return server.accepted - before
 
     cases = [(timeout_s, method) for timeout_s in (5, 60, 75, None) for method in ("GET", "POST")]
-    with ThreadPoolExecutor(3 * len(cases)) as threads:
-        found = {}
-        for case in cases:
-            knows = functools.partial(tuned_session, max_idle=known_s(case[0]))
-            makes = [tuned_session, knows]
-            if case[0] != 60:  # a plain Session may fail: it asks just as the server closes
-                makes.append(requests.Session)
-            found[case] = [threads.submit(opened, *case, make) for make in makes]
-        for case, (learns, *others) in found.items():
-            assert learns.result() <= min(other.result() for other in others), case
+
+    def attempt() -> None:
+        with ThreadPoolExecutor(3 * len(cases)) as threads:
+            found = {}
+            for case in cases:
+                knows = functools.partial(tuned_session, max_idle=known_s(case[0]))
+                makes = [tuned_session, knows]
+                if case[0] != 60:  # a plain Session may fail: it asks just as the server closes
+                    makes.append(requests.Session)
+                found[case] = [threads.submit(opened, *case, make) for make in makes]
+            for case, (learns, *others) in found.items():
+                assert learns.result() <= min(other.result() for other in others), case
+
+    undisturbed(passing, attempt)
 
 
 def known_s(timeout_s: float | None) -> float | None:
@@ -532,14 +574,18 @@ def test_the_timeout_of_a_server_is_found_from_one_close(
     scaled: Callable[[float], Scaled],
 ) -> None:
     passing = scaled(100)
-    with Server(closes_idle(10 / passing.factor)) as server, tuned_session() as session:
-        session.get(server.url)
-        passing.sleep(30)
-        session.get(server.url)
-        learned = only(session)
-        assert learned.kept_s is not None
-        assert learned.closed_s is not None
-        assert 9 < learned.kept_s <= learned.closed_s < 15
+
+    def attempt() -> None:
+        with Server(passing.closes_idle(10)) as server, tuned_session() as session:
+            session.get(server.url)
+            passing.sleep(30)
+            session.get(server.url)
+            learned = only(session)
+            assert learned.kept_s is not None
+            assert learned.closed_s is not None
+            assert 9 < learned.kept_s <= learned.closed_s < 15
+
+    undisturbed(passing, attempt)
 
 
 @linux
