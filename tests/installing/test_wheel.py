@@ -34,5 +34,5 @@ def test_the_wheel_has_the_package_and_its_licence_and_nothing_else(wheel: Path)
         metadata = message_from_bytes(archive.read(f"keptalive-{VERSION}.dist-info/METADATA"))
     assert {name.split("/")[0] for name in names} == {"keptalive", f"keptalive-{VERSION}.dist-info"}
     assert {"keptalive/py.typed", f"keptalive-{VERSION}.dist-info/licenses/LICENSE"} <= set(names)
-    assert metadata.get_all("Provides-Extra") == ["trace"]
+    assert metadata.get_all("Provides-Extra") == ["elasticsearch", "otel", "scale", "trace"]
     assert "keptalive/render/html/templates/page.html" in names
