@@ -171,7 +171,8 @@ def test_workers_of_gunicorn_that_were_forked_count_their_own(tmp_path):
         for _ in range(20):
             found = samples(read(f"{url}/metrics"))
             pages[found["worker_process"]] = found
-    opened = sum(one["keptalive_connections_opened_total"] for one in pages.values())
+    # one of them may have answered for its metrics only
+    opened = sum(one.get("keptalive_connections_opened_total", 0) for one in pages.values())
     reused = sum(one.get("keptalive_requests_reused_total", 0) for one in pages.values())
     assert (opened, opened + reused) == (accepted, number)
 

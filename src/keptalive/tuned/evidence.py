@@ -12,6 +12,8 @@ from keptalive.tuned.policy import CLOCK_TICK_S, PATH_REMEMBERS_S
 
 TIMER_LATE = 1 / 8  # Linux' timers are late by no larger part of their time (kernel/time/timer.c)
 
+READ_WITHIN_S = 1.0  # times of ours and of the kernel are rounded, and not read at one moment
+
 
 def silence_s(idle: Idle, sight: Sight | None) -> float:
     """Seconds since the last sign of life from the other side, as far as it is known.
@@ -72,5 +74,5 @@ def _first_fin_s(last_s: float, open_s: float, probes_s: float | None) -> float:
     """
     if probes_s is None:
         return last_s
-    probes = math.floor((last_s - open_s) / probes_s)
+    probes = max(0, math.floor((last_s - open_s + READ_WITHIN_S) / probes_s))
     return last_s - probes * probes_s * (1 + TIMER_LATE)
