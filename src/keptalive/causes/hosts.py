@@ -14,7 +14,7 @@ from keptalive.causes.cures import cure, libraries
 from keptalive.causes.facts import Opening, peer
 from keptalive.causes.patterns import Pattern
 from keptalive.causes.rules import Judged
-from keptalive.records.counts import HostCounts, total
+from keptalive.records.counts import HostCounts, perfect_reuse, total
 from keptalive.records.process import SettledCause
 from keptalive.records.report import (
     FAILURES,
@@ -76,21 +76,6 @@ def host_report(
         connection_lifetime_s=_spread(lifetimes_s),
         causes=tuple(causes),
     )
-
-
-def perfect_reuse(counts: Iterable[HostCounts]) -> int | None:
-    """How many connections would have been enough: of each process, since none can share.
-
-    As many as it had requests in flight at once; at least 1 where it opened one, and never more
-    than it opened. None if one of these counts is unknown.
-    """
-    enough = 0
-    for one in counts:
-        if one.opened is None or one.most_at_once is None:
-            return None
-        most = max(1, one.most_at_once) if one.necessary is None else one.necessary
-        enough += min(one.opened, most)
-    return enough
 
 
 def seconds_saved(causes: Iterable[Cause], opened: int | None, perfect: int | None) -> float | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keptalive.causes.hosts import perfect_reuse
 from keptalive.locust.messages import ClassCounts
 from keptalive.locust.tally import percentile_ms
-from keptalive.records.counts import total
+from keptalive.records.counts import perfect_reuse, total
 
 OTHERS = "(others)"  # what no user of ours sends
 

@@ -198,6 +198,21 @@ _OF_ALL_TIME = (
 )
 
 
+def perfect_reuse(counts: Iterable[HostCounts]) -> int | None:
+    """How many connections would have been enough: of each process, since none can share.
+
+    As many as it had requests in flight at once; at least 1 where it opened one, and never more
+    than it opened. None if one of these counts is unknown.
+    """
+    enough = 0
+    for one in counts:
+        if one.opened is None or one.most_at_once is None:
+            return None
+        most = max(1, one.most_at_once) if one.necessary is None else one.necessary
+        enough += min(one.opened, most)
+    return enough
+
+
 def since(now: HostCounts, before: HostCounts) -> HostCounts:
     """What one route has counted between two snapshots of the same process.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from keptalive.errors import UsageError
-from keptalive.records.counts import HostCounts, since, total
+from keptalive.records.counts import HostCounts, perfect_reuse, since, total
 from keptalive.records.process import SettledCause
 from keptalive.records.report import UNAVOIDABLE
 
@@ -151,7 +151,7 @@ class Window:
             unavoidable = [causes.get((*route, cause), Tally()) for cause in UNAVOIDABLE]
             least = sum(tally.opened for tally in unavoidable)
             counts = since(one, then)
-            perfect = (perfect_of(one) or 0) - (perfect_of(then) or 0)
+            perfect = (perfect_reuse([one]) or 0) - (perfect_reuse([then]) or 0)
             counts.necessary = min(counts.opened or 0, max(perfect, least))
             yield counts
 
@@ -192,18 +192,9 @@ def move(tallies: Tallies, route: Route) -> None:
         add_to(tallies, (*OTHER, key[2]), tallies.pop(key))
 
 
-def perfect_of(counts: HostCounts) -> int | None:
-    """What perfect reuse would have opened by then, of one process."""
-    if counts.necessary is not None:
-        return counts.necessary
-    if counts.opened is None or counts.most_at_once is None:
-        return None
-    return min(counts.opened, max(1, counts.most_at_once))
-
-
 def together(several: Iterable[HostCounts]) -> HostCounts:
     """Several routes as one, the other ones; perfect reuse is the sum of theirs."""
-    counts = total([replace(one, necessary=perfect_of(one)) for one in several])
+    counts = total([replace(one, necessary=perfect_reuse([one])) for one in several])
     counts.host, counts.via, counts.origins = *OTHER, []
     counts.first_responses, counts.kept_responses, counts.failed_addresses = [], [], {}
     return counts
