@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import importlib.util
 import json
 import os
@@ -161,16 +162,19 @@ def test_workers_of_gunicorn_that_were_forked_count_their_own(tmp_path):
     pytest.importorskip("gunicorn")
     pages: dict[float, dict[str, float]] = {}
     with Server(answers()) as server, gunicorn(tmp_path, 2, server.url) as url:
-        for _ in range(40):
-            read(url)
-        while len(pages) < 2:  # either worker answers
-            read(url)
-            found = samples(read(f"{url}/metrics"))
-            pages[found["worker_process"]] = found
+        with concurrent.futures.ThreadPoolExecutor(8) as clients:
+
+            def read_at_once(path: str) -> list[str]:
+                return list(clients.map(read, [url + path] * 8))
+
+            for _ in range(5):
+                read_at_once("/")
+            # which worker answers is the kernel's choice: ask until both have answered
+            while len(pages) < 2:
+                for page in map(samples, read_at_once("/metrics")):
+                    pages[page["worker_process"]] = page
         accepted, number = server.accepted, len(server.requests)
-        for _ in range(20):
-            found = samples(read(f"{url}/metrics"))
-            pages[found["worker_process"]] = found
+    assert number == 40
     # one of them may have answered for its metrics only
     opened = sum(one.get("keptalive_connections_opened_total", 0) for one in pages.values())
     reused = sum(one.get("keptalive_requests_reused_total", 0) for one in pages.values())
