@@ -2,47 +2,35 @@
 
     python -m bench.long_watch [REQUESTS]      `make long-watch`
 
-A process under ``watch(window_s=3600)``, whose metrics are exported, sends requests to a small
-server on loopback; among them are new Sessions and a thousand hosts. At 1,000, 2,000, 5,000 ...
-requests its watch takes turns with a young one in the same process, which has counted 1,000: the
-cost is the median CPU time of a warm request in a block, and of all pairs of blocks the median
-ratio. Between the blocks most requests are urllib3's, which takes less time. What keptalive
-executes in a warm request is counted too, in bytecodes. Another process sends as many, up to
-200,000, measured by tracemalloc; the resident memory is the first one's, since 1,000 requests.
-Writes docs/images/long-watch.svg and the table in docs/services.md.
+Two processes of `watched_program.py` send requests to a small server on loopback. At 1,000, 2,000,
+5,000 ... requests the watch of the first takes turns with a young one in the same process, which
+has counted 1,000: the cost is the median CPU time of a warm request in a block, and of all pairs of
+blocks the median ratio. What keptalive executes in a warm request is counted too, in bytecodes. The
+second sends as many, up to 200,000, measured by tracemalloc; the resident memory is the first
+one's, since 1,000 requests. Writes docs/images/long-watch.svg and the table in docs/services.md.
 """
 
 from __future__ import annotations
 
-import gc
 import itertools
-import json
 import operator
-import random
-import resource
-import socket
 import subprocess
 import sys
-import time
-import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import requests
-import urllib3
-
-from keptalive.watching.api import Watch, watch
+from keptalive.helper_process import HelperProcess, started
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "long-watch.svg"
 PAGE = ROOT / "docs" / "services.md"
-WARM_UP, BLOCK, PAIRS = 20, 100, 20
-YOUNG = 1000  # requests
 MEASURED = 200_000  # requests at most, under tracemalloc
-NEW_SESSION, OTHER_HOST, HOSTS = 200, 1000, 1000  # each so many requests; so many names
+
+PROGRAM = [sys.executable, str(ROOT / "bench" / "watched_program.py")]
 
 SERVER = """
 import socket, threading
@@ -59,130 +47,6 @@ while True:
 """
 
 
-# -- In a process that sends requests --------------------------------------------------------------
-
-
-def send(kind: str, port: int) -> None:
-    """Obey lines of standard input: ``run N`` sends so many; ``pairs`` and ``memory`` answer."""
-    seen = _watched()
-    if kind == "measured":
-        tracemalloc.start()
-    found = socket.getaddrinfo
-    socket.getaddrinfo = lambda _host, *rest, **more: found("127.0.0.1", *rest, **more)
-    session = requests.Session()
-    session.trust_env = False
-    get, number, url = _getter(port), itertools.count(1), f"http://api.test:{port}/"
-    for line in sys.stdin:
-        what, *rest = line.split()
-        if what == "run":
-            for _ in range(int(rest[0])):
-                get(next(number))
-            answer: object = None
-        elif what == "pairs":
-            answer = _pairs(lambda: session.get(url), seen)
-        else:
-            answer = _memory(seen, is_traced=kind == "measured")
-        print(json.dumps(answer), flush=True)
-
-
-def _watched() -> Watch:
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-
-    from keptalive.otel import export
-
-    seen, reader = watch(window_s=3600).start(), InMemoryMetricReader()
-    export(seen, meter_provider=MeterProvider([reader], shutdown_on_exit=False))
-    return seen
-
-
-def _getter(port: int) -> Callable[[int], None]:
-    pools, chance, url = urllib3.PoolManager(), random.Random(1), f"http://api.test:{port}/"
-
-    def get(number: int) -> None:
-        if number % OTHER_HOST == 0:
-            with requests.Session() as own:
-                own.trust_env = False
-                own.get(f"http://h{chance.randrange(HOSTS)}.test:{port}/").close()
-        elif number % NEW_SESSION == 0:
-            with requests.Session() as own:
-                own.trust_env = False
-                own.get(url).close()
-        else:
-            pools.request("GET", url)
-
-    return get
-
-
-def _pairs(get: Callable[[], object], seen: Watch) -> dict[str, list[float]]:
-    """What a warm request costs with this watch, and with a young one in its place."""
-    young = watch(window_s=3600).start()
-    observer = seen._has_begun()  # noqa: SLF001 - who listens is no business of programs
-    recorders = seen._recorder, young._recorder  # noqa: SLF001
-    both = observer.recorders
-    found: dict[str, list[float]] = {"old": [], "young": [], "executed": []}
-    observer.recorders = recorders[1:]
-    for _ in range(YOUNG):
-        get()
-    for turn in range(PAIRS):
-        for which in (0, 1) if turn % 2 else (1, 0):
-            observer.recorders = (recorders[which],)
-            found["young" if which else "old"].append(_block(get))
-    for recorder in recorders:
-        observer.recorders = (recorder,)
-        get()
-        found["executed"].append(_executed(get))
-    observer.recorders = both
-    young.stop()
-    return found
-
-
-def _block(get: Callable[[], object]) -> float:
-    """CPU seconds of the median request."""
-    took = []
-    gc.collect()
-    for _ in range(WARM_UP):
-        get()
-    for _ in range(BLOCK):
-        began = time.thread_time()
-        get()
-        took.append(time.thread_time() - began)
-    return median(took)
-
-
-def _executed(get: Callable[[], object]) -> int:
-    """The bytecodes that keptalive executes in one request."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal count
-        if event == "call":
-            if not frame.f_globals.get("__name__", "").startswith("keptalive"):
-                return None
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        count += event == "opcode"
-        return trace
-
-    sys.settrace(trace)
-    try:
-        get()
-    finally:
-        sys.settrace(None)
-    return count
-
-
-def _memory(seen: Watch, *, is_traced: bool) -> int:
-    """Bytes that Python has allocated now, or that are resident, after a report."""
-    seen.report()
-    gc.collect()
-    if is_traced:
-        return tracemalloc.get_traced_memory()[0]
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-# -- The parent ------------------------------------------------------------------------------------
-
-
 class Row(NamedTuple):
     """What was found after so many requests; times in microseconds, memory in bytes."""
 
@@ -193,33 +57,6 @@ class Row(NamedTuple):
     executed: tuple[int, int]
     allocated: int | None
     resident: int
-
-
-class Sender:
-    """A process that sends requests."""
-
-    def __init__(self, kind: str, port: int) -> None:
-        command = [sys.executable, "-m", "bench.long_watch", "--send", kind, str(port)]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen(command, text=True, cwd=ROOT, **pipes)  # type: ignore[call-overload]
-
-    def __enter__(self) -> Sender:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-    def ask(self, line: str) -> None:
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> Any:
-        return json.loads(self.process.stdout.readline())
-
-    def do(self, line: str) -> Any:
-        self.ask(line)
-        return self.answer()
 
 
 def checkpoints(most: int) -> Iterator[int]:
@@ -233,18 +70,17 @@ def checkpoints(most: int) -> Iterator[int]:
 
 def rows(most: int, port: int) -> Iterator[Row]:
     """What is found after 1,000, 2,000, 5,000 ... requests; the memory comes with the last."""
-    with Sender("old", port) as old, Sender("measured", port) as measured:
-        done, first = 0, 0
-        for number in checkpoints(min(most, MEASURED)):
-            measured.ask(f"run {number - done}")
-            measured.ask("memory")
-            done = number
-        done = 0
-        for number in checkpoints(most):
-            old.do(f"run {number - done}")
-            done = number
-            found, resident = old.do("pairs"), old.do("memory")
-            first = first or resident
+    with ExitStack() as stack:
+        old, measured = (
+            stack.enter_context(started([*PROGRAM, kind, str(port)], errors=None))
+            for kind in ("old", "measured")
+        )
+        thread = stack.enter_context(ThreadPoolExecutor(1))
+        allocated = thread.submit(allocations, measured, min(most, MEASURED))
+        first = None
+        for number in passed(old, most):
+            found, resident = old.command("pairs"), old.command("memory")
+            first = resident if first is None else first
             yield Row(
                 number,
                 median(found["old"]) * 1e6,
@@ -254,9 +90,22 @@ def rows(most: int, port: int) -> Iterator[Row]:
                 None,
                 resident - first,
             )
-        for number in checkpoints(min(most, MEASURED)):
-            measured.answer()
-            yield Row(number, 0, 0, 0, (0, 0), measured.answer(), 0)
+        for number, held in allocated.result():
+            yield Row(number, 0, 0, 0, (0, 0), held, 0)
+
+
+def allocations(measured: HelperProcess, most: int) -> list[tuple[int, int]]:
+    """After how many requests Python has allocated how many bytes."""
+    return [(number, measured.command("memory")) for number in passed(measured, most)]
+
+
+def passed(program: HelperProcess, most: int) -> Iterator[int]:
+    """Let it send 1,000 requests, then up to 2,000, 5,000 ...; how many it has sent."""
+    done = 0
+    for number in checkpoints(most):
+        program.command("run", requests=number - done)
+        done = number
+        yield done
 
 
 def table(found: Iterable[Row]) -> str:
@@ -321,7 +170,4 @@ def main(most: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--send"]:
-        send(sys.argv[2], int(sys.argv[3]))
-    else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)
+    main(int(sys.argv[1]) if sys.argv[1:] else 1_000_000)

@@ -1,9 +1,9 @@
 """HTTP clients to be compared, each alone in a process: ``peers.py NAME URL CA_BUNDLE``.
 
-The token is the first line of standard input, for arguments are seen by everybody. What the
-process runs on is the first line of its output, as JSON: null if the client is not installed. Then
-each line that it reads is a number of requests; it makes them, one after the other, and answers
-what one of them has cost. It ends with its input.
+It reads lines of JSON and answers each with one. The first has the token, for arguments are seen
+by everybody; its answer is what the process runs on, null if the client is not installed. Each
+line after it has a number of requests: the client makes them, one after the other, and the answer
+is what one of them has cost. The process ends with its input.
 
 The standard library is all that this module imports, since not every client can live in the same
 environment as requests: niquests brings an urllib3 of its own.
@@ -207,21 +207,26 @@ def cost_of_a_request(get: Get, requests: int) -> dict[str, float]:
 
 
 def main(name: str, url: str, ca_bundle: str) -> None:
-    token = sys.stdin.readline().strip()
-    found = runs_on(name)
-    print(json.dumps(found), flush=True)
-    if found is None:
+    token = first_line_read(runs_on(name))
+    if token is None:
         return
     with PEERS[name].opened(url, ca_bundle, token) as get:
         answer_each_line(lambda requests: cost_of_a_request(get, requests))
 
 
+def first_line_read(found: dict[str, str] | None) -> str | None:
+    """Read the first line and answer it with the versions; the token, or None."""
+    token: str = json.loads(sys.stdin.readline())["token"]
+    print(json.dumps({"runs_on": found}), flush=True)
+    return token if found else None
+
+
 def answer_each_line(answered: Callable[[int], dict[str, float]]) -> None:
-    """Read numbers of requests until the input ends; answer each with what this returns."""
+    """Make the requests that each line asks for; answer it with what this returns."""
     for line in sys.stdin:
         # One that hangs says where, and ends: nobody waits for it for ever
         faulthandler.dump_traceback_later(GIVE_UP_AFTER_S, exit=True)
-        answer = answered(int(line))
+        answer = answered(json.loads(line)["requests"])
         faulthandler.cancel_dump_traceback_later()
         print(json.dumps(answer), flush=True)
 

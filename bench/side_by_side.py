@@ -11,13 +11,11 @@ all. The server's share of the work is in everybody's wall time, and in nobody's
 
 from __future__ import annotations
 
-import json
 import random
 import statistics
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +23,7 @@ from typing import Any, NamedTuple
 from bench.peers import PEERS
 
 from keptalive.bench.influences import neutral
+from keptalive.helper_process import HelperProcess, started
 from keptalive.lookalike.process import Lookalike
 from keptalive.records.run import Interval
 from keptalive.stats.intervals import median_interval
@@ -36,7 +35,6 @@ PATH = "/user"
 
 ROOT = Path(__file__).parent.parent
 OTHER_ENVIRONMENTS = {"niquests": ".venv-niquests"}
-_ENDS_WITHIN_S = 5.0
 
 
 class Cost(NamedTuple):
@@ -81,10 +79,9 @@ class Measured:
 class Worker:
     """A client in a process of its own; made by `start`."""
 
-    def __init__(self, child: subprocess.Popen[str], name: str) -> None:
-        self._child = child
-        self._name = name
-        self.runs_on: dict[str, str] | None = None
+    def __init__(self, helper: HelperProcess, runs_on: dict[str, str] | None) -> None:
+        self._helper = helper
+        self.runs_on = runs_on
         """Versions; None where the client is not installed."""
 
     @classmethod
@@ -92,48 +89,18 @@ class Worker:
     def start(
         cls, name: str, url: str, lookalike: Lookalike, script: str = "peers.py"
     ) -> Iterator[Worker]:
-        """Run a client for the length of a `with` block; its environment is ours."""
-        command = [str(python_of(name)), str(ROOT / "bench" / script), name, url]
-        with subprocess.Popen(
-            [*command, str(lookalike.ca_bundle)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as child:
-            try:
-                worker = cls(child, name)
-                worker.runs_on = worker._exchange(lookalike.token)
-                yield worker
-            finally:
-                _end(child)
+        """Run a client for the length of a `with` block; its environment is ours.
+
+        Raises:
+            HelperEndedError: it has ended; it says why on stderr.
+        """
+        command = [python_of(name), ROOT / "bench" / script, name, url, lookalike.ca_bundle]
+        with started(command, errors=None) as helper:
+            yield cls(helper, helper.exchange({"token": lookalike.token})["runs_on"])
 
     def ask(self, requests: int) -> dict[str, float]:
         """Let it make so many requests, and say what one has cost."""
-        answer: dict[str, float] = self._exchange(str(requests))
-        return answer
-
-    def _exchange(self, line: str) -> Any:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        with suppress(BrokenPipeError):  # then there is no answer either
-            self._child.stdin.write(line + "\n")
-            self._child.stdin.flush()
-        answer = self._child.stdout.readline()
-        if not answer:
-            raise RuntimeError(f"the process of {self._name} has ended; it says why on stderr")
-        return json.loads(answer)
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    try:
-        if child.stdin is not None:
-            with suppress(OSError):  # it is dead already
-                child.stdin.close()
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_ENDS_WITHIN_S)
-    finally:
-        if child.returncode is None:
-            child.kill()
+        return self._helper.exchange({"requests": requests})
 
 
 def python_of(name: str) -> Path:

@@ -8,7 +8,6 @@ what it has recorded: that is dropped, so that nothing leaves the process.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import ssl
 import statistics
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-from peers import Get, answer_each_line, session
+from peers import Get, answer_each_line, first_line_read, session
 
 REQUESTS_IN_A_TRANSACTION = 10
 
@@ -257,10 +256,8 @@ def median_cost(get: Get, requests: int) -> float:
 
 
 def main(name: str, url: str, ca_bundle: str) -> None:
-    token = sys.stdin.readline().strip()
-    found = runs_on(name)
-    print(json.dumps(found), flush=True)
-    if found is None:
+    token = first_line_read(runs_on(name))
+    if token is None:
         return
     with WATCHERS[name].watching() as watching, session(url, ca_bundle, token) as get:
         under_watch = watching.wrapped(get) if watching else get

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
@@ -77,15 +77,18 @@ class HelperProcess:
 
 
 @contextmanager
-def started(module: str, *, errors: int | IO[bytes]) -> Iterator[HelperProcess]:
-    """Run a module of Python's as a helper for the length of a `with` block.
+def started(
+    command: Sequence[str | os.PathLike[str]], *, errors: int | IO[bytes] | None
+) -> Iterator[HelperProcess]:
+    """Run a command as a helper for the length of a `with` block.
 
     Args:
-        module: as after ``python -m``.
-        errors: where its standard error goes. Not a pipe: nobody reads it, and a full pipe blocks.
+        command: an interpreter and a program of ours.
+        errors: where its standard error goes; None: where ours goes. Not a pipe: nobody reads it,
+            and a full pipe blocks.
     """
-    child = subprocess.Popen(  # noqa: S603 - a module of ours
-        [sys.executable, "-m", module],
+    child = subprocess.Popen(  # noqa: S603 - a program of ours
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,

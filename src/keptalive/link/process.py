@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -81,7 +82,7 @@ def entered_link(kind: str, *, rtt_ms: float) -> Iterator[TrueLink]:
     Raises:
         LinkError: this machine does not allow it.
     """
-    with started("keptalive.link", errors=subprocess.DEVNULL) as helper:
+    with started([sys.executable, "-m", "keptalive.link"], errors=subprocess.DEVNULL) as helper:
         link = TrueLink(helper, kind)
         with interruption.allowed():
             link.begin(rtt_ms)

@@ -6,6 +6,7 @@ In the client's process, the server would add to the client's CPU time and slow 
 from __future__ import annotations
 
 import math
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ class Lookalike:
             directory = Path(directory_name)
             with (
                 _errors_file(directory).open("wb") as errors,
-                started("keptalive.lookalike", errors=errors) as helper,
+                started([sys.executable, "-m", "keptalive.lookalike"], errors=errors) as helper,
             ):
                 lookalike = cls(helper, directory, settle)
                 with interruption.allowed():
