@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from keptalive.errors import UsageError
 from keptalive.watching.api import Watch
@@ -31,6 +32,9 @@ WAITING = 20_000  # durations between two collections
 BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
 CAUSE = "keptalive.cause"
 
+# OpenTelemetry has no way to take instruments back: what was exported once stays
+_PROVIDERS: WeakSet[MeterProvider] = WeakSet()
+
 Attributes = dict[str, str | int]
 Measured = Iterable[tuple[int, Attributes]]
 
@@ -46,8 +50,9 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
             together, with ``server.address`` ``other``.
 
     Raises:
-        UsageError: the watch has not begun, has a timeline, or is exported already; ``hosts`` is
-            no number of hosts; or OpenTelemetry is not installed.
+        UsageError: the watch has not begun, or has a timeline; it, or another watch, is exported to
+            this provider already; ``hosts`` is no number of hosts; or OpenTelemetry is not
+            installed.
     """
     try:
         from opentelemetry.metrics import get_meter_provider
@@ -60,8 +65,12 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
     from keptalive.version import VERSION
 
     provider, on_end = meter_provider or get_meter_provider(), seen.forget_old().on_end
-    if any(isinstance(one, _Durations) and one.provider is provider for one in on_end):
-        raise UsageError("This watch is exported already. Next: call export() once.")
+    if provider in _PROVIDERS:
+        raise UsageError(
+            "A watch is exported to this meter provider already; two would be counted together. "
+            "Next: call export() once, or give each watch a provider of its own."
+        )
+    _PROVIDERS.add(provider)
     meter = provider.get_meter("keptalive", VERSION)
     histogram = meter.create_histogram(
         "http.client.connection.duration",
@@ -69,7 +78,7 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
         description="The duration of the successfully established outbound HTTP connections.",
         explicit_bucket_boundaries_advisory=BUCKETS,
     )
-    durations = _Durations(provider, histogram)
+    durations = _Durations(histogram)
     on_end.append(durations)
     exported = _Exported(seen, hosts, durations)
     meter.create_observable_up_down_counter(
@@ -86,13 +95,8 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
 
 @dataclass(frozen=True, slots=True)
 class _Durations:
-    """How long connections were open, noted when their ends are seen; the newest, if none are read.
+    """How long connections were open, noted as they end; the newest, if none are read."""
 
-    Attributes:
-        provider: to which they go.
-    """
-
-    provider: MeterProvider
     histogram: Histogram
     waiting: deque[tuple[Route, float]] = field(default_factory=lambda: deque(maxlen=WAITING))
 

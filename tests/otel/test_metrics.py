@@ -211,15 +211,17 @@ def test_a_watch_that_has_not_begun_is_refused(metrics):
         export(watch(), meter_provider=metrics.provider)
 
 
-def test_a_watch_that_is_exported_twice_is_refused_and_counted_once(metrics):
-    with Server(answers()) as server, watch() as seen:
+@pytest.mark.parametrize("second", ["the same watch", "another watch"])
+def test_a_second_export_to_one_provider_is_refused_and_nothing_is_counted_twice(metrics, second):
+    with Server(answers()) as server, watch() as seen, watch() as other:
         export(seen, meter_provider=metrics.provider)
-        with pytest.raises(UsageError, match=r"exported already\. Next"):
-            export(seen, meter_provider=metrics.provider)
+        with pytest.raises(UsageError, match=r"to this meter provider already.*Next: call export"):
+            export(seen if second == "the same watch" else other, meter_provider=metrics.provider)
         requests.get(server.url)
         metrics.collect()
     [ended] = metrics.points("http.client.connection.duration")
     assert ended.count == 1
+    assert metrics.sum("keptalive.connections.opened") == 1
 
 
 class _Faulty:
