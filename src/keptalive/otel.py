@@ -62,8 +62,6 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
         ) from None
     if not isinstance(hosts, int) or hosts < 1:
         raise UsageError(f"hosts is {hosts!r}, and should be 1 or more. Next: leave it out.")
-    from keptalive.version import VERSION
-
     provider, on_end = meter_provider or get_meter_provider(), seen.forget_old().on_end
     if provider in _PROVIDERS:
         raise UsageError(
@@ -71,6 +69,13 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
             "Next: call export() once, or give each watch a provider of its own."
         )
     _PROVIDERS.add(provider)
+    on_end.append(_instrument(seen, provider, hosts))
+
+
+def _instrument(seen: Watch, provider: MeterProvider, hosts: int) -> _Durations:
+    """Make all instruments; the durations are still to be fed."""
+    from keptalive.version import VERSION
+
     meter = provider.get_meter("keptalive", VERSION)
     histogram = meter.create_histogram(
         "http.client.connection.duration",
@@ -79,7 +84,6 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
         explicit_bucket_boundaries_advisory=BUCKETS,
     )
     durations = _Durations(histogram)
-    on_end.append(durations)
     exported = _Exported(seen, hosts, durations)
     meter.create_observable_up_down_counter(
         "http.client.open_connections",
@@ -91,6 +95,7 @@ def export(seen: Watch, *, meter_provider: MeterProvider | None = None, hosts: i
         meter.create_observable_counter(
             name, [exported.reads(what)], unit=unit, description=description
         )
+    return durations
 
 
 @dataclass(frozen=True, slots=True)
