@@ -30,6 +30,16 @@ QUERIES = {
     "arrows": "select count(*) from flow",
     "errors": "select name from stats where severity = 'error' and value > 0",
 }
+# It listens when it has loaded: until then, messages are lost
+LISTENS = """() => new Promise((done) => {
+  const asks = setInterval(() => window.postMessage("PING", "*"), 100);
+  window.addEventListener("message", (event) => {
+    if (event.data === "PONG") {
+      clearInterval(asks);
+      done();
+    }
+  });
+})"""
 OPEN = """(encoded) => {
   const bytes = Uint8Array.from(atob(encoded), (one) => one.charCodeAt(0));
   window.postMessage({perfetto: {buffer: bytes.buffer, title: "trace"}}, "*");
@@ -65,18 +75,13 @@ def viewer() -> Iterator[str]:
 
 def test_the_trace_processor_counts_as_the_report_does(browser, viewer):
     page = browser.new_page()
+    page.set_default_timeout(120_000)  # the viewer is large
     page.goto(viewer)
     page.wait_for_function("() => window.app !== undefined")
     encoded = base64.b64encode(trace(timeline())).decode()
-    # It listens when it has loaded; a message before that is lost, one after it is opened once
-    for _ in range(20):
-        page.evaluate(OPEN, encoded)
-        try:
-            page.wait_for_function("() => window.app.trace !== undefined", timeout=2000)
-            break
-        except Exception as error:
-            if "Timeout" not in str(error):
-                raise
+    page.evaluate(LISTENS)
+    page.evaluate(OPEN, encoded)
+    page.wait_for_function("() => window.app.trace !== undefined")
     answers = {name: page.evaluate(ASK, query) for name, query in QUERIES.items()}
     page.close()
     assert answers == {

@@ -62,7 +62,15 @@ class Machine:
         self, *command: object, more: Mapping[str, str] | None = None, within: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, with both of its streams in `stdout`."""
-        return subprocess.run(
+        started = self.start(*command, more=more, within=within)
+        output, _ = started.communicate()
+        return subprocess.CompletedProcess(started.args, started.returncode, output)
+
+    def start(
+        self, *command: object, more: Mapping[str, str] | None = None, within: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a command; what it says, to both of its streams, comes from `stdout`."""
+        return subprocess.Popen(
             [str(word) for word in command],
             cwd=within or self.work,
             env={**self.variables, **(more or {})},
@@ -70,7 +78,6 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
 
     def files(self, *below: str) -> set[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,8 +35,10 @@ TYPED = {
     ),
     "keptalive compare old.json new.json": ("", "No regression"),
     "python -m pytest": ("", "1 passed"),
-    "keptalive serve --scenario idle-timeout=5": ("", "scenario idle-timeout=5"),
 }
+# What each shows before it says how to stop it
+SERVING = {"keptalive serve --scenario idle-timeout=5": "scenario idle-timeout=5"}
+LAST_LINE = "Ctrl-C stops it.\n"
 ELSEWHERE = {
     'python -m pip install "keptalive @ git+https://github.com/OWNER/keptalive@REF"': (
         "test_install_page.py"
@@ -59,8 +63,8 @@ LOG = "".join(
 
 
 def test_every_command_of_the_readme_is_typed_here_or_it_is_said_where_it_is() -> None:
-    assert [one for one in COMMANDS if one not in TYPED and one not in ELSEWHERE] == []
-    assert set(COMMANDS) == TYPED.keys() | ELSEWHERE.keys()
+    assert [one for one in COMMANDS if one not in {*TYPED, *SERVING, *ELSEWHERE}] == []
+    assert set(COMMANDS) == {*TYPED, *SERVING, *ELSEWHERE}
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +83,19 @@ def test_a_command_of_the_readme_works(
 ) -> None:
     added, shows = TYPED[command]
     line = f"{command}{added}".replace("keptalive bench", "keptalive bench --rounds 2")
-    if command.startswith("keptalive serve"):
-        line = f"timeout --signal=INT 5 {line} || [ $? = 124 ]"
     api = {"API_URL": serve().url.rstrip("/"), "COLUMNS": "80"}
     assert shows in succeeded(person.run("bash", "-ec", line, more=api))
+
+
+@pytest.mark.complete
+@pytest.mark.parametrize("command", SERVING)
+def test_a_server_of_the_readme_serves_until_ctrl_c(command: str, person: Machine) -> None:
+    with person.start("bash", "-ec", f"exec {command}") as serving:
+        said = "".join(itertools.takewhile(lambda line: line != LAST_LINE, serving.stdout))
+        assert SERVING[command] in said
+        serving.send_signal(signal.SIGINT)
+        rest, _ = serving.communicate()
+    assert (serving.returncode, rest) == (0, "Served 0 requests on 0 connections.\n")
 
 
 @pytest.mark.complete

@@ -104,6 +104,7 @@ def ask(chance: random.Random, url: str, shared: requests.Session, number: int) 
         response.close()  # the exceptions, in a cycle, keep this frame: it would be found unclosed
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # it leaves responses unread, on purpose
 @pytest.mark.parametrize("number", [200, complete(10_000)])
 def test_after_random_requests_metrics_and_report_and_server_agree(number, metrics, monkeypatch):
     monkeypatch.setattr(ledger, "KEPT", 20)

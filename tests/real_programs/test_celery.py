@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+from tests.servers.scripted import answers
 
 pytest.importorskip("celery")
 pytestmark = pytest.mark.complete
@@ -38,7 +40,15 @@ def sync():
 def test_each_worker_process_of_celery_opens_one_connection_and_reports_it(
     serve, tmp_path, monkeypatch
 ):
-    server = serve()
+    all_are_there = threading.Barrier(PROCESSES)
+
+    def of_a_worker(peer):
+        assert peer.request()
+        all_are_there.wait(25)  # a worker that is busy gets no other task
+        peer.respond()
+        answers()(peer)
+
+    server = serve(answers(), of_a_worker)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("URL", server.url)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -152,7 +152,7 @@ def test_an_act_after_a_response_is_done_when_get_returns(serve, act, expected):
         script.get(lambda _: exchange(sock, GET, OK), "")
         assert select.select([sock], [], [], 0)[0] == []
         script.get(lambda _: exchange(sock, GET, OK), "")
-        assert select.select([sock], [], [], 0)[0] == [sock]
+        assert select.select([sock], [], [], PATIENCE_S)[0] == [sock]
         assert received(sock, 1000) == expected
 
 
@@ -214,7 +214,7 @@ def test_a_tls_message_that_nobody_asked_for_arrives_on_a_connection_that_lives_
     script = Then(asks_for_a_certificate)
     with connected(serve(script, tls=trusted.server)) as sock, tls(sock, trusted.bundle) as secure:
         script.get(lambda _: exchange(secure, GET, OK), "")
-        assert select.select([secure], [], [], 0)[0] == [secure]
+        assert select.select([secure], [], [], PATIENCE_S)[0] == [secure]
         script.get(lambda _: exchange(secure, GET, OK), "")
 
 

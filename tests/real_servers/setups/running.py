@@ -115,10 +115,16 @@ def _until_it_listens(child: subprocess.Popen[bytes], port: int, said: Path) -> 
 
 def _free_port() -> int:
     for _ in range(100):
-        port = random.choice(_PORTS)
+        port = random.choice(_ports_of_this_worker())
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     pytest.fail("no port is free")
+
+
+def _ports_of_this_worker() -> range:
+    """No other process of pytest-xdist takes the port between our look at it and the server's."""
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return _PORTS[int(number) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
