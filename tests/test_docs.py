@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -261,6 +262,7 @@ def help_of(*command: str, columns: int = 80) -> str:
     ).stdout
 
 
+@functools.cache
 def cli_page() -> str:
     """`docs/cli.md`: the help of each command."""
     parts = ["# The command line\n\nMade from `--help` by `python -m tests.test_docs`.\n"]
