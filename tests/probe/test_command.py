@@ -83,7 +83,7 @@ def test_each_key_of_the_json_is_documented_and_no_other():
 
 
 def test_the_screen_says_the_policy_the_price_and_the_line_of_code(serve):
-    done = probing(serve(closes_idle(0.15)).url, "--budget", 2, "--max-requests", 3)
+    done = probing(serve(closes_idle(0.6)).url, "--budget", 3, "--max-requests", 3)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert "Keeps connections alive:  yes (HTTP/1.1, no Keep-Alive header)" in lines
