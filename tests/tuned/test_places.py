@@ -86,7 +86,7 @@ def test_a_response_without_a_body_needs_not_be_read() -> None:
 
 
 def test_a_response_in_a_reference_cycle_gives_its_place_back() -> None:
-    with Server(big) as server, tuned_session(threads=1, timeout=(0.4, PATIENCE_S)) as session:
+    with Server(big) as server, tuned_session(threads=1, timeout=PATIENCE_S) as session:
         gc.disable()
         try:
             for _ in range(3):
