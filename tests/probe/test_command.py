@@ -16,6 +16,7 @@ from tests.commands import in_text, keptalive
 from tests.reports import cause, host
 from tests.runs import run
 from tests.servers.scripted import answers
+from tests.servers.scripts import closes_idle
 
 from keptalive import results
 from keptalive.records.probe import ProbeReport
@@ -48,18 +49,6 @@ CONTRACT = {
 
 def probing(*words, **options):
     return in_text(keptalive("probe", *words, **options))
-
-
-def closes_idle(after_s):
-    def script(peer):
-        peer.sock.settimeout(after_s)
-        try:
-            while peer.request():
-                peer.respond()
-        except TimeoutError:
-            pass
-
-    return script
 
 
 def test_the_json_is_what_is_promised_and_nothing_else_is_printed(serve):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from tests.probe.conftest import names
+from tests.servers.scripts import closes_idle
 
 LADDER = {
     "silent_drops": True,
@@ -92,15 +93,7 @@ def test_a_path_that_forgets_nothing_survives_every_rung(serve, probe):
 
 
 def test_where_the_server_closes_by_itself_the_search_ends(serve, probe):
-    def closes(peer):
-        peer.sock.settimeout(0.12)
-        try:
-            while peer.request():
-                peer.respond()
-        except TimeoutError:
-            pass
-
-    report = probe(serve(closes).url, **LADDER)
+    report = probe(serve(closes_idle(0.12)).url, **LADDER)
     assert "idle-timeout" in names(report)
     assert "silent-drop" not in names(report)
     assert report.ended == "done"

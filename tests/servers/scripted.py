@@ -117,6 +117,19 @@ class Peer:
         """Wait for the client's next byte: True if it closes the connection instead."""
         return self._file.read(1) == b""
 
+    def is_idle_for(self, seconds: float) -> bool:
+        """Wait for the client's next byte: True if it does not come for so long.
+
+        From then on nothing more can be read.
+        """
+        self.sock.settimeout(seconds)
+        try:
+            self._file.peek(1)
+        except TimeoutError:
+            return True
+        self.sock.settimeout(HANGS_S)
+        return False
+
     def close(self) -> None:
         """End the connection with a FIN, over TLS without a close_notify."""
         self._file.close()

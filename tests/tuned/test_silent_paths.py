@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import requests
 from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
-from tests.tuned.conftest import Clock
-from tests.tuned.test_learning import only
+from tests.tuned.conftest import Clock, only
 from tests.verdicts.failing import goes_deaf
 
 from keptalive import tuned_session

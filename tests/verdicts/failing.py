@@ -107,12 +107,16 @@ class Forgotten:
 
 
 def in_turn(*acts: Callable[[Peer], object]) -> Script:
-    """Each request, over all connections, is handled by the next of these; the last is repeated."""
+    """Each request, over all connections, is handled by the next of these; the last is repeated.
+
+    Where a client does not wait for its answer, it numbers its requests: the number is the path.
+    """
     count = itertools.count()
 
     def script(peer: Peer) -> None:
-        while peer.request():
-            act = acts[min(next(count), len(acts) - 1)]
+        while request := peer.request():
+            number = next(count) if request.target == "/" else int(request.target[1:])
+            act = acts[min(number, len(acts) - 1)]
             act(peer)
             if act in (hangs_up, says_nothing) or act == Peer.reset:
                 return

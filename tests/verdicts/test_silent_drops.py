@@ -171,9 +171,10 @@ def test_a_slow_server_times_out_whatever_was_idle_and_is_called_slow(
     clock.stand_still()
     acts = [Peer.respond, says_nothing, *[Peer.respond] * 3, says_nothing, Peer.respond]
     server = serve_both(in_turn(*acts))
-    for act in acts:
+    for number, act in enumerate(acts):
         with failing([]):
-            session.get(server.url, timeout=QUICK if act is says_nothing else PATIENCE_S)
+            url = f"{server.url}{number}"
+            session.get(url, timeout=QUICK if act is says_nothing else PATIENCE_S)
         clock.skipped += 5
     assert causes(watched) == {"first-use": 1, "failed-request": 2}
     found = cause_of(watched, "failed-request")
@@ -197,9 +198,10 @@ def test_timeouts_of_new_connections_too_are_a_slow_server(serve_both, session, 
     clock.stand_still()
     acts = [Peer.respond, says_nothing, says_nothing, Peer.respond, says_nothing, Peer.respond]
     server = serve_both(in_turn(*acts))
-    for act in acts:
+    for number, act in enumerate(acts):
         with failing([]):
-            session.get(server.url, timeout=QUICK if act is says_nothing else PATIENCE_S)
+            url = f"{server.url}{number}"
+            session.get(url, timeout=QUICK if act is says_nothing else PATIENCE_S)
         clock.skipped += 5
     found = causes(watched)
     assert "silent-drop" not in found
