@@ -85,6 +85,7 @@ def test_a_target_without_a_whole_response_is_a_line(serve, probe, script, said)
     server = serve(script)
     clock = script.clock if isinstance(script, Sends) else time.monotonic
     assert said in fails_with(probe, server.url, answer_s=0.2, clock=clock)
+    server.wait_for_scripts(1)  # it may be later than the probe is patient
     assert (server.accepted, len(server.requests)) == (1, 1)
 
 

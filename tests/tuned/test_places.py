@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import queue
 import signal
+import statistics
 import sys
 import threading
 import time
@@ -48,10 +49,12 @@ def big(peer: Peer) -> None:
 
 def test_streamed_responses_of_which_only_the_status_is_read_give_their_places_back() -> None:
     with Server(big) as server, tuned_session(threads=4, timeout=(0.2, PATIENCE_S)) as session:
-        began = time.monotonic()
-        statuses = [session.get(server.url, stream=True).status_code for _ in range(20)]
-        assert statuses == [200] * 20
-        assert time.monotonic() - began < 2
+        took_s = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert session.get(server.url, stream=True).status_code == 200
+            took_s.append(time.monotonic() - began)
+        assert statistics.median(took_s) < 0.1  # whatever disturbs some
 
 
 ENDS: dict[str, Callable[[requests.Response], object]] = {
