@@ -102,15 +102,19 @@ def test_lateness_is_paid_once_and_not_in_the_answers_delay_as_well():
     assert loop.run_next(late_s=0.0) == pytest.approx(100.060)
 
 
-def extra_ms(distant, plain, middle) -> float:
-    """By how much a request to the one takes longer, asked in turn: of the fastest, or medians."""
+def extra_ms(distant, plain, middle) -> tuple[float, float]:
+    """By how much a request to the one takes longer, asked in turn: of the fastest, or medians.
+
+    And what one to the other takes: as much as that, a busy machine may be late.
+    """
     samples = {distant: [], plain: []}
     for _ in range(REQUESTS):
         for client, seconds in samples.items():
             begin = time.perf_counter()
             client.ask()
             seconds.append(time.perf_counter() - begin)
-    return (middle(samples[distant]) - middle(samples[plain])) * 1000
+    plain_ms = middle(samples[plain]) * 1000
+    return middle(samples[distant]) * 1000 - plain_ms, plain_ms
 
 
 # Tests that run at the same time delay many requests, but not the fastest
@@ -127,8 +131,9 @@ def test_a_request_on_a_kept_connection_costs_one_round_trip(
     assert (plain.ask().status, distant.ask().status) == (200, 200)
     extras_ms = []
     for _ in range(ATTEMPTS):
-        extras_ms.append(extra_ms(distant, plain, middle))
-        if rtt_ms <= extras_ms[-1] <= rtt_ms + 1:
+        took_ms, late_ms = extra_ms(distant, plain, middle)
+        extras_ms.append(took_ms)
+        if rtt_ms <= took_ms <= rtt_ms + max(1, late_ms):
             return
     raise AssertionError(f"{rtt_ms} ms took {extras_ms}")
 

@@ -28,6 +28,7 @@ from tests.versions import REQUESTS, URLLIB3_1
 from urllib3.connection import HTTPConnection
 
 from keptalive.records.connection import CloseReason
+from keptalive.watching import waits
 from keptalive.watching.api import watch
 
 
@@ -363,7 +364,8 @@ def test_a_request_that_waited_and_got_a_connection_has_waited(serve):
     assert (counts.opened, counts.reused, counts.errors) == (1, 1, {})
 
 
-def test_a_blocking_pool_that_nobody_waits_for_is_nothing_to_change(serve):
+def test_a_blocking_pool_that_nobody_waits_for_is_nothing_to_change(serve, monkeypatch):
+    monkeypatch.setattr(waits, "SHORTEST_WAIT_S", PATIENCE_S)  # a busy machine is no wait
     server = serve()
     with watch() as watched, session_of(1, block=True) as session:
         for _ in range(3):
