@@ -25,7 +25,7 @@ ALL = [
     *("keep-alive", "close-announced", "http-1.0", "request-limit=2", "request-limit-announced=2"),
     *("idle-timeout=60", "idle-reset=60", "timeout-408=60", "stray-bytes", "stale"),
 ]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def plan(folder: Path, scenarios: list[str], **values: Any) -> Path:

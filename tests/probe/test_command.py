@@ -204,7 +204,7 @@ def test_ctrl_c_before_any_response_is_a_line_and_130(serve):
     server = serve(lambda peer: (peer.request(), peer.client_closes()))
     command = [sys.executable, "-m", "keptalive", "probe", server.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        server.wait_for_connections(1)
+        server.wait_for_connections(1, patience_s=60)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert (process.returncode, output, errors) == (130, b"", b"keptalive: interrupted.\n")

@@ -250,14 +250,18 @@ class Server:
         """Of each request, the common name in the certificate that came with it."""
         return [request.client for request in self.requests]
 
-    def wait_for_connections(self, number: int) -> None:
+    def wait_for_connections(self, number: int, *, patience_s: float = PATIENCE_S) -> None:
         """Return when so many have been accepted.
 
+        Args:
+            number: of connections.
+            patience_s: for how long: a program that is to start first takes longer.
+
         Raises:
-            AssertionError: they have not after 5 s.
+            AssertionError: they have not after that.
         """
         with self._accepts:
-            assert self._accepts.wait_for(lambda: self.accepted >= number, PATIENCE_S)
+            assert self._accepts.wait_for(lambda: self.accepted >= number, patience_s)
 
     def wait_for_scripts(self, number: int) -> None:
         """Return when the scripts of so many connections, the first ones, have ended.

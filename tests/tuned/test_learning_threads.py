@@ -109,7 +109,7 @@ def ran(program: str) -> None:
     warnings = ("-W", "error", "-W", with_threads)
     command = [sys.executable, "-X", "dev", *warnings, "-c", program]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
