@@ -25,7 +25,7 @@ ALL = [
     *("keep-alive", "close-announced", "http-1.0", "request-limit=2", "request-limit-announced=2"),
     *("idle-timeout=60", "idle-reset=60", "timeout-408=60", "stray-bytes", "stale"),
 ]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def plan(folder: Path, scenarios: list[str], **values: Any) -> Path:
@@ -64,11 +64,13 @@ def test_all_counts_agree_on_it_and_the_result_says_which_it_was(kind, tmp_path,
 def test_the_connect_phase_has_the_round_trip_which_a_delay_has_not(tun, tmp_path):
     connect_ms = {}
     for link in ("tun", "delay"):
-        path = plan(tmp_path, ["keep-alive"], rtt_ms=20, repeats=2, strategies=["fresh"])
+        # one connection in each of several trials: what disturbs some does not disturb all
+        settings = {"rtt_ms": 20, "repeats": 1, "rounds": 8, "strategies": ["fresh"]}
+        path = plan(tmp_path, ["keep-alive"], **settings)
         ended = bench(tmp_path, str(path), "--link", link, "--json")
         assert environment(ended)["link"] == link
         trials = json.loads(ended.stdout)["keptalive"]["trials"]
-        connect_ms[link] = min(1000 * one["phases"]["connect"] / 2 for one in trials)
+        connect_ms[link] = min(1000 * one["phases"]["connect"] for one in trials)
     assert 19.8 <= connect_ms["tun"] <= 22
     assert connect_ms["delay"] < 5
 

@@ -88,16 +88,18 @@ def test_connecting_takes_a_round_trip_and_so_does_a_request(kind, middle):
 @pytest.mark.complete
 def test_it_carries_a_large_response_at_the_speed_of_its_window(kind):
     with entered_link(kind, rtt_ms=RTT_MS) as link, echoing() as port:
-        best_s = float("inf")
-        for _ in range(3):
+        best = 0.0
+        for _ in range(ATTEMPTS):
             with connected(port) as client:
                 client.send(b"G")
                 began, left = time.perf_counter(), MUCH
                 while left:
                     left -= len(client.recv(1 << 20))
-                best_s = min(best_s, time.perf_counter() - began)
+                best = max(best, MUCH / (time.perf_counter() - began))
+            if best > 60e6:  # bytes per second; 110 million on an idle machine
+                break
         assert link.lost() == 0
-        assert MUCH / best_s > 60e6  # bytes per second; 110 million on an idle machine
+        assert best > 60e6
 
 
 def here() -> tuple[str, list[str], str]:
@@ -246,9 +248,9 @@ def test_without_a_pause_the_nat_forgets_nothing(serve):
 
 
 def test_settling_waits_for_what_is_on_its_way(tun):
-    with entered_link("tun", rtt_ms=200) as link, echoing() as port:
+    with entered_link("tun", rtt_ms=400) as link, echoing() as port:
         with connected(port) as client:
-            client.send(b"hello")
             began = time.perf_counter()
+            client.send(b"hello")
             link.settle()
-            assert 0.06 <= time.perf_counter() - began <= 0.2, "half a round trip"
+            assert 0.19 <= time.perf_counter() - began < 0.4, "half a round trip"

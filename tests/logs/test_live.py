@@ -10,8 +10,10 @@ from contextlib import suppress
 
 import pytest
 from tests.logs.logs import lines
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive import logs
+from keptalive.logs import live
 from keptalive.logs.live import live_pieces
 
 
@@ -37,6 +39,11 @@ def pipe() -> Iterator[Pipe]:
     made = Pipe()
     yield made
     made.stream.close()
+
+
+@pytest.fixture(autouse=True)
+def _a_late_test_shows_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "AGAIN_S", PATIENCE_S)
 
 
 def press_ctrl_c() -> None:
@@ -71,7 +78,8 @@ def test_what_is_in_the_pipe_at_ctrl_c_is_read(pipe):
     pipe.end()
 
 
-def test_what_a_writer_still_writes_when_ctrl_c_ends_it_is_read(pipe):
+def test_what_a_writer_still_writes_when_ctrl_c_ends_it_is_read(pipe, monkeypatch):
+    monkeypatch.setattr(live, "_GRACE_S", PATIENCE_S)  # to its end: it may be late
     written = threading.Timer(0.05, lambda: (pipe.write(b"last\n"), pipe.end()))
     pieces = pipe.pieces()
     pipe.write(b"one\n")

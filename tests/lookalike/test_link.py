@@ -102,15 +102,19 @@ def test_lateness_is_paid_once_and_not_in_the_answers_delay_as_well():
     assert loop.run_next(late_s=0.0) == pytest.approx(100.060)
 
 
-def extra_ms(distant, plain, middle) -> float:
-    """By how much a request to the one takes longer, asked in turn: of the fastest, or medians."""
+def extra_ms(distant, plain, middle) -> tuple[float, float]:
+    """By how much a request to the one takes longer, asked in turn: of the fastest, or medians.
+
+    And what one to the other takes: as much as that, a busy machine may be late.
+    """
     samples = {distant: [], plain: []}
     for _ in range(REQUESTS):
         for client, seconds in samples.items():
             begin = time.perf_counter()
             client.ask()
             seconds.append(time.perf_counter() - begin)
-    return (middle(samples[distant]) - middle(samples[plain])) * 1000
+    plain_ms = middle(samples[plain]) * 1000
+    return middle(samples[distant]) * 1000 - plain_ms, plain_ms
 
 
 # Tests that run at the same time delay many requests, but not the fastest
@@ -127,8 +131,9 @@ def test_a_request_on_a_kept_connection_costs_one_round_trip(
     assert (plain.ask().status, distant.ask().status) == (200, 200)
     extras_ms = []
     for _ in range(ATTEMPTS):
-        extras_ms.append(extra_ms(distant, plain, middle))
-        if rtt_ms <= extras_ms[-1] <= rtt_ms + 1:
+        took_ms, late_ms = extra_ms(distant, plain, middle)
+        extras_ms.append(took_ms)
+        if rtt_ms <= took_ms <= rtt_ms + max(1, late_ms):
             return
     raise AssertionError(f"{rtt_ms} ms took {extras_ms}")
 
@@ -155,22 +160,26 @@ def test_the_first_request_of_a_connection_costs_three_round_trips(serve, shared
 def test_the_keep_alive_race_is_lost_by_who_sends_while_the_fin_is_under_way(serve, connect):
     # The answer takes 30 ms to us and our next request 30 ms back; the server waits for 40 ms.
     lookalike = serve("idle-timeout=0.04", rtt_ms=60.0)
-    client = connect(lookalike, "idle-timeout=0.04")
-    client.ask()
-    assert client.looks_alive()
+    for _ in range(ATTEMPTS):  # who comes too late sees the FIN, and meets no race
+        client = connect(lookalike, "idle-timeout=0.04")
+        asked_s = time.perf_counter()
+        client.ask()
+        sends_s = time.perf_counter()
+        if client.looks_alive():
+            break
     client.send()
-    sent_s = time.perf_counter()
     assert client.until_the_end() == (b"", "close_notify")
     fin_s = time.perf_counter()
     assert client.hears_rst()
     reset_s = time.perf_counter()
-    assert 0.030 <= fin_s - sent_s <= 0.150  # its FIN had been on its way for 20 ms
-    assert 0.055 <= reset_s - sent_s <= 0.200  # and what we sent met a closed socket
+    # However late we are ourselves, neither can be here sooner
+    assert fin_s - asked_s >= 0.099  # a round trip, and the 40 ms
+    assert reset_s - sends_s >= 0.059  # a round trip: what we sent met a closed socket
 
 
 def test_who_sends_in_time_wins_the_race(serve, connect):
-    lookalike = serve("idle-timeout=0.5", rtt_ms=20.0)
-    client = connect(lookalike, "idle-timeout=0.5")
+    lookalike = serve("idle-timeout=5", rtt_ms=20.0)
+    client = connect(lookalike, "idle-timeout=5")
     assert [client.ask().status for _ in range(3)] == [200, 200, 200]
 
 
@@ -184,7 +193,7 @@ def test_a_skip_does_not_wait_for_the_link(serve, connect):
 
 def test_a_reset_travels_through_the_link_like_anything_else(serve, connect):
     client = connect(serve("idle-reset=0.04", rtt_ms=60.0), "idle-reset=0.04")
+    asked_s = time.perf_counter()
     client.ask()
-    begin_s = time.perf_counter()
     assert client.until_the_end() == (b"", "RST")
-    assert 0.030 <= time.perf_counter() - begin_s <= 0.150
+    assert time.perf_counter() - asked_s >= 0.099  # a round trip, and the 40 ms

@@ -42,14 +42,15 @@ def test_a_server_that_keeps_connections_is_watched_until_the_budget_ends(look):
 @pytest.mark.parametrize(
     ("scenario", "closes_with", "more"),
     [
-        ("idle-timeout=0.25", "TLS close and FIN", set()),
-        complete("idle-reset=0.25", "RST", {"server-reset"}),
-        ("timeout-408=0.25", "408", {"timeout-408"}),
+        ("idle-timeout=0.75", "TLS close and FIN", set()),
+        complete("idle-reset=0.75", "RST", {"server-reset"}),
+        ("timeout-408=0.75", "408", {"timeout-408"}),
     ],
 )
 def test_an_idle_timeout_is_measured_and_how_the_server_closes(look, scenario, closes_with, more):
     report = look(scenario)
-    assert 0.2 < report.idle_timeout_s.least <= report.idle_timeout_s.most < 0.6
+    # whoever of the two is late, by some 300 ms
+    assert 0.4 < report.idle_timeout_s.least <= report.idle_timeout_s.most < 1.5
     assert (report.closes_with, report.close_announced) == (closes_with, False)
     assert names(report) >= {"keep-alive", "idle-timeout", "no-request-limit"} | more
     assert report.advice.max_idle_s < report.idle_timeout_s.least

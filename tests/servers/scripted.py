@@ -16,11 +16,13 @@ it only says that the client has gone. Nothing here sleeps.
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -53,6 +55,7 @@ class Peer:
         self._server = server
         self._file = sock.makefile("rb")
         self._replacing = threading.Lock()
+        self._sent_at = time.monotonic()
 
     def start_tls(self, context: ssl.SSLContext) -> None:
         """Let the client verify this server, as at the beginning or within a tunnel.
@@ -60,6 +63,7 @@ class Peer:
         Raises:
             OSError: the client did not go along.
         """
+        self.sock.getpeername()  # else ssl would leave a socket open where the client has gone
         self._file.close()
         with self._replacing:
             self.sock = context.wrap_socket(
@@ -111,11 +115,26 @@ class Peer:
 
     def send(self, data: bytes) -> None:
         """Send these bytes, whatever they are."""
+        self._sent_at = time.monotonic()
         self.sock.sendall(data)
 
     def client_closes(self) -> bool:
         """Wait for the client's next byte: True if it closes the connection instead."""
         return self._file.read(1) == b""
+
+    def is_idle_for(self, seconds: float) -> bool:
+        """Wait for the client's next byte: True if it does not come for so long since we sent one.
+
+        From then on nothing more can be read.
+        """
+        left_s = self._sent_at + seconds - time.monotonic()
+        self.sock.settimeout(max(left_s, 0.001))
+        try:
+            self._file.peek(1)
+        except TimeoutError:
+            return True
+        self.sock.settimeout(HANGS_S)
+        return False
 
     def close(self) -> None:
         """End the connection with a FIN, over TLS without a close_notify."""
@@ -231,14 +250,18 @@ class Server:
         """Of each request, the common name in the certificate that came with it."""
         return [request.client for request in self.requests]
 
-    def wait_for_connections(self, number: int) -> None:
+    def wait_for_connections(self, number: int, *, patience_s: float = PATIENCE_S) -> None:
         """Return when so many have been accepted.
 
+        Args:
+            number: of connections.
+            patience_s: for how long: a program that is to start first takes longer.
+
         Raises:
-            AssertionError: they have not after 5 s.
+            AssertionError: they have not after that.
         """
         with self._accepts:
-            assert self._accepts.wait_for(lambda: self.accepted >= number, PATIENCE_S)
+            assert self._accepts.wait_for(lambda: self.accepted >= number, patience_s)
 
     def wait_for_scripts(self, number: int) -> None:
         """Return when the scripts of so many connections, the first ones, have ended.
@@ -281,7 +304,8 @@ class Server:
         except (ConnectionError, ssl.SSLError):
             pass  # the client has gone, or has not agreed to this server
         except BaseException as error:  # noqa: BLE001 - raised where the test sees it
-            self._errors.append(error)
+            if not _had_gone(error):
+                self._errors.append(error)
         finally:
             peer.close()
 
@@ -321,6 +345,11 @@ def _listening(unix: str | None) -> socket.socket:
     listener.bind(unix)
     listener.listen()
     return listener
+
+
+def _had_gone(error: BaseException) -> bool:
+    """Whether the client had reset the connection before a TLS handshake could begin."""
+    return isinstance(error, OSError) and error.errno == errno.ENOTCONN
 
 
 def _join(thread: threading.Thread) -> None:

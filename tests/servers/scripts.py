@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -50,18 +51,30 @@ def asks_for_a_certificate(peer: Peer) -> None:
 
 
 def closes_idle(seconds: float) -> Script:
-    """Answer everything, and close a connection that has been idle for this long."""
+    """Answer everything, and close a connection that has been idle for this long.
+
+    Before its first request it is not idle, nor within one: a client that is late meets no close.
+    """
 
     def script(peer: Peer) -> None:
-        while True:
-            peer.sock.settimeout(seconds)
-            try:
-                request = peer.request()
-            except TimeoutError:
-                return
-            if request is None:
-                return
+        while peer.request():
             peer.respond()
+            if peer.is_idle_for(seconds):
+                return
+
+    return script
+
+
+def over_a_long_link(timeout_s: float, round_trip_s: float) -> Script:
+    """Close what was idle for so long; a request that leaves a round trip before that is lost."""
+
+    def script(peer: Peer) -> None:
+        while peer.request():
+            time.sleep(round_trip_s)
+            peer.respond()
+            if peer.is_idle_for(timeout_s - round_trip_s):
+                time.sleep(round_trip_s)  # the FIN is on its way, and so may be a request
+                return
 
     return script
 

@@ -12,7 +12,15 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from .scripted import PATIENCE_S, Peer, Request, Server, answers
-from .scripts import Then, asks_for_a_certificate, proxy, sends_stray_bytes, times_out, tunnel
+from .scripts import (
+    Then,
+    asks_for_a_certificate,
+    closes_idle,
+    proxy,
+    sends_stray_bytes,
+    times_out,
+    tunnel,
+)
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -299,6 +307,24 @@ def test_a_client_that_has_gone_fails_no_test(serve):
         pass
     gone.set()
     server.wait_for_scripts(1)
+
+
+def test_a_client_that_has_gone_before_its_handshake_began_fails_no_test(trusted):
+    server = Server(tls=trusted.server)  # which accepts nothing yet
+    with connected(server) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with server:
+        server.wait_for_scripts(1)
+
+
+def test_what_is_idle_is_closed_and_not_a_client_that_is_late_with_its_request(serve):
+    server = serve(closes_idle(0.05))
+    with connected(server) as sock:
+        assert not select.select([sock], [], [], 0.1)[0]
+        sock.sendall(GET[:9])
+        assert not select.select([sock], [], [], 0.1)[0]
+        exchange(sock, GET[9:], OK)
+        assert sock.recv(1) == b""
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

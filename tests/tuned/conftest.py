@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.versions import REQUESTS_IS_STRICT, URLLIB3_1
 from urllib3.exceptions import HTTPWarning
 
 from keptalive import tuned_session
+from keptalive.tuned.learning import Learned
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +45,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("keptalive.tuned.idle.time", clock)
     return clock
+
+
+def only(session: Any) -> Learned:
+    """What is learned of the only host, by a Session or an adapter."""
+    (learned,) = session.learned().values()
+    return learned
+
+
+@pytest.fixture
+def no_thread_is_left() -> Iterator[None]:
+    """A test that leaves a thread fails."""
+    before = set(threading.enumerate())  # those of a server that is ending may end meanwhile
+    yield
+    assert set(threading.enumerate()) <= before
 
 
 Write = Callable[..., str]

@@ -331,6 +331,7 @@ def test_the_sessions_timeout_holds_where_a_request_names_none() -> None:
     with Server(never_answers) as server, tuned_session(timeout=(1, 0.05)) as session:
         with pytest.raises(requests.ReadTimeout, match=r"read timeout=0\.05"):
             session.get(server.url)
+        server.wait_for_scripts(1)  # it may be later than the client is patient
         assert len(server.requests) == 1
 
 

@@ -32,7 +32,7 @@ def test_greenlets_that_wait_for_a_connection_let_those_that_have_one_go_on(
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=120,
             env={**os.environ, "NO_PROXY": "*"},
         )
         assert (ran.stdout, ran.stderr) == ("20\n", "")

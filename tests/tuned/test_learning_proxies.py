@@ -7,8 +7,7 @@ import requests
 from tests.servers.pki import Trusted
 from tests.servers.scripted import Peer, Script, Server, answers
 from tests.servers.scripts import hangs_up, proxy, tunnel
-from tests.tuned.conftest import Clock
-from tests.tuned.test_learning import only
+from tests.tuned.conftest import Clock, only
 
 from keptalive import SafeRetry, tuned_session
 

@@ -22,7 +22,7 @@ from keptalive import tuned_session
 THREADS, EACH = 64, 16
 with Server(closes_idle(0.5)) as server:
     session = tuned_session(threads=THREADS)
-    stopped = threading.Event()
+    stopped, took_s = threading.Event(), []
 
     def looks_at_it():
         while not stopped.wait(0.005):
@@ -33,7 +33,9 @@ with Server(closes_idle(0.5)) as server:
         chance, done = random.Random(number), 0
         for count in range(EACH):
             method = chance.choice(["GET", "POST"])
+            began = time.monotonic()
             done += session.request(method, server.url, data=f"{method} {number} {count}").ok
+            took_s.append(time.monotonic() - began)
             time.sleep(chance.choice([0, 0.01, 0.45, 0.5, 1.0]))
         return done
 
@@ -52,7 +54,8 @@ with Server(closes_idle(0.5)) as server:
     server.wait_for_scripts(server.accepted)  # every connection is closed
     assert done == THREADS * EACH
     assert len(posts) == len(set(posts))
-    assert 0.4 < learned.closed_s < 1.0, learned
+    # to a thread that reads a response late, the connection is idle for less
+    assert 0.45 - max(took_s) < learned.closed_s < 1.0, (learned, max(took_s))
     print(server.accepted, learned)
     del session
     gc.collect()
@@ -106,7 +109,7 @@ def ran(program: str) -> None:
     warnings = ("-W", "error", "-W", with_threads)
     command = [sys.executable, "-X", "dev", *warnings, "-c", program]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import queue
 import signal
+import statistics
 import sys
 import threading
 import time
@@ -48,10 +49,12 @@ def big(peer: Peer) -> None:
 
 def test_streamed_responses_of_which_only_the_status_is_read_give_their_places_back() -> None:
     with Server(big) as server, tuned_session(threads=4, timeout=(0.2, PATIENCE_S)) as session:
-        began = time.monotonic()
-        statuses = [session.get(server.url, stream=True).status_code for _ in range(20)]
-        assert statuses == [200] * 20
-        assert time.monotonic() - began < 2
+        took_s = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert session.get(server.url, stream=True).status_code == 200
+            took_s.append(time.monotonic() - began)
+        assert statistics.median(took_s) < 0.1  # whatever disturbs some
 
 
 ENDS: dict[str, Callable[[requests.Response], object]] = {
@@ -80,13 +83,13 @@ def test_a_response_without_a_body_needs_not_be_read() -> None:
         while peer.request():
             peer.send(b"HTTP/1.1 204 -\r\n\r\n")
 
-    with Server(script) as server, tuned_session(threads=1, timeout=(0.1, 1)) as session:
+    with Server(script) as server, tuned_session(threads=1, timeout=(0.1, PATIENCE_S)) as session:
         kept = [session.get(server.url, stream=True) for _ in range(3)]
         assert [response.status_code for response in kept] == [204] * 3
 
 
 def test_a_response_in_a_reference_cycle_gives_its_place_back() -> None:
-    with Server(big) as server, tuned_session(threads=1, timeout=(0.4, PATIENCE_S)) as session:
+    with Server(big) as server, tuned_session(threads=1, timeout=PATIENCE_S) as session:
         gc.disable()
         try:
             for _ in range(3):
@@ -104,7 +107,7 @@ def test_who_waits_goes_on_soon_after_the_response_is_dropped() -> None:
             waits = threads.submit(lambda: session.get(server.url, stream=True).status_code)
             until_it_waits(session, server.url)
             held.clear()
-            assert waits.result(1) == 200
+            assert waits.result(PATIENCE_S) == 200  # rather than 30 s
 
 
 def until_it_waits(session: requests.Session, url: str) -> None:
@@ -197,7 +200,7 @@ def test_an_exception_at_any_moment_costs_no_place() -> None:
 
     before = signal.signal(signal.SIGALRM, strike)
     try:
-        with Server() as server, tuned_session(threads=2, timeout=(0.5, 1)) as session:
+        with Server() as server, tuned_session(threads=2, timeout=(0.5, PATIENCE_S)) as session:
             for number in range(300):
                 moment = 1e-5 + number % 60 * 3e-5
                 ask(session, server.url)
@@ -244,7 +247,7 @@ def test_an_exception_at_any_instruction_of_the_tuned_session_costs_no_place() -
             sys.settrace(before)
         return None if seen < moment else InterruptedHereError("dropped, as in a destructor")
 
-    with Server() as server, tuned_session(threads=2, timeout=(0.5, 1)) as session:
+    with Server() as server, tuned_session(threads=2, timeout=(0.5, PATIENCE_S)) as session:
         session.get(server.url)
         adapter = cast("TunedAdapter", session.get_adapter(server.url))
         slots = cast("TunedPool", adapter.poolmanager.connection_from_url(server.url))._slots
@@ -302,7 +305,7 @@ def test_a_hook_that_has_read_its_response_needs_no_second_connection() -> None:
         assert response.text == "ok"
         assert session.get(server.url).text == "ok"
 
-    with Server() as server, tuned_session(threads=1, timeout=1) as session:
+    with Server() as server, tuned_session(threads=1, timeout=(1, PATIENCE_S)) as session:
         assert session.get(server.url, hooks={"response": ask}).text == "ok"
         assert server.accepted == 1
 

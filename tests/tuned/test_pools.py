@@ -30,6 +30,8 @@ from keptalive.tuned import SafeRetry, pools
 
 # Before 2.29 requests sent chunked bodies past urllib3, and so past every retry
 CHUNKS_THROUGH_URLLIB3 = REQUESTS >= (2, 29)
+# A place that does not come back soon is an error; a server that is late is none
+SOON = (0.5, PATIENCE_S)
 
 
 @pytest.fixture(autouse=True)
@@ -248,7 +250,7 @@ def breaks_off(peer: Peer) -> None:
 
 def test_a_response_that_broke_off_gives_its_place_back() -> None:
     scripts = breaks_off, breaks_off, answers()
-    with Server(*scripts) as server, tuned_session(threads=1, timeout=0.5) as session:
+    with Server(*scripts) as server, tuned_session(threads=1, timeout=SOON) as session:
         for _ in range(2):
             with pytest.raises(requests.exceptions.ChunkedEncodingError):
                 session.get(server.url)
@@ -257,7 +259,7 @@ def test_a_response_that_broke_off_gives_its_place_back() -> None:
 
 def test_requests_that_failed_give_their_places_back() -> None:
     scripts = hangs_up, hangs_up, answers()
-    with Server(*scripts) as server, tuned_session(threads=1, timeout=0.5) as session:
+    with Server(*scripts) as server, tuned_session(threads=1, timeout=SOON) as session:
         for _ in range(2):
             with pytest.raises(requests.ConnectionError, match=r"(?i)connection aborted"):
                 session.post(server.url)
@@ -266,14 +268,14 @@ def test_requests_that_failed_give_their_places_back() -> None:
 
 def test_a_retry_needs_no_second_place() -> None:
     scripts = hangs_up, answers()
-    with Server(*scripts) as server, tuned_session(threads=1, timeout=0.5) as session:
+    with Server(*scripts) as server, tuned_session(threads=1, timeout=SOON) as session:
         assert session.get(server.url).status_code == 200
         assert server.accepted == 2
 
 
 def test_a_redirect_needs_no_second_place() -> None:
     with Server(answers((302, "Location: /there"), (200,))) as server:
-        with tuned_session(threads=1, timeout=0.5) as session:
+        with tuned_session(threads=1, timeout=SOON) as session:
             assert session.get(server.url, stream=True).text == "ok"
         assert server.targets == ["/", "/there"]
 
@@ -292,14 +294,14 @@ def test_raise_for_status_as_a_hook_does_not_take_the_place_along() -> None:
 
 
 def test_a_failed_upload_gives_its_place_back() -> None:
-    with Server(hangs_up, answers()) as server, tuned_session(threads=1, timeout=0.1) as session:
+    with Server(hangs_up, answers()) as server, tuned_session(threads=1, timeout=SOON) as session:
         with pytest.raises(requests.ConnectionError):
             session.put(server.url, iter([b"one"]))
         assert session.get(server.url).text == "ok"
 
 
 def test_places_are_counted_for_each_host() -> None:
-    with Server() as one, Server() as other, tuned_session(threads=1, timeout=0.5) as session:
+    with Server() as one, Server() as other, tuned_session(threads=1, timeout=SOON) as session:
         unread = session.get(one.url, stream=True)
         assert session.get(other.url).text == "ok"
         assert unread.text == "ok"

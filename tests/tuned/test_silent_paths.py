@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import requests
 from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
-from tests.tuned.conftest import Clock
-from tests.tuned.test_learning import only
+from tests.tuned.conftest import Clock, only
 from tests.verdicts.failing import goes_deaf
 
 from keptalive import tuned_session
@@ -65,9 +64,9 @@ def path(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def times_out(session: requests.Session, method: str, url: str) -> bool:
+def times_out(session: requests.Session, method: str, url: str, patience_s: float) -> bool:
     try:
-        session.request(method, url, timeout=(PATIENCE_S, 0.2))
+        session.request(method, url, timeout=(PATIENCE_S, patience_s))
     except requests.ReadTimeout:
         return True
     return False
@@ -78,11 +77,11 @@ def test_of_all_requests_that_a_path_would_lose_a_single_get_is_lost(
     path: Path, method: str
 ) -> None:
     with Server(path.server) as server, tuned_session() as session:
-        lost = []
-        for pause_s in (40, 10, 45, 10, 50, 30, 26, 0):
-            lost.append(times_out(session, method, server.url))
+        lost, expected = [], [False, method == "GET", *[False] * 6]
+        for pause_s, is_lost in zip((40, 10, 45, 10, 50, 30, 26, 0), expected, strict=True):
+            lost.append(times_out(session, method, server.url, 0.2 if is_lost else PATIENCE_S))
             path.pass_time(pause_s)
-        assert lost == [False, method == "GET", *[False] * 6]
+        assert lost == expected
         assert only(session).forgotten_s == (40 if method == "GET" else None)
         assert ("forgotten by the path after 40 s" in session.describe()) is (method == "GET")
 
@@ -95,10 +94,10 @@ def test_a_slow_server_is_not_taken_for_a_path_that_forgets(clock: Clock) -> Non
         assert peer.client_closes()
 
     with Server(script, answers()) as server, tuned_session() as session:
-        lost = []
-        for _ in range(4):
-            lost.append(times_out(session, "GET", server.url))
+        lost, expected = [], [False, True, False, False]
+        for is_lost in expected:
+            lost.append(times_out(session, "GET", server.url, 0.2 if is_lost else PATIENCE_S))
             clock.now += 40
-        assert lost == [False, True, False, False]
+        assert lost == expected
         assert only(session).forgotten_s is None
         assert server.accepted == 2

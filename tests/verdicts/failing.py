@@ -30,9 +30,14 @@ class Skipping:
 
     def __init__(self) -> None:
         self.skipped = 0.0
+        self._still: float | None = None
+
+    def stand_still(self) -> None:
+        """From now on no time passes but what is skipped, whatever the machine does."""
+        self._still = time.monotonic()
 
     def __call__(self) -> float:
-        return time.monotonic() + self.skipped
+        return (time.monotonic() if self._still is None else self._still) + self.skipped
 
 
 def keeps_until(clock: Callable[[], float], idle_s: float, act: Callable[[Peer], object]) -> Script:
@@ -52,6 +57,8 @@ def keeps_until(clock: Callable[[], float], idle_s: float, act: Callable[[Peer],
 
 def says_nothing(peer: Peer) -> None:
     """Keep the request, and answer nothing."""
+    if hasattr(socket, "TCP_QUICKACK"):  # else the client may give up before it is acknowledged
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
     assert peer.client_closes()
 
 
@@ -100,12 +107,16 @@ class Forgotten:
 
 
 def in_turn(*acts: Callable[[Peer], object]) -> Script:
-    """Each request, over all connections, is handled by the next of these; the last is repeated."""
+    """Each request, over all connections, is handled by the next of these; the last is repeated.
+
+    Where a client does not wait for its answer, it numbers its requests: the number is the path.
+    """
     count = itertools.count()
 
     def script(peer: Peer) -> None:
-        while peer.request():
-            act = acts[min(next(count), len(acts) - 1)]
+        while request := peer.request():
+            number = next(count) if request.target == "/" else int(request.target[1:])
+            act = acts[min(number, len(acts) - 1)]
             act(peer)
             if act in (hangs_up, says_nothing) or act == Peer.reset:
                 return

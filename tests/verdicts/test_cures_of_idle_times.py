@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from tests.servers.scripted import PATIENCE_S, Server
-from tests.tuned.test_learning import over_a_long_link
+from tests.servers.scripts import over_a_long_link
 
 from keptalive import tuned_session
 from keptalive.watching.api import watch
 
-from .failing import failing
+from .failing import failing, hangs_up, keeps_until
 
 IDLE_S, ROUND_TRIP_S = 1.2, 0.1
 PAUSES_S = (0.3, 1.15) * 3  # the longer one meets the close: the request leaves just before it
 
 
 def server() -> Server:
-    return Server(lambda peer: over_a_long_link(peer, IDLE_S, ROUND_TRIP_S))
+    return Server(over_a_long_link(IDLE_S, ROUND_TRIP_S))
 
 
 def errors_of(session, url, method, pauses=PAUSES_S):
@@ -43,7 +43,9 @@ def followed(method):
 
 @pytest.mark.complete
 def test_what_the_cure_of_a_race_promises_is_so():
-    with server() as first, watch() as watched, requests.Session() as session:
+    # whenever the request leaves after the longer pause, this one is closing the connection
+    closing = keeps_until(time.monotonic, 0.75, hangs_up)
+    with Server(closing) as first, watch() as watched, requests.Session() as session:
         assert errors_of(session, first.url, "POST") == ["ConnectionError"] * 3
     (host,) = watched.result().hosts
     (cure,) = (one.cure for one in host.causes if one.cause == "stale-connection")

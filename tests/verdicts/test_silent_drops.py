@@ -6,6 +6,8 @@ import select
 import signal
 import socket
 import sys
+import time
+from typing import Any
 
 import pytest
 import urllib3
@@ -25,11 +27,13 @@ from .failing import (
     says_nothing,
 )
 
-IDLE_S = 0.5
-SHORT_S = 0.05
+IDLE_S = 30.0
+SOON_S, LATER_S = 0.1, 60.0  # a busy machine makes no 30 s of the one
+SHORT_S = 0.1
 QUICK = (PATIENCE_S, SHORT_S)  # to connect, and to wait for the response
 # a packet counts as lost after 0.2 s on loopback (TCP_RTO_MIN), and is well overdue then
-OVERDUE_S = 0.35
+OVERDUE_S = 0.45
+ROUNDED_S = 0.001
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO and socket filters")
 
 
@@ -43,20 +47,23 @@ def test_timeouts_of_all_that_was_idle_and_of_nothing_else_are_likely_a_silent_d
 ):
     server = serve_both(keeps_until(clock, IDLE_S, says_nothing))
     errors: list[str] = []
+    took_s = 0.0
     for burst in range(5):
         for number in range(2):
             was_idle = burst > 0 and number == 0
+            began = time.monotonic()
             with failing(errors):
                 session.get(server.url, timeout=QUICK if was_idle else PATIENCE_S)
-            clock.skipped += 0.1
-        clock.skipped += 0.7
+            took_s += (time.monotonic() - began) * was_idle
+            clock.skipped += SOON_S
+        clock.skipped += LATER_S
     assert errors == ["ReadTimeout"] * 4
     assert causes(watched) == {"first-use": 1, "silent-drop": 4}
     found = cause_of(watched, "silent-drop")
     assert found["facts"]["likely"] == 4
     assert "proven" not in found["facts"], "the system has acknowledged it all"
-    assert 0.1 < found["facts"]["max_idle_s"] < 0.8
-    assert found["facts"]["seconds_lost"] == pytest.approx(4 * SHORT_S, rel=2)
+    assert SOON_S < found["facts"]["max_idle_s"] < IDLE_S
+    assert 4 * SHORT_S <= found["facts"]["seconds_lost"] <= took_s + ROUNDED_S
     assert "ReadTimeoutError (4)" in found["evidence"]
     assert "TCP keepalive" in found["cure"]
     assert "A longer timeout would only wait for longer" in found["cure"]
@@ -94,12 +101,14 @@ def test_a_drop_that_retries_have_hidden_from_a_bare_pool_is_found_with_its_time
     with urllib3.HTTPConnectionPool("127.0.0.1", server.port, retries=retries) as pool:
         assert pool.urlopen("POST", "/", timeout=PATIENCE_S).status == 200
         path.forget()
-        clock.skipped += 60
+        clock.skipped += LATER_S
+        began = time.monotonic()
         assert pool.urlopen("POST", "/", timeout=OVERDUE_S).status == 200
+        took_s = time.monotonic() - began
     assert causes(watched) == {"first-use": 1, "silent-drop": 1}
     facts = cause_of(watched, "silent-drop")["facts"]
     assert (facts["proven"], facts["sent_again"]) == (1, 1)
-    assert facts["seconds_lost"] == pytest.approx(OVERDUE_S, abs=0.1)
+    assert OVERDUE_S <= facts["seconds_lost"] <= took_s + ROUNDED_S
     assert "silent-retries" not in findings(watched)
 
 
@@ -128,18 +137,28 @@ def test_a_connection_that_the_system_has_given_up_is_a_silent_drop_also_over_tl
 
 
 @needs_linux
-def test_a_program_that_gives_up_waiting_is_told_why_it_waited(serve_both, session, watched, clock):
+def test_a_program_that_gives_up_waiting_is_told_why_it_waited(
+    serve_both, session, watched, clock, monkeypatch
+):
     path = Forgotten()
     server = serve_both(path, answers())
     session.get(server.url, timeout=PATIENCE_S)
     path.forget()
     clock.skipped += 300
+    waits = urllib3.connection.HTTPConnection.getresponse
+
+    def gives_up(*given: Any, **named: Any) -> Any:  # the request is sent
+        signal.setitimer(signal.ITIMER_REAL, OVERDUE_S)
+        return waits(*given, **named)
+
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, OVERDUE_S)
-        with pytest.raises(KeyboardInterrupt):
-            session.get(server.url)  # without a timeout it would wait for a quarter of an hour
+        with monkeypatch.context() as patched:
+            patched.setattr(urllib3.connection.HTTPConnection, "getresponse", gives_up)
+            with pytest.raises(KeyboardInterrupt):
+                session.get(server.url)  # without a timeout it would wait for a quarter of an hour
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     found = findings(watched)["silent-drop"]
     assert "KeyboardInterrupt" in found.evidence
@@ -149,11 +168,13 @@ def test_a_program_that_gives_up_waiting_is_told_why_it_waited(serve_both, sessi
 def test_a_slow_server_times_out_whatever_was_idle_and_is_called_slow(
     serve_both, session, watched, clock
 ):
+    clock.stand_still()
     acts = [Peer.respond, says_nothing, *[Peer.respond] * 3, says_nothing, Peer.respond]
     server = serve_both(in_turn(*acts))
-    for act in acts:
+    for number, act in enumerate(acts):
         with failing([]):
-            session.get(server.url, timeout=QUICK if act is says_nothing else PATIENCE_S)
+            url = f"{server.url}{number}"
+            session.get(url, timeout=QUICK if act is says_nothing else PATIENCE_S)
         clock.skipped += 5
     assert causes(watched) == {"first-use": 1, "failed-request": 2}
     found = cause_of(watched, "failed-request")
@@ -174,11 +195,13 @@ def test_one_timeout_alone_is_no_silent_drop(serve_both, session, watched, clock
 
 
 def test_timeouts_of_new_connections_too_are_a_slow_server(serve_both, session, watched, clock):
+    clock.stand_still()
     acts = [Peer.respond, says_nothing, says_nothing, Peer.respond, says_nothing, Peer.respond]
     server = serve_both(in_turn(*acts))
-    for act in acts:
+    for number, act in enumerate(acts):
         with failing([]):
-            session.get(server.url, timeout=QUICK if act is says_nothing else PATIENCE_S)
+            url = f"{server.url}{number}"
+            session.get(url, timeout=QUICK if act is says_nothing else PATIENCE_S)
         clock.skipped += 5
     found = causes(watched)
     assert "silent-drop" not in found
@@ -196,8 +219,8 @@ def test_a_body_that_stalls_is_no_silent_drop(serve_both, session, watched, cloc
             was_idle = burst > 0 and number == 0
             with failing([]):
                 session.get(server.url, timeout=QUICK if was_idle else PATIENCE_S)
-            clock.skipped += 0.1
-        clock.skipped += 5
+            clock.skipped += SOON_S
+        clock.skipped += LATER_S
     assert causes(watched) == {"first-use": 1, "failed-request": 2}
     assert cause_of(watched, "failed-request")["facts"]["errors"] == {"ReadTimeoutError": 2}
 
@@ -213,7 +236,7 @@ def test_a_body_that_stalls_while_urllib3_reads_it_is_no_silent_drop_either(serv
         for read_s in timeouts:
             with failing([]):
                 pool.urlopen("GET", "/", timeout=urllib3.Timeout(connect=PATIENCE_S, read=read_s))
-            clock.skipped += 5
+            clock.skipped += LATER_S
     assert causes(watched) == {"first-use": 1, "failed-request": 2}
 
 

@@ -40,7 +40,7 @@ def ran(*command: object, url: str, way: str) -> subprocess.CompletedProcess[str
         env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
 
 
@@ -71,7 +71,7 @@ def ends(how: str) -> dict:
         env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)

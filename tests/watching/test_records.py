@@ -93,9 +93,9 @@ def test_a_connection_that_is_open_at_the_end_has_no_end(serve):
     session.close()
 
 
-def test_an_attempt_that_fails_is_recorded_with_its_error():
+def test_an_attempt_that_fails_is_recorded_with_its_error(refusing):
     with watch() as watched, pytest.raises(requests.ConnectionError):
-        requests.get("http://127.0.0.1:1/", timeout=PATIENCE_S)
+        requests.get(refusing, timeout=PATIENCE_S)
     connection = only(watched)
     assert (connection.connected_s, connection.served, connection.local_port) == (None, 0, None)
     assert connection.end is not None

@@ -88,8 +88,6 @@ def _read(
             if response.head_complete:
                 raise TooShortError(how) from None
             raise
-        if watcher.now() > until_s:  # also where bytes come and come
-            raise TimeoutError
         if data is None:
             if not watcher.wait(line.sock, until_s=until_s):
                 raise TimeoutError
@@ -97,6 +95,8 @@ def _read(
         response.feed(data)
         if response.head_complete and not head_s:
             head_s = watcher.now()
+        if watcher.now() > until_s and not response.complete:  # also where bytes come and come
+            raise TimeoutError
     return head_s, None
 
 

@@ -26,6 +26,8 @@ from .clients import (
 )
 
 LONG = b"x" * 300_000
+# Only the response may be late: a TLS handshake that takes longer would be tried again
+QUICK = urllib3.Timeout(connect=PATIENCE_S, read=0.05)
 
 
 def test_responses_that_are_never_read_keep_their_connections(get, serve_both, watched):
@@ -78,7 +80,7 @@ def test_a_request_after_a_first_one_that_timed_out_is_still_the_first_use(
 ):
     server = serve_both(never_answers, answers())
     with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
-        get(server.url, timeout=0.05)
+        get(server.url, timeout=QUICK)
     # nothing has come of the first connection: this is the first use, as much as ever
     get(server.url)
     assert causes(watched) == {"first-use": 1}
@@ -97,7 +99,7 @@ def test_a_request_after_one_that_failed_on_a_kept_connection_has_that_for_its_c
     server = serve_both(script, answers())
     get(server.url)
     with pytest.raises((requests.Timeout, urllib3.exceptions.HTTPError)):
-        get(server.url, timeout=0.05)
+        get(server.url, timeout=QUICK)
     get(server.url)
     assert causes(watched) == {"first-use": 1, "failed-request": 1}
     assert watched.opened == server.accepted

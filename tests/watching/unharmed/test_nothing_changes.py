@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -22,11 +23,22 @@ from keptalive.watching.api import watch
 from .state import unwatched
 
 
-def failing(kind: str, serve: Callable[..., Server], trusted: Trusted) -> Callable[[], Any]:
+def no_such_host(*_args: Any, **_named: Any) -> Any:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def failing(
+    kind: str,
+    serve: Callable[..., Server],
+    trusted: Trusted,
+    refusing: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], Any]:
     """A request that fails in this way."""
     if kind == "refused":
-        return lambda: requests.get("http://127.0.0.1:9/", timeout=PATIENCE_S)
+        return lambda: requests.get(refusing, timeout=PATIENCE_S)
     if kind == "no such host":
+        monkeypatch.setattr(socket, "getaddrinfo", no_such_host)  # the network may say it or not
         return lambda: requests.get("http://nowhere.invalid/", timeout=PATIENCE_S)
     if kind == "bad url":
         return lambda: requests.get("http://")
@@ -70,8 +82,8 @@ def told(error: BaseException | None) -> list[Any]:
         "too many redirects",
     ],
 )
-def test_errors_are_the_same(kind, serve, trusted):
-    fails = failing(kind, serve, trusted)
+def test_errors_are_the_same(kind, serve, trusted, refusing, monkeypatch):
+    fails = failing(kind, serve, trusted, refusing, monkeypatch)
     errors = []
     for watching in (unwatched, watch, unwatched):
         with watching(), pytest.raises(Exception) as caught:  # noqa: PT011 - any, and compared
