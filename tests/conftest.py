@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_collection_finish() -> None:
-    """What is there now stays to the end: looking for garbage in it takes longer than most tests."""
+    """What is there now stays: to look for garbage in it takes longer than most tests."""
     gc.collect()
     gc.freeze()
 
