@@ -146,7 +146,10 @@ def _run(options: Options) -> int:
 
 @contextmanager
 def _usr1_ends_nothing() -> Iterator[None]:
-    """SIGUSR1 before the program starts, or when it has ended: the report comes at once."""
+    """SIGUSR1 before the program starts, or when it has ended: the report comes at once.
+
+    What comes after the report is ignored: it would change the exit code.
+    """
     before = signal.getsignal(signal.SIGUSR1)
     if before != signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
         yield
@@ -155,7 +158,8 @@ def _usr1_ends_nothing() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        # Python's end restores the default in place of a handler of ours, but not of SIG_IGN
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN if interruption.is_installed() else before)
 
 
 def _limits(options: Options, found: Settings) -> ProgramLimits | None:
