@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+from bench.ports import reserved_port
 
 from keptalive.lookalike.process import Lookalike
 
@@ -23,12 +24,6 @@ SCENARIO = "keep-alive"
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 REPORTED = "Worker process {} has reported connections."
 PATIENCE_S = 40  # for what takes a few seconds
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def locust(*options: str, stderr: int | None, **variables: str) -> subprocess.Popen[str]:
@@ -80,8 +75,8 @@ def kill_one(master: subprocess.Popen[str], workers: Sequence[subprocess.Popen[s
 def main(words: Sequence[str]) -> int:
     users, seconds = (*[word for word in words if word.isdigit()], "200", "10")[:2]
     is_killed = "kill" in words
-    with Lookalike.start([SCENARIO]) as lookalike:
-        port = str(free_port())
+    with Lookalike.start([SCENARIO]) as lookalike, reserved_port() as free:
+        port = str(free)
         variables = {"SCALE_BUNDLE": str(lookalike.ca_bundle), "SCALE_TOKEN": lookalike.token}
         run_time: tuple[str, ...] = ("--run-time", f"{seconds}s")
         if is_killed:

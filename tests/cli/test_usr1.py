@@ -1,4 +1,4 @@
-"""SIGUSR1 to `keptalive run`, whenever it comes: it asks for the report so far, and ends nothing."""
+"""SIGUSR1 to `keptalive run`, whenever it comes: it asks for the report, and ends nothing."""
 
 from __future__ import annotations
 
