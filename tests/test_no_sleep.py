@@ -10,7 +10,6 @@ TESTS = Path(__file__).parent
 JUSTIFIED = {
     "cli/test_signals.py": 3,  # a signal comes at any moment: these are moments
     "real_servers/test_learning.py": 1,  # requests around the idle timeout of a real server
-    "run/test_several_processes.py": 1,  # a process that is none of ours ends unseen
     "tuned/test_learning.py": 4,  # nothing happens to an idle connection: that is what is tested
     "verdicts/test_cures_of_idle_times.py": 1,  # the same
 }

@@ -276,7 +276,7 @@ def test_two_workers_with_200_users_count_as_many_connections_as_the_server_acce
 
 @pytest.mark.complete
 def test_a_worker_that_is_killed_loses_its_own_numbers_and_the_report_says_so(tmp_path):
-    said, accepted = scale(tmp_path, "200", "kill")
+    said, accepted = scale(tmp_path, "40", "kill")
     report = saved(tmp_path)
     [warning] = report["warnings"]
     assert warning.startswith("1 worker left without a report (process ")
