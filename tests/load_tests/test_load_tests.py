@@ -76,7 +76,7 @@ def locust(folder: Path, *options: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stderr
@@ -94,7 +94,7 @@ def started(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
         start_new_session=True,
     ) as process:
-        overdue = threading.Timer(90, os.killpg, (process.pid, signal.SIGKILL))
+        overdue = threading.Timer(180, os.killpg, (process.pid, signal.SIGKILL))
         overdue.start()
         try:
             yield process

@@ -34,7 +34,7 @@ def lines_of(way: str, url: str) -> list[dict]:
         [sys.executable, "-W", "ignore", PROGRAM, way, url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "NO_PROXY": "*"},
     )
     assert ran.returncode == 0, ran.stderr
@@ -237,7 +237,7 @@ def test_worker_processes_of_celery_count_their_own(tmp_path, monkeypatch):
             text=True,
             env=known,
         ) as running:
-            overdue = threading.Timer(60, running.kill)
+            overdue = threading.Timer(180, running.kill)
             overdue.start()
             lines, done = [], 0
             for line in running.stdout:

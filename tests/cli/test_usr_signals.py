@@ -1,4 +1,4 @@
-"""SIGUSR1 to `keptalive run`, whenever it comes: it asks for the report, and ends nothing."""
+"""SIGUSR1 and SIGUSR2 to `keptalive run`: whenever they come, they end nothing."""
 
 from __future__ import annotations
 
@@ -49,22 +49,27 @@ def test_sigusr1_prints_the_report_so_far_and_the_program_goes_on(tmp_path, serv
 
 
 LEAVES_A_CHILD = """
-import os, select, signal
+import os, select, sys
 ours, (ended, end) = os.getppid(), os.pipe()
 import requests
 if os.fork() == 0:
     os.close(end)
     os.read(ended, 1)  # until the program itself has ended
     for _ in range(8):
-        os.kill(ours, signal.SIGUSR1)
+        os.kill(ours, int(sys.argv[1]))
         select.select([], [], [], 0.05)
 """
 
 
-def test_sigusr1_when_the_program_has_ended_does_not_cost_the_report(tmp_path):
+BOTH = (signal.SIGUSR1, signal.SIGUSR2)  # the second is for the program
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_signal_when_the_program_has_ended_does_not_cost_the_report(tmp_path, number):
     (tmp_path / "leaves.py").write_text(LEAVES_A_CHILD)
+    words = ["run", "--json", "r.json", "leaves.py", str(int(number))]
     ran = subprocess.run(
-        [sys.executable, "-m", "keptalive", "run", "--json", "r.json", "leaves.py"],
+        [sys.executable, "-m", "keptalive", *words],
         cwd=tmp_path,
         capture_output=True,
         check=False,
@@ -72,7 +77,8 @@ def test_sigusr1_when_the_program_has_ended_does_not_cost_the_report(tmp_path):
     assert (ran.returncode, (tmp_path / "r.json").exists()) == (0, True)
 
 
-def test_sigusr1_after_the_report_changes_no_exit_code(tmp_path):
+@pytest.mark.parametrize("number", BOTH)
+def test_a_signal_after_the_report_changes_no_exit_code(tmp_path, number):
     (tmp_path / "ends.py").write_text("raise SystemExit(3)")
     last = ["keptalive.interruption:settle", "run", "ends.py"]  # what it does before it exits
     with subprocess.Popen(
@@ -84,6 +90,6 @@ def test_sigusr1_after_the_report_changes_no_exit_code(tmp_path):
         assert running.stderr is not None
         while (line := running.stderr.readline()) != b"there\n":
             assert line
-        running.send_signal(signal.SIGUSR1)
+        running.send_signal(number)
         running.communicate(timeout=30)
     assert running.returncode == 3
