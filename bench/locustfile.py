@@ -10,6 +10,9 @@ from locust import constant, events
 from keptalive.locust import FreshUser, SessionUser, TunedUser
 
 REPORTED = os.environ.get("SCALE_REPORTED")  # what the master writes about each worker's reports
+USED = os.environ.get("SCALE_USED")  # what it writes when so many users have sent requests
+USERS = int(os.environ.get("SCALE_USERS", "0"))
+_users: dict[str, int] = {}  # that have sent requests, of each worker
 
 
 def says(data, **_):
@@ -20,8 +23,19 @@ def says(data, **_):
         logging.getLogger(__name__).info(REPORTED.format(counts["process"]))
 
 
+def says_when_all_have(client_id, data, **_):
+    """Write that each user has sent a request."""
+    counts = data.get("keptalive")
+    if counts:
+        _users[client_id] = sum(one["users"] for one in counts["classes"].values())
+        if sum(_users.values()) >= USERS:
+            logging.getLogger(__name__).info(USED)
+
+
 if REPORTED:
     events.worker_report.add_listener(says)
+if USED:
+    events.worker_report.add_listener(says_when_all_have)
 
 
 class Calls:

@@ -3,18 +3,20 @@
 python -m bench.scale [USERS] [SECONDS]
 python -m bench.scale [USERS] kill: one worker is killed once it has reported connections; the test
 ends when Locust misses it, and the other one has reported again.
+python -m bench.scale [USERS] used: the test ends when each user has sent a request.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+from bench.ports import reserved_port
 
 from keptalive.lookalike.process import Lookalike
 
@@ -22,13 +24,8 @@ WORKERS = 2
 SCENARIO = "keep-alive"
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 REPORTED = "Worker process {} has reported connections."
-PATIENCE_S = 40  # for what takes a few seconds
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+USED = "Each user has sent a request."
+PATIENCE_S = 60  # for what takes a few seconds
 
 
 def locust(*options: str, stderr: int | None, **variables: str) -> subprocess.Popen[str]:
@@ -65,40 +62,45 @@ class Echo:
             self._lines.clear()
 
 
-def kill_one(master: subprocess.Popen[str], workers: Sequence[subprocess.Popen[str]]) -> None:
-    """Kill a worker in the middle; the test ends when the other one has gone on without it."""
+def kill_one(echo: Echo, workers: Sequence[subprocess.Popen[str]]) -> None:
+    """Kill a worker in the middle, and wait until the other one has gone on without it."""
     killed, other = workers
-    echo = Echo(master)
     echo.waits_for(REPORTED.format(killed.pid))
     killed.kill()
     echo.waits_for("setting state to missing")
     echo.waits_for(REPORTED.format(other.pid))
-    master.send_signal(signal.SIGTERM)
-    echo.thread.join()
 
 
 def main(words: Sequence[str]) -> int:
     users, seconds = (*[word for word in words if word.isdigit()], "200", "10")[:2]
-    is_killed = "kill" in words
-    with Lookalike.start([SCENARIO]) as lookalike:
-        port = str(free_port())
+    is_killed, until_used = "kill" in words, "used" in words
+    with Lookalike.start([SCENARIO]) as lookalike, reserved_port() as free:
+        port = str(free)
         variables = {"SCALE_BUNDLE": str(lookalike.ca_bundle), "SCALE_TOKEN": lookalike.token}
         run_time: tuple[str, ...] = ("--run-time", f"{seconds}s")
         if is_killed:
             run_time, variables["SCALE_REPORTED"] = (), REPORTED
+        if until_used:
+            run_time, variables["SCALE_USED"], variables["SCALE_USERS"] = (), USED, users
         master = locust(
             *("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port),
             *("--headless", "--only-summary", "--expect-workers", str(WORKERS)),
             *("--users", users, "--spawn-rate", "100", *run_time),
             *("--stop-timeout", "10", "--host", lookalike.url(SCENARIO)),
-            stderr=subprocess.PIPE if is_killed else None,
+            stderr=None if run_time else subprocess.PIPE,
             **variables,
         )
         options = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
         workers = [locust(*options, stderr=subprocess.DEVNULL, **variables) for _ in range(WORKERS)]
         try:
-            if is_killed:
-                kill_one(master, workers)
+            if not run_time:
+                echo = Echo(master)
+                if is_killed:
+                    kill_one(echo, workers)
+                else:
+                    echo.waits_for(USED)
+                master.send_signal(signal.SIGTERM)
+                echo.thread.join()
             code = master.wait()
             for one in workers:
                 one.wait(timeout=30)

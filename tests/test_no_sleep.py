@@ -11,7 +11,6 @@ JUSTIFIED = {
     "cli/test_signals.py": 3,  # a signal comes at any moment: these are moments
     "real_servers/test_learning.py": 1,  # requests around the idle timeout of a real server
     "servers/scripts.py": 2,  # what is sent is on its way, over a long link
-    "run/test_several_processes.py": 1,  # a process that is none of ours ends unseen
     "tuned/test_learning_in_time.py": 2,  # nothing happens to an idle connection: that is tested
     "verdicts/test_cures_of_idle_times.py": 1,  # the same
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -293,61 +292,6 @@ def test_ctrl_c_on_a_terminal_ends_the_program_and_the_report_comes(
     assert shown.count("Traceback") == (0 if handles else 1)  # the program's own
     assert "keptalive: interrupted" not in shown
     assert "1 request, 1 connection" in shown
-
-
-@pytest.mark.complete
-def test_sigusr1_prints_the_report_so_far_and_the_program_goes_on(tmp_path, lookalike):
-    (tmp_path / "waits.py").write_text(
-        WAITS.replace("time.sleep(60)", "sys.stdin.readline()").replace(
-            'print("ready"', "print(os.getppid()"
-        )
-    )
-    with subprocess.Popen(
-        [sys.executable, "-m", "keptalive", "run", "waits.py", lookalike.url(SCENARIO)],
-        cwd=tmp_path,
-        env={**os.environ, "REQUESTS_CA_BUNDLE": str(lookalike.ca_bundle), "COLUMNS": "80"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        assert running.stdin is not None
-        assert running.stdout is not None
-        assert running.stderr is not None
-        os.kill(int(running.stdout.readline()), signal.SIGUSR1)
-        so_far = [running.stderr.readline() for _ in range(5)]
-        running.stdin.write("go on\n")
-        running.stdin.close()
-        at_the_end = running.stderr.read()
-    assert running.returncode == 0
-    assert so_far[1].startswith("keptalive: waits.py, ")
-    assert so_far[1].endswith(" so far\n")
-    assert "1 request, 1 connection" in so_far[4]
-    assert "Next: in CI, keptalive run --max-opened 1 waits.py" in at_the_end
-
-
-LEAVES_A_CHILD = """
-import os, select, signal
-ours, (ended, end) = os.getppid(), os.pipe()
-import requests
-if os.fork() == 0:
-    os.close(end)
-    os.read(ended, 1)  # until the program itself has ended
-    for _ in range(8):
-        os.kill(ours, signal.SIGUSR1)
-        select.select([], [], [], 0.05)
-"""
-
-
-def test_sigusr1_when_the_program_has_ended_does_not_cost_the_report(tmp_path):
-    (tmp_path / "leaves.py").write_text(LEAVES_A_CHILD)
-    ran = subprocess.run(
-        [sys.executable, "-m", "keptalive", "run", "--json", "r.json", "leaves.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    assert (ran.returncode, (tmp_path / "r.json").exists()) == (0, True)
 
 
 @pytest.mark.parametrize(

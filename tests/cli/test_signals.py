@@ -225,8 +225,8 @@ def test_a_signal_that_is_ignored_as_under_nohup_ends_nothing(place: Place) -> N
     command.append(step("keptalive.bench.runner:environment"))
     with place.started(*command, "bench", "short.toml") as process:
         assert process.stderr is not None
-        while process.stderr.readline() != b"there\n":
-            pass  # what nohup says
+        while (line := process.stderr.readline()) != b"there\n":
+            assert line  # what nohup says
         process.send_signal(signal.SIGHUP)
         shown, _ = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -272,8 +272,7 @@ def test_the_console_script_handles_signals_before_it_imports_the_commands() -> 
 def test_a_signal_ends_serve_as_ctrl_c_does(place: Place, number: int) -> None:
     with place.started(*COMMAND, "serve") as process:
         assert process.stdout is not None
-        while b"Ctrl-C" not in process.stdout.readline():
-            pass
+        assert any(b"Ctrl-C" in line for line in process.stdout)
         process.send_signal(number)
         shown, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, b"")
@@ -313,6 +312,7 @@ A_RESULT = b"{}"  # it is read only up to its first step
 ENDS_LATE = """
 import os, signal, subprocess, sys, time
 def end(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would strike at Python's end
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.6)"])
     time.sleep(0.1)
     print("ends", flush=True)

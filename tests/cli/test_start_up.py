@@ -63,6 +63,7 @@ def test_the_version_is_shown_without_any_library():
 
 def test_the_version_is_that_of_the_installed_distribution():
     assert metadata.version("keptalive") == VERSION
+    assert run("-m", "keptalive", "--version").stdout == f"keptalive {VERSION}\n"
 
 
 BEFORE_THE_PROGRAM = """

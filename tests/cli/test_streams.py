@@ -190,3 +190,24 @@ def test_a_closed_stream_is_closed_for_the_program_of_run_too(folder: Path) -> N
     program = "import os, sys; os.fstat(0)\ntry: os.fstat(1)\nexcept OSError: sys.exit(7)"
     done = ended(folder, "run", sys.executable, "-c", program, redirected=">&-")
     assert done.returncode == 7
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["explain", "x.log"], ["explain", "x.log", "--json"]])
+def test_a_disk_that_is_full_is_one_line_where_standard_error_is_not_on_it(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.log").write_text(
+        'urllib3.connectionpool: https://h:443 "GET / HTTP/1.1" 200 1\n'
+    )
+    with Path("/dev/full").open("w") as full:
+        for errors, said in ((subprocess.PIPE, FULL), (full, None)):
+            ended = subprocess.run(
+                [*COMMAND, *arguments],
+                cwd=tmp_path,
+                stdout=full,
+                stderr=errors,
+                text=True,
+                check=False,
+            )
+            assert (ended.returncode, ended.stderr) == (2, said)

@@ -34,7 +34,7 @@ def lines_of(way: str, url: str) -> list[dict]:
         [sys.executable, "-W", "ignore", PROGRAM, way, url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         env={**os.environ, "NO_PROXY": "*"},
     )
     assert ran.returncode == 0, ran.stderr
@@ -83,24 +83,25 @@ Gauge("worker_process", "which worker answers").set_function(os.getpid)
 def gunicorn(folder: Path, workers: int, upstream: str) -> Iterator[str]:
     """Serve docs/service.py, with the process id among its metrics; gives its URL."""
     (folder / "numbered.py").write_text(NUMBERED)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "--workers", str(workers)]
-    options = ["--threads", "4", "--bind", address]
     own = {"UPSTREAM": upstream, "HOME": str(folder), "PYTHONPATH": str(folder)}
-    with subprocess.Popen(
-        [*command, *options, "--config", "python:service", "numbered:app"],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT / "docs",
-        env={**os.environ, **own, "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1"},
-    ) as serving:
-        try:
-            assert any("Listening at" in line for line in serving.stderr)
-            yield f"http://{address}"
-        finally:
-            serving.terminate()
-            serving.stderr.read()
+    # a port that is closed here, for gunicorn to open, could be another's by then
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        options = ["--threads", "4", "--bind", f"fd://{listener.fileno()}"]
+        with subprocess.Popen(
+            [*command, *options, "--config", "python:service", "numbered:app"],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT / "docs",
+            env={**os.environ, **own, "NO_PROXY": "*", "PYTHONDONTWRITEBYTECODE": "1"},
+            pass_fds=[listener.fileno()],
+        ) as serving:
+            try:
+                assert any("Listening at" in line for line in serving.stderr)
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                serving.terminate()
+                serving.stderr.read()
 
 
 def read(url: str) -> str:
@@ -236,7 +237,7 @@ def test_worker_processes_of_celery_count_their_own(tmp_path, monkeypatch):
             text=True,
             env=known,
         ) as running:
-            overdue = threading.Timer(60, running.kill)
+            overdue = threading.Timer(180, running.kill)
             overdue.start()
             lines, done = [], 0
             for line in running.stdout:

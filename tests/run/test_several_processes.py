@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from .running import PROGRAMS, PYTHONS, code, connects, ended, quickly, watched, whole
+from keptalive.run import folder
+
+from .running import PROGRAMS, PYTHONS, code, connects, driven, ended, quickly, watched, whole
 
 METHODS = ("fork", "spawn", "forkserver")
 
@@ -86,35 +90,58 @@ def test_pytest_runs_as_ever_and_reports(capfd):
     assert (ran.exit_code, connects(ran)) == (0, [1])
 
 
+READY = """
+import sys
+def post_worker_init(_worker):
+    print("a worker is ready", file=sys.stderr, flush=True)
+"""
+
+
 @pytest.mark.complete
 def test_workers_of_gunicorn_report():
     pytest.importorskip("gunicorn", reason="gunicorn is not installed: pip install gunicorn")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     shutil.copy(PROGRAMS / "wsgi.py", "wsgi.py")
-    command = [sys.executable, str(PROGRAMS / "driver.py"), "ran.json", "gunicorn"]
-    options = ["-b", f"127.0.0.1:{port}", "-w", "2", "wsgi"]
-    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as serving:
-        assert any("Booting worker" in line for line in serving.stderr)
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        serving.stderr.read()
+    Path("ready.py").write_text(READY)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        os.set_inheritable(listener.fileno(), True)
+        options = ["-b", f"fd://{listener.fileno()}", "-w", "2", "-c", "ready.py", "wsgi"]
+        with driven(
+            "gunicorn", *options, close_fds=False, stderr=subprocess.PIPE, text=True
+        ) as serving:
+            for _ in range(2):  # one that is told to end before that would leave no report
+                assert any("a worker is ready" in line for line in serving.stderr)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            urllib.request.urlopen(url, timeout=30).close()
+            serving.stderr.read()
     ran = json.loads(Path("ran.json").read_text())
     assert sum(host["connects"] for one in ran["processes"] for host in one["report"]["hosts"]) == 1
     assert (serving.returncode, len(ran["processes"]), ran["processes_without_report"]) == (0, 3, 0)
 
 
 def test_a_process_that_outlives_the_program_is_said():
+    os.mkfifo("go_on")
     ran = code(
         "import subprocess, sys\n"
         "child = subprocess.Popen([sys.executable, '-c', 'print(1, flush=True); "
-        "import time; time.sleep(5)'], stdout=subprocess.PIPE)\n"
+        'open("go_on").read()\'], stdout=subprocess.PIPE)\n'
         "child.stdout.readline()"
     )
+    Path("go_on").write_text("")
     assert (len(ran.processes), ran.processes_without_report) == (1, 1)
     assert ran.warnings == ("1 process still runs: what it does from now on is not seen",)
+
+
+def test_a_machine_that_stands_still_takes_nothing_off_the_wait_for_late_ones(
+    tmp_path, monkeypatch
+):
+    jumps = itertools.count(step=60)
+
+    def sleep(_seconds: float) -> None:
+        late.stdin.close()
+        late.wait()
+
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as late:
+        (tmp_path / f"{late.pid}-1.started").touch()
+        clock = SimpleNamespace(monotonic=lambda: next(jumps), sleep=sleep)
+        monkeypatch.setattr(folder, "time", clock)
+        assert folder.await_late_ones(tmp_path) == frozenset()

@@ -137,7 +137,7 @@ def _run(options: Options) -> int:
     gc.disable()  # what the report needs lives to the end: to look for garbage in it takes time
     try:
         # signals are for the program; the report comes in any case
-        with interruption.held(), _usr1_ends_nothing():
+        with interruption.held(), _usr_ends_nothing():
             return _watched(options, limits)
     finally:
         if collects:
@@ -145,17 +145,26 @@ def _run(options: Options) -> int:
 
 
 @contextmanager
-def _usr1_ends_nothing() -> Iterator[None]:
-    """SIGUSR1 before the program starts, or when it has ended: the report comes at once."""
-    before = signal.getsignal(signal.SIGUSR1)
-    if before != signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGUSR1, lambda *_: None)  # ignored, it would be so in the program too
+def _usr_ends_nothing() -> Iterator[None]:
+    """SIGUSR1 and SIGUSR2 before the program starts, or when it has ended: the report comes.
+
+    What comes after the report is ignored: it would change the exit code.
+    """
+    ours = [
+        number
+        for number in (signal.SIGUSR1, signal.SIGUSR2)
+        if signal.getsignal(number) == signal.SIG_DFL
+        and threading.current_thread() is threading.main_thread()
+    ]
+    for number in ours:
+        signal.signal(number, lambda *_: None)  # ignored, it would be so in the program too
     try:
         yield
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        # Python's end restores the default in place of a handler of ours, but not of SIG_IGN
+        after = signal.SIG_IGN if interruption.is_installed() else signal.SIG_DFL
+        for number in ours:
+            signal.signal(number, after)
 
 
 def _limits(options: Options, found: Settings) -> ProgramLimits | None:

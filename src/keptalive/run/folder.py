@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from keptalive.run.inject import _keptalive_names as names
 SEAL = "keptalive"  # the first file in it: if it is gone, somebody has cleared the folder
 _STEM = re.compile(r"[1-9]\d{0,9}-[0-9a-f]{1,20}")  # process id, time of its start in nanoseconds
 _GRACE_S = 1.0  # for those that end just after the program, as multiprocessing's helpers do
+_BETWEEN_S = 0.01
 
 
 def make_folder() -> Path:
@@ -73,12 +74,23 @@ def silent_in(folder: Path) -> tuple[str, ...]:
 
 def await_late_ones(folder: Path) -> frozenset[str]:
     """Wait up to a second for processes that still run; the stems of those that still do then."""
-    give_up = time.monotonic() + _GRACE_S
-    while running := frozenset(stem for stem in silent_in(folder) if runs(pid_of(stem))):
-        if time.monotonic() > give_up:
+    running: frozenset[str] = frozenset()
+    for _ in looks(_GRACE_S):
+        running = frozenset(stem for stem in silent_in(folder) if runs(pid_of(stem)))
+        if not running:
             break
-        time.sleep(0.01)
     return running
+
+
+def looks(seconds: float) -> Iterator[None]:
+    """Times at which to look whether others have come so far: every 10 ms, for so many seconds.
+
+    They are counted, not measured: where the whole machine stands still for a second, as virtual
+    ones do, the others have had no time either.
+    """
+    for _ in range(round(seconds / _BETWEEN_S)):
+        yield
+        time.sleep(_BETWEEN_S)
 
 
 def runs(pid: int) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from keptalive.quantities import many
 from keptalive.run.collect import Ran
-from keptalive.run.folder import pid_of, runs, silent_in, started_ns_of
+from keptalive.run.folder import looks, pid_of, runs, silent_in, started_ns_of
 from keptalive.run.inject import _keptalive_names as names
 from keptalive.run.process_reports import left_in
 
@@ -119,9 +119,9 @@ def began_after(pid: int, started_ns: int) -> bool:
 
 def _await_answers(folder: Path, stems: set[str]) -> set[str]:
     """Those that have not answered after a while; the files of these stay, since they may yet."""
-    give_up_s = time.monotonic() + _PATIENCE_S
-    while waiting := {stem for stem in stems if (folder / (stem + names.ASKED)).exists()}:
-        if time.monotonic() > give_up_s or not any(runs(pid_of(stem)) for stem in waiting):
+    waiting = stems
+    for _ in looks(_PATIENCE_S):
+        waiting = {stem for stem in stems if (folder / (stem + names.ASKED)).exists()}
+        if not any(runs(pid_of(stem)) for stem in waiting):
             break
-        time.sleep(0.01)
     return waiting

@@ -253,7 +253,9 @@ class Share:
                 raise
             self.finish(how)
             return
-        done.acquire(timeout=_PATIENCE_S)
+        for _ in range(10):  # a machine that stands still meanwhile takes one of these at most
+            if done.acquire(timeout=_PATIENCE_S / 10):
+                return
 
     # -- The report ------------------------------------------------------------------------------
 
