@@ -6,7 +6,6 @@ What needs a process of its own - signals, terminals, closed streams - starts on
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import os
 import subprocess
@@ -34,16 +33,6 @@ def keptalive(
         given: its standard input.
     """
     command = [str(word) for word in words]
-    gc.freeze()  # a trial looks for garbage first, and need not look through all of pytest's
-    try:
-        return _ended(command, folder, environment, given)
-    finally:
-        gc.unfreeze()
-
-
-def _ended(
-    command: list[str], folder: Path | None, environment: Mapping[str, str] | None, given: bytes
-) -> subprocess.CompletedProcess[bytes]:
     with _as_in_a_new_process(folder, environment), _streams(given) as (output, errors):
         code = run_guarded(command)
     return subprocess.CompletedProcess(command, code, output.getvalue(), errors.getvalue())
