@@ -16,7 +16,8 @@ import requests
 import urllib3
 from tests.hostile.words import HOSTILE, faults_in
 from tests.reports import FIRST_USE, host, whole
-from tests.servers.scripted import Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import Server
 
 import keptalive
 from keptalive import UsageError

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.servers.scripted import Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import Server
 from tests.small_bundle import started, trim
 from urllib3.connectionpool import HTTPConnectionPool
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers.scripted import Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import Server
 
 from keptalive.bench import plan_requests, plan_tuning
 from keptalive.bench.gate import judge

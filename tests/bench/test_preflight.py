@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
-from tests.servers.scripted import Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import Server
 
 from keptalive.bench.access import Access, BearerAuth
 from keptalive.bench.github.preflight import Allowance, ask_once, explain, same_origin

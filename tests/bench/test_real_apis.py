@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.servers.scripted import Peer, Request, Server
+from tests.servers.peer import Peer, Request
+from tests.servers.scripted import Server
 
 from keptalive.bench.credentials import access_for
 from keptalive.bench.own_strategies import strategies_named

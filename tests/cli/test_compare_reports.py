@@ -13,7 +13,7 @@ import pytest
 from tests.commands import in_text, keptalive
 from tests.compare.test_reports import BAD, GOOD, program
 from tests.reports import FIRST_USE
-from tests.servers.scripted import Peer
+from tests.servers.peer import Peer
 
 from keptalive.records.report import Report
 from keptalive.results.reports import to_json

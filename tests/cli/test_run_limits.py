@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.commands import in_text, keptalive
 from tests.marks import complete
-from tests.servers.scripted import Peer
+from tests.servers.peer import Peer
 
 SHOPCLIENT = Path(__file__).parents[1] / "data" / "shopclient" / "shopclient"
 SYNC = """

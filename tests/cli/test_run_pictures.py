@@ -11,7 +11,7 @@ from itertools import chain
 from urllib.parse import quote
 
 import pytest
-from tests.servers.scripted import answers
+from tests.servers.peer import answers
 
 TOKEN = "ghp_A1b2C3d4/E5f6+G7h8=I9j0K1l2M3n4O5p6"
 PASSWORD = "Pa55+w/rd-of-nobody"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import quote
 
-from tests.servers.scripted import Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import Server
 
 HEADERS = (
     *("Keep-Alive", "Connection", "Link", "Location", "Retry-After", "Server", "Content-Type"),

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 from bench.ports import reserved_port
-from tests.servers.scripted import Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import Server
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILE = """

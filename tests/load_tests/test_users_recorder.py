@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import requests
-from tests.servers.scripted import Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import Server
 
 from keptalive.causes import judge
 from keptalive.locust.recorder import Part, UsersRecorder

@@ -16,7 +16,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from requests.adapters import HTTPAdapter
 from tests.marks import complete
-from tests.servers.scripted import Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import Server
 
 from keptalive import otel
 from keptalive.errors import UsageError

@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 from tests.marks import complete
-from tests.servers.scripted import Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import Server
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "tests" / "data" / "programs" / "service_ways.py"

@@ -15,7 +15,7 @@ import pytest
 from tests.commands import in_text, keptalive
 from tests.reports import cause, host
 from tests.runs import run
-from tests.servers.scripted import answers
+from tests.servers.peer import answers
 from tests.servers.scripts import closes_idle
 
 from keptalive import results

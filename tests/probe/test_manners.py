@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from tests.probe.conftest import QUICK, names
-from tests.servers.scripted import answers
+from tests.servers.peer import answers
 from tests.servers.scripts import proxy, tunnel
 
 from keptalive.errors import TargetError, UsageError

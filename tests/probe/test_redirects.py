@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.probe.conftest import fails_with, names
-from tests.servers.scripted import answers
+from tests.servers.peer import answers
 
 
 def redirects(**to):

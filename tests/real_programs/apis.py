@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers.scripted import Peer, Request
+from tests.servers.peer import Peer, Request
 
 COMMIT = "c0ffee" + "0" * 34
 FILES = {"config.json": b'{"layers": 2}', "weights.bin": bytes(70_000)}

@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from tests.servers.scripted import answers
+from tests.servers.peer import answers
 
 pytest.importorskip("celery")
 pytestmark = pytest.mark.complete

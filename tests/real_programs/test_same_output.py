@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.servers.scripted import Request, Server
+from tests.servers.peer import Request
+from tests.servers.scripted import Server
 
 from keptalive.bench.programs.execution import execute
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from tests.real_servers.counted import counts_of, of_a_trial, opened
-from tests.servers.scripted import Peer, answers
+from tests.servers.peer import Peer, answers
 
 from keptalive.bench.strategies import Fresh
 

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from .scripted import PATIENCE_S, Peer, Request, Script
+from .peer import Peer, Request, Script
+from .scripted import PATIENCE_S
 
 
 def answers_once_then_hangs_up(peer: Peer) -> None:

@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from .scripted import PATIENCE_S, Peer, Request, Server, answers
+from .peer import Peer, Request, answers
+from .scripted import PATIENCE_S, Server
 from .scripts import (
     Then,
     asks_for_a_certificate,

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import requests
 import trustme
+from tests.servers.peer import answers
 from tests.servers.pki import PKI, written
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import proxy
 from tests.versions import REQUESTS_IS_STRICT, URLLIB3_1
 from urllib3.exceptions import HTTPWarning

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
+from tests.servers.peer import Peer, answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import never_answers, tunnel
 from tests.tuned.environment import environment
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 import requests
+from tests.servers.peer import Peer, answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.tuned.environment import environment
 
 from keptalive import TunedAdapter, TunedSession, tuned_session

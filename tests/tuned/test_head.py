@@ -11,7 +11,8 @@ import pytest
 import requests
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.servers.scripted import Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import Server
 from tests.tuned.environment import environment
 
 from keptalive import tuned_session

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import requests
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.tuned.conftest import Clock, only
 
 from keptalive import tuned_session

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.servers.scripted import Peer, Script, Server, answers
+from tests.servers.peer import Peer, Script, answers
+from tests.servers.scripted import Server
 from tests.servers.scripts import closes_idle, over_a_long_link
 from tests.tuned.conftest import only
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import requests
+from tests.servers.peer import Peer, Script, answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import proxy, tunnel
 from tests.tuned.conftest import Clock, only
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import requests
+from tests.servers.peer import Peer, Script, answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import Peer, Script, Server, answers
+from tests.servers.scripted import Server
 from tests.servers.scripts import hangs_up, proxy, tunnel
 from tests.tuned.conftest import Clock, only
 

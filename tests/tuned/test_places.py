@@ -17,7 +17,8 @@ from typing import Any, cast
 
 import pytest
 import requests
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import hangs_up
 from tests.tuned.environment import environment
 

@@ -18,8 +18,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from tests.servers.fixtures import listening_later
+from tests.servers.peer import Peer, Script, answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import hangs_up, tunnel
 from tests.tuned.conftest import Clock
 from tests.versions import REQUESTS, URLLIB3_1

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar, cookiejar_from_dict
 from requests.structures import CaseInsensitiveDict
-from tests.servers.scripted import Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import Server
 from tests.tuned.environment import environment
 
 from keptalive import tuned_session

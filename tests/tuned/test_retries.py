@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import HTTPAdapter
 from tests.servers.fixtures import listening_later
+from tests.servers.peer import Script, answers
 from tests.servers.pki import PKI, Trusted
-from tests.servers.scripted import Script, Server, answers
+from tests.servers.scripted import Server
 from tests.servers.scripts import answers_once_then_hangs_up, hangs_up, never_answers
 from tests.versions import URLLIB3_1
 from urllib3.exceptions import InvalidHeader, ProtocolError

@@ -15,7 +15,8 @@ import requests
 import requests.utils
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.servers.scripted import Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import Server
 from tests.tuned.environment import environment
 
 from keptalive import tuned_session

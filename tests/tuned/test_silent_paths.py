@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.tuned.conftest import Clock, only
 from tests.verdicts.failing import goes_deaf
 

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.servers.peer import Peer
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Peer, Server
+from tests.servers.scripted import PATIENCE_S, Server
 
 from keptalive.tuned.events import Sight
 from keptalive.tuned.policy import CLOCK_TICK_S

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from tests.servers.scripted import PATIENCE_S, Peer, Script
+from tests.servers.peer import Peer, Script
+from tests.servers.scripted import PATIENCE_S
 from urllib3.exceptions import HTTPError
 
 from keptalive.records.report import Finding

@@ -13,8 +13,9 @@ import certifi
 import pytest
 import requests
 import urllib3
+from tests.servers.peer import answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import together
 
 from keptalive import tuned_session, watch

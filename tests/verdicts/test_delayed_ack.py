@@ -14,7 +14,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from tests.marks import complete
-from tests.servers.scripted import PATIENCE_S, Peer, Script, Server
+from tests.servers.peer import Peer, Script
+from tests.servers.scripted import PATIENCE_S, Server
 
 from keptalive import tuned_session, watch
 from keptalive.records.report import Finding, Report

@@ -11,7 +11,8 @@ import pytest
 import requests
 import urllib3
 from tests.marks import complete
-from tests.servers.scripted import PATIENCE_S, Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import PATIENCE_S, Server
 
 from keptalive import tuned_session
 from keptalive.causes.judge import nothing_to_change, report

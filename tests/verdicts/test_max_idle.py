@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import requests
-from tests.servers.scripted import PATIENCE_S, Peer, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S
 from tests.servers.scripts import Then
 
 from keptalive import tuned_session, watch

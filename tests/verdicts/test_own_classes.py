@@ -12,7 +12,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.verdicts.reading import cause, causes, nothing_to_change, only_host, perfect
 from urllib3._collections import RecentlyUsedContainer
 from urllib3.connection import HTTPConnection

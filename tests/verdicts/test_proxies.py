@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import requests
-from tests.servers.scripted import PATIENCE_S, Peer
+from tests.servers.peer import Peer
+from tests.servers.scripted import PATIENCE_S
 from tests.servers.scripts import Then, tunnel
 from tests.verdicts.reading import cause, causes, of, only_host, perfect
 

@@ -10,7 +10,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Server
+from tests.servers.peer import Peer
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.watching.causes.clients import Clock, causes
 
 from keptalive.render.verdict import verdict

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import urllib3
-from tests.servers.scripted import PATIENCE_S, Peer, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S
 from tests.watching.causes.clients import causes
 
 from keptalive.render.verdict import verdict

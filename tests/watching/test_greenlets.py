@@ -16,7 +16,8 @@ import pytest
 import requests
 import urllib3
 from tests.marks import complete
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import PATIENCE_S, Server
 
 from keptalive.watching.api import watch
 

@@ -10,7 +10,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Script, answers
+from tests.servers.peer import Peer, Script, answers
+from tests.servers.scripted import PATIENCE_S
 from tests.servers.scripts import hangs_up
 
 from keptalive.records.counts import HostCounts

@@ -12,7 +12,8 @@ import pytest
 import requests
 import urllib3
 from tests.servers.fixtures import listening_later
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import hangs_up, never_answers
 from tests.versions import URLLIB3_1
 from urllib3.connection import HTTPConnection

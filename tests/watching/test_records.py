@@ -11,7 +11,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import hangs_up
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool

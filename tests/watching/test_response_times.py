@@ -7,7 +7,8 @@ import sys
 import pytest
 import requests
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive import TunedAdapter, tuned_session, watch
 from keptalive.records.counts import HostCounts, ResponseTime, total

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import requests
-from tests.servers.scripted import answers
+from tests.servers.peer import answers
 
 from keptalive.causes.judge import report
 from keptalive.quantities import number as number_of

@@ -12,7 +12,8 @@ import pytest
 import requests
 import urllib3
 from tests.servers.fixtures import listening_later
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import tunnel
 
 from keptalive.render.har import har

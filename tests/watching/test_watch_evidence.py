@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-from tests.servers.scripted import PATIENCE_S, Peer, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive.watching.api import Watch, watch
 

@@ -14,7 +14,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import tunnel
 
 from keptalive import tuned_session

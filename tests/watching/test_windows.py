@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import requests
 from tests.marks import complete
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import PATIENCE_S, Server
 
 from keptalive import interactive
 from keptalive.errors import UsageError

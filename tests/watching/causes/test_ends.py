@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.servers.scripted import Peer, answers
+from tests.servers.peer import Peer, answers
 from tests.servers.scripts import Then, asks_for_a_certificate, sends_stray_bytes, times_out
 
 from keptalive import tuned_session

@@ -10,7 +10,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from tests.pairs import pairwise
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import together, tunnel
 from tests.versions import REQUESTS
 

@@ -11,7 +11,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S
 from tests.servers.scripts import never_answers, tunnel
 from tests.versions import URLLIB3_1
 

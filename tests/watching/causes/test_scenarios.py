@@ -13,7 +13,8 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 from tests.marks import complete
-from tests.servers.scripted import PATIENCE_S, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive import tuned_session
 from keptalive.lookalike.process import Lookalike

@@ -12,7 +12,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
-from tests.servers.scripted import Server, answers
+from tests.servers.peer import answers
+from tests.servers.scripted import Server
 from urllib3.connectionpool import HTTPConnectionPool
 
 from keptalive.watching.api import watch

@@ -10,7 +10,8 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from tests.servers.scripted import PATIENCE_S, Peer, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S
 
 from keptalive import tuned_session
 from keptalive.watching import ledger, observer

@@ -14,7 +14,8 @@ from unittest import mock
 import pytest
 import requests
 import urllib3
-from tests.servers.scripted import PATIENCE_S, Peer, Server, answers
+from tests.servers.peer import Peer, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 

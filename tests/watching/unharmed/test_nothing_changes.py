@@ -13,8 +13,9 @@ import pytest
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from tests.servers.peer import answers
 from tests.servers.pki import Trusted
-from tests.servers.scripted import PATIENCE_S, Server, answers
+from tests.servers.scripted import PATIENCE_S, Server
 from tests.servers.scripts import hangs_up, never_answers
 
 from keptalive import tuned_session

@@ -21,7 +21,8 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from tests.marks import complete
-from tests.servers.scripted import PATIENCE_S, Peer, Script, Server, answers
+from tests.servers.peer import Peer, Script, answers
+from tests.servers.scripted import PATIENCE_S, Server
 
 import keptalive
 from keptalive.watching import connection_hooks
