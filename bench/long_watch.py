@@ -71,11 +71,11 @@ def checkpoints(most: int) -> Iterator[int]:
 def rows(most: int, port: int) -> Iterator[Row]:
     """What is found after 1,000, 2,000, 5,000 ... requests; the memory comes with the last."""
     with ExitStack() as stack:
+        thread = stack.enter_context(ThreadPoolExecutor(1))  # ends last: when its process has ended
         old, measured = (
             stack.enter_context(started([*PROGRAM, kind, str(port)], errors=None))
             for kind in ("old", "measured")
         )
-        thread = stack.enter_context(ThreadPoolExecutor(1))
         allocated = thread.submit(allocations, measured, min(most, MEASURED))
         first = None
         for number in passed(old, most):

@@ -1,6 +1,6 @@
 """Commands of `keptalive` run in the tests' own process: a new one would cost half a second.
 
-What needs a process of its own - signals, terminals, closed streams - starts one.
+What needs a process of its own - signals, terminals, closed streams - starts `COMMAND`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from unittest import mock
 
 from keptalive import redaction
 from keptalive.cli.main import run_guarded
+
+COMMAND = (sys.executable, "-m", "keptalive")
 
 
 def keptalive(

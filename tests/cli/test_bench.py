@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.small_bundle import started
 
 from keptalive.lookalike.process import Lookalike
 
 from .benching import SMALL, keptalive
 
-
-@pytest.fixture(autouse=True)
-def _small_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lookalike, "start", functools.partial(started, Lookalike.start))
-
-
-@pytest.fixture(scope="module")
-def lookalike() -> Iterator[Lookalike]:
-    with Lookalike.start(["keep-alive"]) as running:
-        yield running
-
-
-@pytest.fixture
-def small_plan(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL)
-    return path
+pytestmark = pytest.mark.usefixtures("small_bundles")
 
 
 def test_bench_prints_tables_that_fit_80_columns_and_saves_a_result(

@@ -8,17 +8,15 @@ import os
 import pty
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import COMMAND
 
 from keptalive.bench.runner import Progress
 from keptalive.cli.bench_progress import shown_progress
 
 from .benching import SMALL, keptalive
-
-COMMAND = (sys.executable, "-m", "keptalive")
 
 STEPS = (
     Progress(round=0, trial=1, trials_a_round=2, elapsed_s=1.0, seconds_left=None),
@@ -90,13 +88,6 @@ SMALLEST = f'{SMALL}strategies = ["session"]\nscenarios = ["keep-alive"]\n'
 
 def rounds_named(said: str) -> list[str]:
     return re.findall(r"^(.+) done after \d+ s(?:, at most \d+ s left)?\r?$", said, re.MULTILINE)
-
-
-@pytest.fixture
-def small_plan(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL)
-    return path
 
 
 def test_a_terminal_that_cannot_move_its_cursor_gets_a_line_for_each_round(

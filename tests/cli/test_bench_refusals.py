@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.small_bundle import started
 
 from keptalive.lookalike.process import Lookalike
 
@@ -17,22 +15,7 @@ from .benching import SMALL, keptalive
 TOKEN = "ghp_" + "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-@pytest.fixture(autouse=True)
-def _small_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Lookalike, "start", functools.partial(started, Lookalike.start))
-
-
-@pytest.fixture(scope="module")
-def lookalike() -> Iterator[Lookalike]:
-    with Lookalike.start(["keep-alive"]) as running:
-        yield running
-
-
-@pytest.fixture
-def small_plan(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL)
-    return path
+pytestmark = pytest.mark.usefixtures("small_bundles")
 
 
 def test_a_page_that_cannot_be_written_is_found_out_before_anything_is_measured(

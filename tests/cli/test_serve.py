@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMMAND = (sys.executable, "-m", "keptalive")
+from tests.commands import COMMAND
 
 
 def test_serve_leaves_no_file_behind(tmp_path: Path) -> None:

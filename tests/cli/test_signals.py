@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.commands import COMMAND
 from tests.marks import complete
 
-COMMAND = (sys.executable, "-m", "keptalive")
 PROGRAMS = Path(__file__).parents[1] / "data" / "programs"
 ENDLESS = 'requests = ["/user"]\nrepeats = 2\nrounds = 100000\nrtt_ms = 0\n'
 INTERRUPTED = "interrupted: incomplete, and marked so"

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import COMMAND
 from tests.marks import complete
 from tests.runs import run, usual
 
 from keptalive import results
 
-COMMAND = (sys.executable, "-m", "keptalive")
 LINE = 'urllib3.connectionpool: https://h{0}:443 "GET / HTTP/1.1" 200 1\n'
 PLAN = 'requests = ["/user"]\nrepeats = 2\nrounds = 1\nrtt_ms = 0\nscenarios = ["keep-alive"]\n'
 CLOSED = "keptalive: the output cannot be written: it is closed. Next: send it elsewhere.\n"
