@@ -242,3 +242,27 @@ def test_ctrl_c_within_a_request_waits_until_the_whole_request_was_sent(serve):
     assert (done.returncode, done.stderr) == (130, b"keptalive: interrupted.\n")
     assert arrived.startswith(b"GET / HTTP/1.1\r\n")
     assert arrived.endswith(b"Connection: keep-alive\r\n\r\n")
+
+
+# Sends itself a signal just before it watches a connection after its second response
+WATCHES_LATER = """\
+import os, selectors, signal, sys
+from keptalive.__main__ import main
+register, watched = selectors.DefaultSelector.register, []
+def later(selector, sock, wanted, line=None):
+    watched.extend([line] if line is not None else [])
+    if len(watched) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    return register(selector, sock, wanted, line)
+selectors.DefaultSelector.register = later
+sys.argv = ["keptalive", "probe", sys.argv[1], "--json"]
+main()
+"""
+
+
+@pytest.mark.complete
+def test_ctrl_c_while_a_response_is_noted_keeps_what_was_found(serve):
+    command = [sys.executable, "-c", WATCHES_LATER, serve().url]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")
+    assert json.loads(done.stdout)["ended"] == "interrupted"

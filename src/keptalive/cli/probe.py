@@ -86,16 +86,18 @@ def probe(
     settings = _settings(budget, max_requests, silent_drops=silent_drops)
     route = route_to(url)
     wanted = None if report is None else _program(report, route)
-    with live_line(_so_far) as show:
-        prober = Prober(route, settings, Watcher(show))
-        events = prober.run()
-    found = judged(events, url=prober.route.url, via=prober.route.via)
-    if wanted is not None:
-        found = with_gain(found, *wanted)
-    if as_json:
-        print_json(as_plain(found))
-    else:
-        Screen().print(probe_screen.screen(with_texts(found, shown)))
+    # a signal ends the probing, and nothing else until what was found is shown
+    with interruption.held():
+        with live_line(_so_far) as show:
+            prober = Prober(route, settings, Watcher(show))
+            events = prober.run()
+        found = judged(events, url=prober.route.url, via=prober.route.via)
+        if wanted is not None:
+            found = with_gain(found, *wanted)
+        if as_json:
+            print_json(as_plain(found))
+        else:
+            Screen().print(probe_screen.screen(with_texts(found, shown)))
     if found.ended == "interrupted":
         number = interruption.received()
         raise typer.Exit(INTERRUPTED if number is None else interruption.exit_code(number))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 
-from keptalive import interruption
 from keptalive.probe.events import Answered, Failed, Failure, Seen
 from keptalive.probe.line import ConnectionEndedError, Line, of_bytes
 from keptalive.probe.opening import NotOpenedError, send_all
@@ -38,11 +37,7 @@ def _asked(watcher: Watcher, line: Line, request: bytes, until_s: float) -> Answ
     watcher.requests += 1
     response = Response(limit=LONGEST_BODY)
     try:
-        # A signal waits: half a request would make the server wait for the rest
-        with interruption.held():
-            send_all(watcher, line, request, sent_s + _SEND_S)
-        with interruption.allowed():
-            pass  # now it may come
+        send_all(watcher, line, request, sent_s + _SEND_S)
         head_s, ended = _read(watcher, line, response, until_s)
     except TooShortError:
         return _failed(watcher, line, sent_s, Failure.TRUNCATED)

@@ -135,7 +135,10 @@ def send_all(watcher: Watcher, line: Line, data: bytes, until_s: float) -> None:
     """
     while data:
         data = data[line.send(data) :]
-        if data and not watcher.wait(line.sock, writable=True, until_s=until_s):
+        if not data:
+            return
+        # A signal waits: half a request would make the server wait for the rest
+        if not watcher.wait(line.sock, writable=True, until_s=until_s, interruptible=False):
             raise NotOpenedError("the other end takes no data", "check the host and the network")
 
 

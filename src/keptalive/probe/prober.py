@@ -68,7 +68,8 @@ class Prober:
     def run(self) -> list[Event]:
         """Probe, and close all connections.
 
-        A signal ends it, and what was seen is kept, once there is anything.
+        A signal ends it, and what was seen is kept, once there is anything. Call it in a block of
+        `interruption.held`: then a signal ends it only while it waits.
 
         Raises:
             TargetError: there is no response to the first request.

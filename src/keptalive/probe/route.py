@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.util.ssl_ import create_urllib3_context
 
+from keptalive import interruption
 from keptalive.errors import TargetError, UsageError
 from keptalive.redaction import IN_USE, for_a_file, shown
 from keptalive.tuned.trust import TrustStore
@@ -123,6 +124,7 @@ def look_up(peer: tuple[str, int], *, limit_s: float) -> tuple[list[Address], fl
 
     Raises:
         TargetError: there is none, or the resolver does not answer in time.
+        Interrupted: a signal came.
     """
     host, port = peer
     found: list[Any] = []
@@ -141,7 +143,8 @@ def look_up(peer: tuple[str, int], *, limit_s: float) -> tuple[list[Address], fl
     # A thread, since nothing else can end a resolver that does not answer
     resolver = threading.Thread(target=resolve, daemon=True)
     resolver.start()
-    resolver.join(limit_s)
+    with interruption.allowed():
+        resolver.join(limit_s)
     if not found:
         raise TargetError(
             f"Looking up {shown(host)} took more than {limit_s:.0f} s. Next: check the network."

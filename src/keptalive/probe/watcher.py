@@ -1,6 +1,8 @@
 """The clock of a probe and all of its waiting: whatever it waits for, it sees each connection end.
 
-So the time of an idle close is right also while requests are sent on another connection.
+So the time of an idle close is right also while requests are sent on another connection. A signal
+interrupts the waiting and nothing else, in a block of `interruption.held`: so what was seen until
+then is whole.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from keptalive import interruption
 from keptalive.probe.events import Event, Seen
 from keptalive.probe.line import Line
 from keptalive.records.connection import CloseReason
@@ -89,23 +92,38 @@ class Watcher:
             line.close()
         self._selector.close()
 
-    def wait(self, sock: socket.socket, *, until_s: float, writable: bool = False) -> bool:
-        """Wait until this socket is ready: False if it was not in time."""
+    def wait(
+        self,
+        sock: socket.socket,
+        *,
+        until_s: float,
+        writable: bool = False,
+        interruptible: bool = True,
+    ) -> bool:
+        """Wait until this socket is ready: False if it was not in time.
+
+        Raises:
+            Interrupted: a signal came, and this wait is interruptible.
+        """
         wanted = selectors.EVENT_WRITE if writable else selectors.EVENT_READ
         self._selector.register(sock, wanted, None)
         try:
-            while not (ready := self._select(until_s)) and self.now() < until_s:
+            while not (ready := self._select(until_s, interruptible)) and self.now() < until_s:
                 pass
             return ready
         finally:
             self._selector.unregister(sock)
 
     def pause(self, *, until_s: float, while_: Callable[[], bool] = lambda: True) -> None:
-        """Wait for this long, or for as long as that holds."""
+        """Wait for this long, or for as long as that holds.
+
+        Raises:
+            Interrupted: a signal came.
+        """
         while while_() and self.now() < until_s:
             self._select(until_s)
 
-    def _select(self, until_s: float) -> bool:
+    def _select(self, until_s: float, interruptible: bool = True) -> bool:
         """Wait once; see what showed. Whether the socket that is waited for is ready."""
         now = self.now()
         if now - self._shown_s >= TICK_S:
@@ -119,7 +137,8 @@ class Watcher:
                     longest_idle_s=max(idle, default=0.0),
                 )
             )
-        ready = self._selector.select(max(0.0, min(until_s - now, TICK_S)))
+        with interruption.allowed() if interruptible else interruption.held():
+            ready = self._selector.select(max(0.0, min(until_s - now, TICK_S)))
         at_s = self.now()
         for key, _ in ready:
             if key.data is not None:
