@@ -1,4 +1,4 @@
-"""What all tests share: an environment in which nobody's CA bundle, proxy or netrc has a say."""
+"""What all tests share: an environment in which no CA bundle, proxy, netrc or CI has a say."""
 
 from __future__ import annotations
 
@@ -43,10 +43,21 @@ def _interruptible() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+# What a person or a CI has set, and would change what commands print, or where
+OF_THE_MACHINE = (
+    "VIRTUAL_ENV",  # keptalive run would take its Python
+    *("CI", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"),
+    *("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "COLUMNS", "LINES"),
+    *("KEPTALIVE_DEBUG", "KEPTALIVE_TOKEN", "GITHUB_TOKEN", "GH_TOKEN"),
+    "PYTHONWARNINGS",  # of programs that the tests start, some lose files on purpose
+)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _neutral_environment() -> Iterator[None]:
     with neutral(), pytest.MonkeyPatch.context() as patch:
-        patch.delenv("VIRTUAL_ENV", raising=False)  # keptalive run would take its Python
+        for name in OF_THE_MACHINE:
+            patch.delenv(name, raising=False)
         yield
 
 

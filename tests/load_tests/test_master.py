@@ -182,8 +182,13 @@ def test_a_report_is_saved_though_nobody_reads_standard_error(tmp_path, monkeypa
     monkeypatch.setattr(sys, "stderr", Closed())
     test = LoadTest()
     test.has_ended("a", ended(1))
-    ends(test)
+    with (tmp_path / "output").open("w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        ends(test)
+        sys.stdout.write("standard output is as before")
+        sys.stdout.flush()
     assert len(list(tmp_path.glob("results/run-*.json"))) == 1
+    assert (tmp_path / "output").read_text() == "standard output is as before"
 
 
 def test_times_are_kept_with_two_digits_as_locust_keeps_them():

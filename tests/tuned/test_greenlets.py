@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,11 @@ import pytest
 from tests.marks import complete
 from tests.servers.scripted import Server
 
+# gevent's last version for Python 3.10 says so at the end of any program that it patches
+GEVENTS_OWN = re.compile(
+    r"Exception ignored in: <function _removeHandlerRef .*?: greenlet is being finalized\n",
+    re.DOTALL,
+)
 PROGRAM = Path(__file__).parents[1] / "data" / "programs" / "tuned_greenlets.py"
 
 
@@ -35,6 +41,6 @@ def test_greenlets_that_wait_for_a_connection_let_those_that_have_one_go_on(
             timeout=120,
             env={**os.environ, "NO_PROXY": "*"},
         )
-        assert (ran.stdout, ran.stderr) == ("20\n", "")
+        assert (ran.stdout, GEVENTS_OWN.sub("", ran.stderr)) == ("20\n", "")
         assert server.accepted == 2
         assert len(server.requests) == 20

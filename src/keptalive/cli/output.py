@@ -36,6 +36,13 @@ class Screen(Console):
             emoji=False,
         )
 
+    def on_broken_pipe(self) -> None:
+        """Nobody reads it any more: print nothing more.
+
+        Rich would exit, and send standard output to /dev/null, though standard error broke.
+        """
+        self.quiet = True
+
     def render_str(self, text: str, **options: Any) -> Text:
         """Rich's text for a string; rich calls this for every string that it prints or measures."""
         return super().render_str(cleaned(text), **options)

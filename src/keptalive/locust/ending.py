@@ -27,7 +27,7 @@ def ends(test: Test) -> Report:
     except UsageError as error:
         said = f"keptalive: {error}"
     narrator = Screen(stderr=True)
-    with suppress(OSError, SystemExit):  # nobody reads it any more; rich would exit
+    with suppress(OSError):
         narrator.print()
         if found := rows(test.classes()):
             narrator.print(table(found, width=narrator.width))
