@@ -27,7 +27,7 @@ def ends(test: Test) -> Report:
     except UsageError as error:
         said = f"keptalive: {error}"
     narrator = Screen(stderr=True)
-    with suppress(OSError):
+    with suppress(OSError):  # of a full disk, say: the report is saved
         narrator.print()
         if found := rows(test.classes()):
             narrator.print(table(found, width=narrator.width))

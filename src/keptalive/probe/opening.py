@@ -133,10 +133,7 @@ def send_all(watcher: Watcher, line: Line, data: bytes, until_s: float) -> None:
         ConnectionEndedError: the other end has closed.
         NotOpenedError: it takes nothing.
     """
-    while data:
-        data = data[line.send(data) :]
-        if not data:
-            return
+    while data := data[line.send(data) :]:
         # A signal waits: half a request would make the server wait for the rest
         if not watcher.wait(line.sock, writable=True, until_s=until_s, interruptible=False):
             raise NotOpenedError("the other end takes no data", "check the host and the network")
